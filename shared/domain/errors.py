@@ -1,0 +1,34 @@
+"""Errors named by the reaction they need: reject the message, retry it, or stop the desk."""
+
+
+class NightdeskError(Exception):
+    """Mark an error the desk raises on purpose."""
+
+
+class InvalidMessageError(NightdeskError, ValueError):
+    """Refuse input that can never succeed; `field` names what is wrong, so that a person can mend it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class NotFoundError(NightdeskError):
+    """Say that the named thing does not exist, or is not the caller's to see."""
+
+
+class ConflictError(NightdeskError):
+    """Say that the request contradicts what is stored."""
+
+
+class TransientError(NightdeskError):
+    """Ask for a retry, after `retry_after_s` seconds when the other side said so."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class FatalError(NightdeskError):
+    """Stop and alert: a broken invariant, a bad key, a missing setting."""

@@ -1,0 +1,157 @@
+"""What the desk's use-cases need from the outside, as plain nouns; `shared/adapters` has the real ones."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.domain.candles import Boundary, CandleFrame
+from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
+from shared.domain.signals import Signal, StoredSignal
+from shared.domain.timeframe import Timeframe
+from shared.domain.traders import Trader
+from shared.domain.venues import Venue
+
+
+class Clock(Protocol):
+    """The desk's idea of now."""
+
+    def now_ms(self) -> int:
+        """Return UTC epoch milliseconds."""
+        ...
+
+
+class CandleLog(Protocol):
+    """The candle log as functions read it."""
+
+    def frame(self, venue: str, timeframe: Timeframe, *, bars: int) -> CandleFrame:
+        """Return at least the newest `bars` bars the log holds, corrections applied; fewer when it holds fewer."""
+        ...
+
+    def newest_close(self, venue: str, timeframe: Timeframe) -> int | None:
+        """Return the newest close time in the log (epoch ms), None when it is empty."""
+        ...
+
+
+class CandleLogWriter(Protocol):
+    """The candle log as the collector writes it."""
+
+    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
+        """Append boundaries in order, each one entry; return only when every entry is acknowledged."""
+        ...
+
+    async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
+        """Return what the log holds, so that a restart asks the venue only for what is missing."""
+        ...
+
+
+class VenueStore(Protocol):
+    """The venues the desk collects and their timeframes."""
+
+    def enabled(self) -> Sequence[Venue]:
+        """Return the venues that are switched on."""
+        ...
+
+
+class TraderStore(Protocol):
+    """People's traders. Whose rows are seen is decided by the credentials the store was made with."""
+
+    def changed_since(self, updated_at_ms: int) -> Sequence[Trader]:
+        """Return every trader, also disabled ones, changed at or after a time, oldest change first, without a cap."""
+        ...
+
+    def deleted_since(self, updated_at_ms: int) -> Sequence[str]:
+        """Return the ids of traders deleted at or after a time."""
+        ...
+
+    def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
+        """Return how many enabled traders wait for a timeframe of a venue."""
+        ...
+
+    def get(self, trader_id: str) -> Trader:
+        """Return one trader; raise `NotFoundError`."""
+        ...
+
+    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
+        """Return traders in id order, those after an id."""
+        ...
+
+    def create(self, trader: Trader) -> Trader:
+        """Store a new trader and return it as stored; raise `ConflictError` when its id exists."""
+        ...
+
+    def update(self, trader: Trader, *, expected_updated_at_ms: int) -> Trader:
+        """Replace a trader; raise `NotFoundError`, or `ConflictError` when somebody changed it meanwhile."""
+        ...
+
+    def delete(self, trader_id: str) -> None:
+        """Delete a trader, keeping its signals; raise `NotFoundError`."""
+        ...
+
+
+class RunStore(Protocol):
+    """Execution runs: claims that exactly one caller wins, and runs that finish exactly once."""
+
+    def claim(self, boundary: ClosedBoundary, *, shards: int, source: str, correlation_id: str) -> bool:
+        """Claim a boundary and create its pending runs in one step; False when it was claimed before."""
+        ...
+
+    def claimed_since(self, close_time: int) -> frozenset[ClosedBoundary]:
+        """Return the boundaries claimed that closed at or after an instant (epoch ms)."""
+        ...
+
+    def take_overdue(self, *, older_than_ms: int, limit: int) -> Sequence[tuple[Shard, str]]:
+        """Take pending, expired or failed runs for a new dispatch, with their correlation ids; no two callers get the
+        same run. `older_than_ms` is how long a pending run may wait after its last dispatch."""
+        ...
+
+    def start(self, shard: Shard, *, lease_ms: int) -> bool:
+        """Lease a run; False when it is finished, unknown, or leased to somebody else whose lease has not expired."""
+        ...
+
+    def finish(self, shard: Shard, *, result: RunResult, signals: Sequence[Signal]) -> Recorded:
+        """Store the signals that are new and mark the run finished, in one transaction; a finished run stays as is."""
+        ...
+
+    def fail(self, shard: Shard, *, error: str) -> None:
+        """Give a run back with the reason, for the next dispatch."""
+        ...
+
+
+class SignalStore(Protocol):
+    """Recorded signals, newest first."""
+
+    def record(self, venue: str, correlation_id: str, signals: Sequence[Signal]) -> Recorded:
+        """Store the signals that are new."""
+        ...
+
+    def list(
+        self,
+        *,
+        limit: int,
+        before: tuple[int, str] | None = None,
+        trader_id: str | None = None,
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        since_ms: int | None = None,
+    ) -> Sequence[StoredSignal]:
+        """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
+        ...
+
+
+class AgentStore(Protocol):
+    """Heartbeats of the desk's agents."""
+
+    def beat(self, agent: str, *, version: str, error: str | None = None) -> None:
+        """Record that an agent ran just now, and its last error if it failed."""
+        ...
+
+    def heartbeats(self) -> dict[str, int]:
+        """Return the last heartbeat of every agent (epoch ms)."""
+        ...
+
+
+class Queue(Protocol):
+    """A queue of messages that arrive at least once, in any order."""
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Send message bodies; raise `TransientError` unless every one was accepted."""
+        ...
