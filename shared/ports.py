@@ -94,8 +94,8 @@ class RunStore(Protocol):
         """Claim a boundary and create its pending runs in one step; False when it was claimed before."""
         ...
 
-    def claimed_since(self, close_time: int) -> frozenset[ClosedBoundary]:
-        """Return the boundaries claimed that closed at or after an instant (epoch ms)."""
+    def claimed(self, boundaries: Sequence[ClosedBoundary]) -> frozenset[ClosedBoundary]:
+        """Return those of the boundaries that have been claimed."""
         ...
 
     def take_overdue(self, *, older_than_ms: int, limit: int) -> Sequence[tuple[Shard, str]]:

