@@ -1,6 +1,6 @@
 """What the desk's use-cases need from the outside, as plain nouns; `shared/adapters` has the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.candles import Boundary, CandleFrame
@@ -40,6 +40,10 @@ class CandleLogWriter(Protocol):
 
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return what the log holds, so that a restart asks the venue only for what is missing."""
+        ...
+
+    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
+        """Set fields of the collector's status hash, which vanishes when nobody has set it for `ttl_ms`."""
         ...
 
 
