@@ -1,0 +1,301 @@
+"""In-memory stores that pass the same contract suite as the Supabase adapters (`tests/contract`).
+
+Stores that share a `MemoryDatabase` see each other's rows, as tables of one database do. Its clock plays the
+database's clock: it decides leases and stamps records.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
+from shared.domain.signals import Signal, StoredSignal
+from shared.domain.timeframe import Timeframe
+from shared.domain.traders import Trader
+from shared.domain.venues import Venue
+from shared.ports import Clock
+from tests.fakes.clock import ManualClock
+
+MAX_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class MemoryRun:
+    """A row of `execution_runs`."""
+
+    shard: Shard
+    source: str
+    correlation_id: str
+    dispatched_at: int
+    status: RunStatus = RunStatus.PENDING
+    attempts: int = 0
+    lease_until: int = 0
+    result: RunResult | None = None
+    recorded: Recorded | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class MemoryDatabase:
+    """The tables behind the in-memory stores."""
+
+    clock: Clock = field(default_factory=ManualClock)
+    venues: list[Venue] = field(default_factory=lambda: [Venue(venue="binance", timeframes=tuple(Timeframe))])
+    traders: dict[str, Trader] = field(default_factory=dict)
+    deleted: dict[str, Trader] = field(default_factory=dict)  # as they were, with the time of their deletion
+    signals: dict[tuple[str, str, Timeframe, int], StoredSignal] = field(default_factory=dict)
+    runs: dict[tuple[ClosedBoundary, int], MemoryRun] = field(default_factory=dict)
+    beats: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str | None] = field(default_factory=dict)
+
+    def next_version(self, previous_ms: int = 0) -> int:
+        """Return the update time of a row: now, and always later than the row's previous one."""
+        return max(self.clock.now_ms(), previous_ms + 1)
+
+    def record(self, venue: str, correlation_id: str, signals: Iterable[Signal]) -> Recorded:
+        """Store the signals that are new."""
+        new = duplicate = 0
+        for signal in signals:
+            if signal.trader_id not in self.traders and signal.trader_id not in self.deleted:
+                raise InvalidMessageError("trader_id", f"no trader {signal.trader_id!r}")
+            key = (signal.trader_id, signal.symbol, signal.timeframe, signal.close_time)
+            if key in self.signals:
+                duplicate += 1
+                continue
+            new += 1
+            self.signals[key] = StoredSignal(
+                signal_id=str(uuid4()),
+                signal=signal,
+                venue=venue,
+                correlation_id=correlation_id,
+                recorded_at_ms=self.clock.now_ms(),
+            )
+        return Recorded(new=new, duplicate=duplicate)
+
+
+def may_see(user_id: str | None, trader: Trader) -> bool:
+    """Tell whether a person sees a trader: their own and the built-in ones; the desk itself (None) sees all."""
+    return user_id is None or trader.owner_id in {None, user_id}
+
+
+@dataclass(slots=True)
+class MemoryVenueStore:
+    """Venues in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def enabled(self) -> Sequence[Venue]:
+        """Return the venues that are switched on."""
+        return [venue for venue in self.database.venues if venue.enabled]
+
+
+@dataclass(slots=True)
+class MemoryTraderStore:
+    """Traders in memory, seen by the desk (`user_id` None) or by one person."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    user_id: str | None = None
+
+    def changed_since(self, updated_at_ms: int) -> Sequence[Trader]:
+        """Return every visible trader changed at or after a time, oldest change first."""
+        rows = [trader for trader in self._visible() if trader.updated_at_ms >= updated_at_ms]
+        return sorted(rows, key=lambda trader: (trader.updated_at_ms, trader.trader_id))
+
+    def deleted_since(self, updated_at_ms: int) -> Sequence[str]:
+        """Return the ids of traders deleted at or after a time."""
+        return sorted(
+            row.trader_id
+            for row in self.database.deleted.values()
+            if row.updated_at_ms >= updated_at_ms and may_see(self.user_id, row)
+        )
+
+    def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
+        """Return how many enabled traders wait for a timeframe of a venue."""
+        return sum(t.enabled and t.venue == venue and t.timeframe == timeframe for t in self._visible())
+
+    def get(self, trader_id: str) -> Trader:
+        """Return one trader; raise `NotFoundError`."""
+        for trader in self._visible():
+            if trader.trader_id == trader_id:
+                return trader
+        raise NotFoundError(f"no trader {trader_id!r}")
+
+    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
+        """Return traders in id order, those after an id."""
+        rows = sorted(self._visible(), key=lambda trader: trader.trader_id)
+        return [trader for trader in rows if after is None or trader.trader_id > after][:limit]
+
+    def create(self, trader: Trader) -> Trader:
+        """Store a new trader; raise `ConflictError` when its id exists."""
+        if trader.trader_id in self.database.traders or trader.trader_id in self.database.deleted:
+            raise ConflictError(f"trader {trader.trader_id!r} exists")
+        now = self.database.next_version()
+        return self._store(replace(trader, created_at_ms=now, updated_at_ms=now))
+
+    def update(self, trader: Trader, *, expected_updated_at_ms: int) -> Trader:
+        """Replace a trader; raise `NotFoundError`, or `ConflictError` when somebody changed it meanwhile."""
+        known = self._writable(trader.trader_id)
+        if known.updated_at_ms != expected_updated_at_ms:
+            raise ConflictError(f"trader {trader.trader_id!r} was changed meanwhile")
+        return self._store(
+            replace(
+                trader,
+                owner_id=known.owner_id,
+                created_at_ms=known.created_at_ms,
+                updated_at_ms=self.database.next_version(known.updated_at_ms),
+            )
+        )
+
+    def delete(self, trader_id: str) -> None:
+        """Delete a trader, keeping its signals; raise `NotFoundError`."""
+        known = self._writable(trader_id)
+        now = self.database.next_version(known.updated_at_ms)
+        self.database.deleted[trader_id] = replace(known, updated_at_ms=now)
+        del self.database.traders[trader_id]
+
+    def _visible(self) -> Iterable[Trader]:
+        return (row for row in self.database.traders.values() if may_see(self.user_id, row))
+
+    def _writable(self, trader_id: str) -> Trader:
+        known = self.get(trader_id)
+        if self.user_id is not None and known.owner_id != self.user_id:
+            raise NotFoundError(f"trader {trader_id!r} is not yours")
+        return known
+
+    def _store(self, trader: Trader) -> Trader:
+        self.database.traders[trader.trader_id] = trader
+        return trader
+
+
+@dataclass(slots=True)
+class MemoryRunStore:
+    """Execution runs in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def claim(self, boundary: ClosedBoundary, *, shards: int, source: str, correlation_id: str) -> bool:
+        """Claim a boundary and create its pending runs; False when it was claimed before."""
+        if (boundary, 0) in self.database.runs:
+            return False
+        now = self.database.clock.now_ms()
+        for number in range(shards):
+            shard = Shard(boundary=boundary, shard=number, shards=shards)
+            self.database.runs[boundary, number] = MemoryRun(shard, source, correlation_id, dispatched_at=now)
+        return True
+
+    def claimed_since(self, close_time: int) -> frozenset[ClosedBoundary]:
+        """Return the boundaries claimed that closed at or after an instant."""
+        return frozenset(boundary for boundary, _ in self.database.runs if boundary.close_time >= close_time)
+
+    def take_overdue(self, *, older_than_ms: int, limit: int) -> Sequence[tuple[Shard, str]]:
+        """Take pending, expired or failed runs for a new dispatch, oldest first."""
+        now = self.database.clock.now_ms()
+        taken: list[tuple[Shard, str]] = []
+        for run in sorted(self.database.runs.values(), key=lambda run: (run.shard.boundary.close_time, run.shard)):
+            expired = run.status is RunStatus.RUNNING and run.lease_until <= now
+            waited = run.status is RunStatus.PENDING and run.dispatched_at <= now - older_than_ms
+            if expired and run.attempts >= MAX_ATTEMPTS:
+                run.status, run.error = RunStatus.FAILED, run.error or "lease expired"
+            if (
+                len(taken) < limit
+                and run.attempts < MAX_ATTEMPTS
+                and (expired or waited or run.status is RunStatus.FAILED)
+            ):
+                run.status, run.dispatched_at = RunStatus.PENDING, now
+                taken.append((run.shard, run.correlation_id))
+        return taken
+
+    def start(self, shard: Shard, *, lease_ms: int) -> bool:
+        """Lease a run; False when it is finished, unknown, or leased to somebody else."""
+        now = self.database.clock.now_ms()
+        run = self.database.runs.get((shard.boundary, shard.shard))
+        if run is None or run.status is RunStatus.FINISHED:
+            return False
+        if run.status is RunStatus.RUNNING and run.lease_until > now:
+            return False
+        run.status, run.lease_until, run.attempts, run.error = RunStatus.RUNNING, now + lease_ms, run.attempts + 1, None
+        return True
+
+    def finish(self, shard: Shard, *, result: RunResult, signals: Sequence[Signal]) -> Recorded:
+        """Store the signals that are new and mark the run finished; a finished run stays as is."""
+        run = self._run(shard)
+        if run.recorded is not None:
+            return run.recorded
+        boundary = shard.boundary
+        for signal in signals:
+            if (signal.timeframe, signal.close_time) != (boundary.timeframe, boundary.close_time):
+                raise InvalidMessageError("signals", "a signal is not of the run's boundary")
+        recorded = self.database.record(boundary.venue, run.correlation_id, signals)
+        run.status, run.result, run.recorded, run.error = RunStatus.FINISHED, result, recorded, None
+        return recorded
+
+    def fail(self, shard: Shard, *, error: str) -> None:
+        """Give a run back with the reason, for the next dispatch."""
+        run = self._run(shard)
+        if run.status is not RunStatus.FINISHED:
+            run.status, run.error = RunStatus.FAILED, error
+
+    def _run(self, shard: Shard) -> MemoryRun:
+        try:
+            return self.database.runs[shard.boundary, shard.shard]
+        except KeyError:
+            raise NotFoundError(f"no run {shard}") from None
+
+
+@dataclass(slots=True)
+class MemorySignalStore:
+    """Signals in memory, seen by the desk (`user_id` None) or by one person."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    user_id: str | None = None
+
+    def record(self, venue: str, correlation_id: str, signals: Sequence[Signal]) -> Recorded:
+        """Store the signals that are new."""
+        return self.database.record(venue, correlation_id, signals)
+
+    def list(
+        self,
+        *,
+        limit: int,
+        before: tuple[int, str] | None = None,
+        trader_id: str | None = None,
+        symbol: str | None = None,
+        timeframe: Timeframe | None = None,
+        since_ms: int | None = None,
+    ) -> Sequence[StoredSignal]:
+        """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
+
+        def wanted(row: StoredSignal) -> bool:
+            signal = row.signal
+            return (
+                (before is None or (signal.close_time, row.signal_id) < before)
+                and trader_id in {None, signal.trader_id}
+                and symbol in {None, signal.symbol}
+                and timeframe in {None, signal.timeframe}
+                and (since_ms is None or signal.close_time >= since_ms)
+                and self._may_see(signal.trader_id)
+            )
+
+        rows = [row for row in self.database.signals.values() if wanted(row)]
+        return sorted(rows, key=lambda row: (row.signal.close_time, row.signal_id), reverse=True)[:limit]
+
+    def _may_see(self, trader_id: str) -> bool:
+        trader = self.database.traders.get(trader_id) or self.database.deleted[trader_id]
+        return may_see(self.user_id, trader)
+
+
+@dataclass(slots=True)
+class MemoryAgentStore:
+    """Heartbeats in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def beat(self, agent: str, *, version: str, error: str | None = None) -> None:
+        """Record that an agent ran just now, and its last error if it failed."""
+        self.database.beats[agent] = self.database.clock.now_ms()
+        self.database.errors[agent] = error
+
+    def heartbeats(self) -> dict[str, int]:
+        """Return the last heartbeat of every agent (epoch ms)."""
+        return dict(self.database.beats)
