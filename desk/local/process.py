@@ -19,6 +19,7 @@ from shared.domain.errors import NightdeskError
 
 HOST: Final = "127.0.0.1"
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+PROJECT: Final = Path(__file__).resolve().parents[2]
 _POLL_S: Final = 0.02
 
 
@@ -28,7 +29,8 @@ class LocalPartError(NightdeskError):
 
 def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment with what a program needs to run on this machine, `extra`, and nothing else."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ} | dict(extra or {})
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
 
 
 class _Reaper:

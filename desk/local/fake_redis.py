@@ -1,0 +1,99 @@
+"""Serve an in-memory Redis in pure Python, for machines without a redis-server; it counts what it serves.
+
+fakeredis answers no INFO, so the three counters INFO would give live in a small memory-mapped file instead.
+"""
+
+import mmap
+import struct
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from fakeredis import TcpFakeServer
+from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+
+from desk.local.process import HOST
+
+COMMANDS, BYTES_IN, BYTES_OUT = range(3)
+_LAYOUT: Final = struct.Struct("<3q")
+
+
+class Counters:
+    """Three totals other processes can read: commands answered, bytes received, bytes sent."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(_LAYOUT.size))
+        with path.open("r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), _LAYOUT.size)
+        self._totals = [0, 0, 0]
+        self._lock = threading.Lock()
+
+    def add(self, which: int, count: int) -> None:
+        """Add to one of the totals."""
+        with self._lock:
+            self._totals[which] += count
+            _LAYOUT.pack_into(self._shared, 0, *self._totals)
+
+
+def read_counters(path: Path) -> tuple[int, int, int]:
+    """Return commands, bytes in and bytes out as another process counts them."""
+    commands, bytes_in, bytes_out = _LAYOUT.unpack(path.read_bytes())
+    return commands, bytes_in, bytes_out
+
+
+class _CountedInput:
+    def __init__(self, inner: Any, counters: Counters) -> None:
+        self._inner, self._counters = inner, counters
+
+    def readline(self) -> bytes:
+        line: bytes = self._inner.readline()
+        self._counters.add(BYTES_IN, len(line))
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _CountedOutput:
+    def __init__(self, inner: Any, counters: Counters) -> None:
+        self._inner, self._counters = inner, counters
+
+    def write(self, reply: bytes) -> int:
+        self._counters.add(COMMANDS, 1)  # the server writes each reply in one piece
+        self._counters.add(BYTES_OUT, len(reply))
+        written: int = self._inner.write(reply)
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def serve(port: int, counters: Counters) -> None:
+    """Serve Redis on a local port until the process is ended."""
+
+    class CountedHandler(TCPFakeRequestHandler):
+        disable_nagle_algorithm = True  # replies of a pipeline are separate writes: each would wait for an ACK
+
+        def setup(self) -> None:
+            super().setup()
+            streams: Any = self  # fakeredis wants buffers by class, but reads and writes by these methods alone
+            streams.rfile = _CountedInput(self.rfile, counters)
+            streams.writer.writer = _CountedOutput(self.wfile, counters)
+
+    class CountedServer(TcpFakeServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+    server = CountedServer((HOST, port), server_version=(7, 0))
+    server.RequestHandlerClass = CountedHandler
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--counters", type=Path, required=True)
+    options = parser.parse_args()
+    serve(options.port, Counters(options.counters))
