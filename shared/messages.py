@@ -3,7 +3,17 @@
 from typing import Annotated, Literal, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.domain.runs import ClosedBoundary, Shard
 from shared.domain.timeframe import Timeframe
@@ -16,6 +26,13 @@ EpochMs = Annotated[int, Field(strict=True, ge=0, lt=10**14)]
 def new_id() -> str:
     """Return a fresh identifier, usable as a correlation or event id."""
     return uuid4().hex
+
+
+def _is_boundary(close_time: int, info: ValidationInfo) -> int:
+    timeframe = info.data.get("timeframe")
+    if timeframe is not None and not timeframe.is_boundary(close_time):
+        raise ValueError(f"{close_time} is no boundary of {timeframe}")
+    return close_time
 
 
 class Message(BaseModel):
@@ -32,11 +49,7 @@ class BoundaryClosed(Message):
     close_time: EpochMs
     correlation_id: CorrelationId = Field(default_factory=new_id)
 
-    @model_validator(mode="after")
-    def _on_the_grid(self) -> Self:
-        if not self.timeframe.is_boundary(self.close_time):
-            raise ValueError(f"close_time: {self.close_time} is no boundary of {self.timeframe}")
-        return self
+    _on_the_grid = field_validator("close_time")(_is_boundary)
 
     @property
     def boundary(self) -> ClosedBoundary:
@@ -62,13 +75,14 @@ class ShardDue(Message):
     shards: int = Field(ge=1, le=10_000)
     correlation_id: CorrelationId
 
-    @model_validator(mode="after")
-    def _is_one_of(self) -> Self:
-        if self.shard >= self.shards:
-            raise ValueError(f"shard: expected less than shards ({self.shards}), got {self.shard}")
-        if not self.timeframe.is_boundary(self.close_time):
-            raise ValueError(f"close_time: {self.close_time} is no boundary of {self.timeframe}")
-        return self
+    _on_the_grid = field_validator("close_time")(_is_boundary)
+
+    @field_validator("shards")
+    @classmethod
+    def _has_the_shard(cls, shards: int, info: ValidationInfo) -> int:
+        if shards <= info.data.get("shard", 0):
+            raise ValueError(f"expected more than shard ({info.data['shard']}), got {shards}")
+        return shards
 
     @classmethod
     def of(cls, shard: Shard, correlation_id: str) -> Self:
@@ -131,3 +145,23 @@ class ShardResult(Message):
     errors: dict[str, str] = Field(default_factory=dict)
     duration_ms: float = 0.0
     correlation_id: str
+
+
+def _kind_of_trigger(payload: object) -> str:
+    return "cron" if isinstance(payload, dict) and "trigger" in payload else "boundary"
+
+
+def _kind_of_execution(payload: object) -> str:
+    return "trader" if isinstance(payload, dict) and "trader_id" in payload else "shard"
+
+
+TriggerRequest: TypeAdapter[CronTick | BoundaryClosed] = TypeAdapter(
+    Annotated[
+        Annotated[CronTick, Tag("cron")] | Annotated[BoundaryClosed, Tag("boundary")], Discriminator(_kind_of_trigger)
+    ]
+)
+ExecuteRequest: TypeAdapter[RunTrader | ShardDue] = TypeAdapter(
+    Annotated[
+        Annotated[RunTrader, Tag("trader")] | Annotated[ShardDue, Tag("shard")], Discriminator(_kind_of_execution)
+    ]
+)

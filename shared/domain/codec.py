@@ -63,7 +63,12 @@ def encode(boundary: Boundary) -> dict[str, str]:
             cells.tobytes(),
         ]
     )
-    return {"v": VERSION, "t": str(boundary.open_time), "s": _pack_symbols(boundary.symbols), "d": b64encode(body).decode("ascii")}
+    return {
+        "v": VERSION,
+        "t": str(boundary.open_time),
+        "s": _pack_symbols(boundary.symbols),
+        "d": b64encode(body).decode("ascii"),
+    }
 
 
 def decode(timeframe: Timeframe, entry: Mapping[str, str]) -> Boundary:
@@ -181,9 +186,7 @@ def _grid(
     return frame
 
 
-def _write(
-    frame: CandleFrame, symbols: tuple[str, ...], times: np.ndarray, values: Floats, filled: np.ndarray
-) -> None:
+def _write(frame: CandleFrame, symbols: tuple[str, ...], times: np.ndarray, values: Floats, filled: np.ndarray) -> None:
     """Put cells into a frame in order, skipping what is older than the frame and never erasing with a missing cell."""
     bars = (times - frame.open_times[0]) // frame.timeframe.ms
     keep = np.flatnonzero(bars >= 0)

@@ -30,9 +30,7 @@ def expected_boundaries(
     return tuple(sorted(found, key=lambda boundary: (boundary.close_time, -boundary.timeframe.ms)))
 
 
-def unclaimed(
-    expected: Sequence[ClosedBoundary], claimed: Collection[ClosedBoundary]
-) -> tuple[ClosedBoundary, ...]:
+def unclaimed(expected: Sequence[ClosedBoundary], claimed: Collection[ClosedBoundary]) -> tuple[ClosedBoundary, ...]:
     """Return the expected boundaries nobody claimed, never reaching back before the desk began to watch.
 
     Of a timeframe without any claim only the newest boundary is due: what closed before the desk was there is history.

@@ -58,7 +58,9 @@ def parse_timeframe(text: str, *, field: str = "timeframe") -> Timeframe:
     try:
         return Timeframe(text)
     except ValueError:
-        raise InvalidMessageError(field, f"unknown timeframe {text!r}, expected one of {', '.join(Timeframe)}") from None
+        raise InvalidMessageError(
+            field, f"unknown timeframe {text!r}, expected one of {', '.join(Timeframe)}"
+        ) from None
 
 
 def closing_at(close_time: int, timeframes: tuple[Timeframe, ...]) -> tuple[Timeframe, ...]:

@@ -28,6 +28,7 @@ class Settings(BaseModel):
     upstash_redis_rest_url: Url | None = None
     upstash_redis_rest_token: SecretStr | None = None
     executions_queue_url: Url | None = None
+    dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
     service_secret: SecretStr | None = None
     traders_per_shard: int = Field(default=1_000, ge=1, le=100_000)

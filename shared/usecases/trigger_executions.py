@@ -3,11 +3,38 @@
 from shared.domain.runs import ClosedBoundary, Shard
 from shared.domain.sweeping import expected_boundaries, unclaimed
 from shared.domain.traders import shards_for
-from shared.messages import BoundaryClosed, ShardDue, Swept, Triggered, new_id
+from shared.messages import BoundaryClosed, CronTick, ShardDue, Swept, Triggered, new_id
 from shared.ports import CandleLog, Clock, Queue, RunStore, TraderStore, VenueStore
 
 OVERDUE_MS = 60_000
 MAX_REDISPATCHED = 500
+
+
+def trigger_executions(
+    event: BoundaryClosed | CronTick,
+    *,
+    venues: VenueStore,
+    candles: CandleLog,
+    traders: TraderStore,
+    runs: RunStore,
+    queue: Queue,
+    clock: Clock,
+    traders_per_shard: int,
+) -> Triggered | Swept:
+    """Act on an announced boundary, or on the clock's call to repair what announcements missed."""
+    match event:
+        case BoundaryClosed():
+            return trigger_boundary(event, traders=traders, runs=runs, queue=queue, traders_per_shard=traders_per_shard)
+        case CronTick():
+            return sweep_boundaries(
+                venues=venues,
+                candles=candles,
+                traders=traders,
+                runs=runs,
+                queue=queue,
+                clock=clock,
+                traders_per_shard=traders_per_shard,
+            )
 
 
 def trigger_boundary(

@@ -1,0 +1,9 @@
+"""The desk's HTTP API for people (FastAPI on Mangum): traders, signals, candles, health."""
+
+from mangum import Mangum
+
+from functions.routes import candles, health, signals, traders
+from shared.runtime.http import create_app
+
+app = create_app([health.router, traders.router, signals.router, candles.router])
+handler = Mangum(app, lifespan="off")

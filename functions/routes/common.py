@@ -1,0 +1,66 @@
+"""What every route shares: the desk's parts, the person calling, cursors."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Header
+
+from functions.routes.schemas import Problem
+from shared.domain.errors import InvalidMessageError
+from shared.ports import SignalStore, TraderStore
+from shared.runtime.auth import bearer
+from shared.runtime.users import User, authenticate
+from shared.runtime.wiring import Deps, process_deps
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "A field is wrong; nothing was stored."},
+    401: {"model": Problem, "description": "No valid token."},
+    503: {"model": Problem, "description": "A store does not answer; try again."},
+}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "It does not exist, or is not yours to see."}
+}
+CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Somebody changed it meanwhile."}}
+
+DepsOf = Annotated[Deps, Depends(process_deps)]
+
+
+def current_user(deps: DepsOf, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> User:
+    """Return the person the request's token proves; deny everybody else."""
+    return authenticate(bearer(authorization), deps.settings)
+
+
+UserOf = Annotated[User, Depends(current_user)]
+
+
+def own_traders(deps: DepsOf, user: UserOf) -> TraderStore:
+    """Return the traders this person may see."""
+    return deps.traders_of(user.token)
+
+
+def own_signals(deps: DepsOf, user: UserOf) -> SignalStore:
+    """Return the signals this person may see."""
+    return deps.signals_of(user.token)
+
+
+TradersOf = Annotated[TraderStore, Depends(own_traders)]
+SignalsOf = Annotated[SignalStore, Depends(own_signals)]
+
+
+def write_cursor(close_time: int, signal_id: str) -> str:
+    """Pack the place of a signal into an opaque text."""
+    return base64.urlsafe_b64encode(f"{close_time}.{signal_id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str) -> tuple[int, str]:
+    """Unpack a cursor; raise `InvalidMessageError` for one this API did not make."""
+    try:
+        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except (ValueError, binascii.Error):
+        packed = ""
+    found = re.fullmatch(r"([0-9]{1,15})\.([0-9a-f-]{36})", packed)
+    if found is None:
+        raise InvalidMessageError("cursor", "expected the `next` of an earlier page")
+    return int(found[1]), found[2]

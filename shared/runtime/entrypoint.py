@@ -1,0 +1,175 @@
+"""What makes a use-case a Lambda: read the event, call, map errors to the reaction they need, report.
+
+One decorator serves every way AWS wakes a function. An SQS batch answers with the messages to retry; an HTTP request
+with JSON or problem+json (RFC 9457); a schedule and a direct invocation with the result, or the exception.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from shared.domain.errors import InvalidMessageError, NightdeskError
+from shared.messages import new_id
+from shared.runtime.auth import require_machine
+from shared.runtime.problems import problem_of
+from shared.runtime.telemetry import VERSION, start_logging
+from shared.runtime.wiring import Deps, process_deps
+
+MAX_BODY_BYTES: Final = 65_536
+
+M = TypeVar("M", bound=BaseModel)
+Event = dict[str, Any]
+
+
+class LambdaHandler(Protocol):
+    """A function as AWS calls it; tests pass `deps`."""
+
+    def __call__(self, event: Event, context: Any, *, deps: Deps | None = None) -> Any:
+        """Handle one event."""
+        ...
+
+
+def entrypoint(
+    messages: TypeAdapter[M], *, service: str, agent: str | None = None
+) -> Callable[[Callable[[M, Deps], BaseModel]], LambdaHandler]:
+    """Make a Lambda handler of `function(message, deps)`; `agent` names the heartbeat row it keeps alive."""
+
+    def decorate(function: Callable[[M, Deps], BaseModel]) -> LambdaHandler:
+        def handle(event: Event, context: Any, *, deps: Deps | None = None) -> Any:
+            deps = deps or process_deps()
+            call = _Call(messages, function, deps, start_logging(service), getattr(context, "aws_request_id", new_id()))
+            try:
+                return call.dispatch(event)
+            finally:
+                if agent is not None:
+                    call.beat(agent)
+
+        return handle
+
+    return decorate
+
+
+class _Call:
+    """One invocation."""
+
+    def __init__(
+        self,
+        messages: TypeAdapter[Any],
+        function: Callable[[Any, Deps], BaseModel],
+        deps: Deps,
+        log: Any,
+        request_id: str,
+    ) -> None:
+        self.messages = messages
+        self.function = function
+        self.deps = deps
+        self.log = log
+        self.request_id = request_id
+        self.error: str | None = None
+
+    def dispatch(self, event: Event) -> Any:
+        if "Records" in event:
+            failed = [record["messageId"] for record in event["Records"] if not self._queued(record)]
+            return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+        if "requestContext" in event:
+            return self._requested(event)
+        if event.get("source") == "aws.events":
+            return self._run({"trigger": "cron"}).model_dump(mode="json")
+        return self._run(event).model_dump(mode="json")
+
+    def beat(self, agent: str) -> None:
+        try:
+            self.deps.agents.beat(agent, version=VERSION, error=self.error)
+        except NightdeskError as error:
+            self.log.error("the heartbeat was not recorded", agent=agent, error=str(error))
+
+    def _queued(self, record: Event) -> bool:
+        """Handle one queue message; True acknowledges it."""
+        try:
+            self._run(_parse_json(record["body"]))
+        except InvalidMessageError as error:
+            self._log_failure(error, "message can never succeed, moved to the dead-letter queue")
+            return self._buried(record)
+        except Exception as error:  # noqa: BLE001 - one message must not take the batch down; the queue retries it
+            self._log_failure(error, "message failed, left to the queue to retry")
+            return False
+        return True
+
+    def _buried(self, record: Event) -> bool:
+        try:
+            self.deps.dead_letters.send([record["body"]])
+        except NightdeskError as error:
+            self._log_failure(error, "the dead-letter queue refused the message, left to the queue to retry")
+            return False
+        return True
+
+    def _requested(self, event: Event) -> Event:
+        try:
+            body = _body(event)
+            headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+            require_machine(headers, body, self.deps.settings, now_ms=time.time_ns() // 1_000_000)
+            result = self._run(_parse_json(body))
+            return {
+                "statusCode": 200,
+                "headers": {"content-type": "application/json"},
+                "body": result.model_dump_json(),
+            }
+        except NightdeskError as error:
+            self._log_failure(error, "request refused")
+            return _refusal(error, self.request_id)
+        except Exception as error:  # noqa: BLE001 - the caller gets an answer, the log gets the trace
+            self._log_failure(error, "request failed")
+            return _refusal(error, self.request_id)
+
+    def _run(self, payload: Any) -> BaseModel:
+        message = read_message(self.messages, payload)
+        correlation_id = getattr(message, "correlation_id", self.request_id)
+        with self.log.append_context_keys(correlation_id=correlation_id, request_id=self.request_id):
+            began = time.perf_counter()
+            result = self.function(message, self.deps)
+            duration_ms = round((time.perf_counter() - began) * 1_000, 3)
+            self.log.info(type(message).__name__, took_ms=duration_ms, result=result.model_dump(mode="json"))
+        return result
+
+    def _log_failure(self, error: Exception, what: str) -> None:
+        self.error = f"{type(error).__name__}: {error}"
+        expected = isinstance(error, NightdeskError)
+        self.log.error(what, error=self.error, request_id=self.request_id, exc_info=not expected)
+
+
+def read_message(messages: TypeAdapter[M], payload: Any) -> M:
+    """Validate a payload against tagged messages; raise `InvalidMessageError` naming the first wrong field."""
+    try:
+        return messages.validate_python(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"][1:])  # the first part is the tag of the message
+        raise InvalidMessageError(place or "body", first["msg"]) from error
+
+
+def _refusal(error: Exception, request_id: str) -> Event:
+    status, body, headers = problem_of(error, request_id)
+    return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
+
+
+def _body(event: Event) -> str:
+    body = event.get("body") or ""
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidMessageError("body", f"expected at most {MAX_BODY_BYTES} bytes, got {len(body)}")
+    if event.get("isBase64Encoded"):
+        try:
+            return base64.b64decode(body, validate=True).decode()
+        except ValueError as error:
+            raise InvalidMessageError("body", "expected UTF-8 text") from error
+    return str(body)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessageError("body", f"expected JSON: {error}") from error

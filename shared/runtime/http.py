@@ -1,0 +1,113 @@
+"""The application HTTP functions share: errors as problem+json, a size limit, CORS, one log line a request."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.domain.errors import NightdeskError
+from shared.messages import new_id
+from shared.runtime.config import Settings
+from shared.runtime.problems import Problem, problem, problem_of
+from shared.runtime.telemetry import VERSION, start_logging
+
+MAX_BODY_BYTES: Final = 262_144
+REQUEST_ID_HEADER: Final = "x-request-id"
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -> FastAPI:
+    """Return the application that serves the routers."""
+    app = FastAPI(
+        title="nightdesk",
+        version=VERSION,
+        description="Traders, their signals and the candles behind them. Times are UTC epoch milliseconds.",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+    )
+    origins = [origin.strip() for origin in (settings or Settings.from_env()).cors_origins.split(",") if origin.strip()]
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(NightdeskError, _expected)
+    app.middleware("http")(_observe)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type"],
+    )
+    return app
+
+
+async def _observe(request: Request, call_next: Next) -> Response:
+    """Refuse oversized bodies, answer unexpected errors, log what happened."""
+    request_id = _request_id(request)
+    log, began = start_logging("api"), time.perf_counter()
+    try:
+        refusal = await _oversized(request)
+        response = _answer(refusal) if refusal else await call_next(request)
+    except Exception as error:
+        log.exception("request failed", correlation_id=request_id)
+        response = _answer(problem_of(error, request_id))
+    response.headers[REQUEST_ID_HEADER] = request_id
+    log.info(
+        f"{request.method} {request.url.path}",
+        status=response.status_code,
+        took_ms=round((time.perf_counter() - began) * 1_000, 3),
+        correlation_id=request_id,
+    )
+    return response
+
+
+async def _oversized(request: Request) -> Problem | None:
+    size = len(await request.body())
+    if size <= MAX_BODY_BYTES:
+        return None
+    return problem(
+        413,
+        "Content Too Large",
+        f"body: expected at most {MAX_BODY_BYTES} bytes, got {size}",
+        errors=[{"field": "body", "problem": f"expected at most {MAX_BODY_BYTES} bytes"}],
+    )
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
+    wrong = [
+        {"field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), "problem": str(e["msg"])}
+        for e in error.errors()
+    ]
+    detail = "; ".join(f"{e['field']}: {e['problem']}" for e in wrong[:5])
+    return _answer(problem(400, "Bad Request", detail, errors=wrong[:50]))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
+    return _answer(
+        problem(error.status_code, str(error.detail), f"{request.method} {request.url.path}: {error.detail}")
+    )
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    return _answer(problem_of(error, _request_id(request)))
+
+
+def _request_id(request: Request) -> str:
+    """Return Lambda's request id where there is one, so that the answer leads to the log."""
+    if not hasattr(request.state, "request_id"):
+        context = request.scope.get("aws.context")
+        request.state.request_id = getattr(context, "aws_request_id", None) or new_id()
+    return str(request.state.request_id)
+
+
+def _answer(found: Problem) -> JSONResponse:
+    return JSONResponse(found.body, status_code=found.status, headers=found.headers)

@@ -1,0 +1,16 @@
+"""Read the newest candles of a symbol from the log."""
+
+from collections.abc import Sequence
+
+from shared.domain.candles import Candle
+from shared.domain.errors import NotFoundError
+from shared.domain.timeframe import Timeframe
+from shared.ports import CandleLog
+
+
+def newest_candles(venue: str, symbol: str, timeframe: Timeframe, *, limit: int, log: CandleLog) -> Sequence[Candle]:
+    """Return the newest `limit` closed candles of a symbol, oldest first; raise `NotFoundError` if the log has none."""
+    frame = log.frame(venue, timeframe, bars=limit)
+    if symbol not in frame.symbols:
+        raise NotFoundError(f"no {timeframe} candles of {symbol} on {venue} in the log")
+    return frame.candles(symbol)[-limit:]
