@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.candles import Boundary, CandleFrame
+from shared.domain.history import Stretch, Window
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.signals import Signal, StoredSignal
+from shared.domain.symbols import Listing
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader
 from shared.domain.venues import Venue
@@ -44,6 +46,34 @@ class CandleLogWriter(Protocol):
 
     async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
         """Set fields of the collector's status hash, which vanishes when nobody has set it for `ttl_ms`."""
+        ...
+
+
+class CandleSource(Protocol):
+    """A venue's market data as one asks for it; its own names of pairs are the `venue_id` of a listing."""
+
+    async def server_time(self) -> int:
+        """Return the venue's clock (epoch ms)."""
+        ...
+
+    async def listings(self) -> Sequence[Listing]:
+        """Return every pair the venue lists."""
+        ...
+
+    async def quote_volumes(self) -> Mapping[str, float]:
+        """Return the 24 h volume in quote units of every pair, by venue id."""
+        ...
+
+    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+        """Return the closed candles of a window; raise `TransientError`, or `InvalidMessageError` when refused."""
+        ...
+
+
+class Announcer(Protocol):
+    """Whoever starts the evaluation of a boundary."""
+
+    async def announce(self, boundary: ClosedBoundary, *, correlation_id: str) -> None:
+        """Deliver an announcement at least once; raise `TransientError`, or `InvalidMessageError` when refused."""
         ...
 
 

@@ -7,7 +7,6 @@ replays a tape.
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -16,24 +15,13 @@ import stamina
 from shared.adapters.binance.frames import parse_klines, parse_listings, parse_quote_volumes, parse_server_time
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.history import Stretch, Window
 from shared.domain.symbols import Listing
-from shared.domain.timeframe import Timeframe
 
 MAX_ROWS: Final = 1_000
 WEIGHT_LIMIT: Final = 6_000
 MAX_PAUSE_S: Final = 90.0
 WEIGHT_HEADER: Final = "X-MBX-USED-WEIGHT-1M"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Klines:
-    """Closed candles, oldest first, and the newest open time Binance answered with, forming candle included.
-
-    `newest_open` (epoch ms, None for an empty answer) is what tells a hole from the end of the data.
-    """
-
-    candles: tuple[Candle, ...]
-    newest_open: int | None
 
 
 class BinanceRest:
@@ -73,40 +61,38 @@ class BinanceRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._get("/api/v3/ticker/24hr", {}))
 
-    async def klines(
-        self, symbol_id: str, timeframe: Timeframe, *, first_open: int, last_open: int, now_ms: int
-    ) -> Klines:
-        """Return the closed candles that open in `[first_open, last_open]`, page by page; never the forming one.
+    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+        """Return the closed candles of a window, page by page; never the forming one.
 
         With a start time Binance returns the *oldest* rows of the range, so each page starts after the last.
         """
         candles: list[Candle] = []
-        start = first_open
-        while start <= last_open:
-            page = await self._page(symbol_id, timeframe, start, last_open)
+        start = window.first_open
+        while start <= window.last_open:
+            page = await self._page(venue_id, window, start)
             fresh = [candle for candle in page if candle.open_time >= start]  # a page that goes nowhere ends the walk
             candles += fresh
             if len(page) < MAX_ROWS or not fresh:
                 break
-            start = fresh[-1].open_time + timeframe.ms
-        return Klines(
-            candles=tuple(candle for candle in candles if candle.open_time + timeframe.ms <= now_ms),
+            start = fresh[-1].open_time + window.timeframe.ms
+        return Stretch(
+            candles=tuple(candle for candle in candles if candle.open_time + window.timeframe.ms <= now_ms),
             newest_open=candles[-1].open_time if candles else None,
         )
 
-    async def _page(self, symbol_id: str, timeframe: Timeframe, first_open: int, last_open: int) -> list[Candle]:
-        rows = min((last_open - first_open) // timeframe.ms + 1, MAX_ROWS)
+    async def _page(self, venue_id: str, window: Window, start: int) -> list[Candle]:
+        rows = min((window.last_open - start) // window.timeframe.ms + 1, MAX_ROWS)
         body = await self._get(
             "/api/v3/klines",
             {
-                "symbol": symbol_id,
-                "interval": str(timeframe),
-                "startTime": str(first_open),
-                "endTime": str(last_open),
+                "symbol": venue_id,
+                "interval": str(window.timeframe),
+                "startTime": str(start),
+                "endTime": str(window.last_open),
                 "limit": str(rows),
             },
         )
-        return parse_klines(body, timeframe)
+        return parse_klines(body, window.timeframe)
 
     async def _get(self, path: str, params: dict[str, str]) -> bytes:
         async with self._slots:
