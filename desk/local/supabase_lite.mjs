@@ -1,0 +1,70 @@
+// Serve Supabase Lite (PostgREST and auth over PGlite) on one port. Settings: one JSON object in SUPABASE_LITE.
+import { serve } from "@hono/node-server";
+import { App } from "@supabase/lite";
+import { createPgliteConnection } from "@supabase/lite/pglite";
+
+// The roles Supabase provides.
+const ROLES = `
+do $$ begin
+  create role anon nologin noinherit;
+  create role authenticated nologin noinherit;
+  create role service_role nologin noinherit bypassrls;
+exception when duplicate_object then null;
+end $$;
+grant usage on schema public, auth to anon, authenticated, service_role;
+`;
+
+const settings = JSON.parse(process.env.SUPABASE_LITE);
+const connection = await createPgliteConnection({
+  url: settings.dataDir ?? undefined, // none: in memory
+  pgliteOptions: { relaxedDurability: true },
+});
+const app = new App({
+  connection,
+  api: { pg_safe_update: true, max_rows: 1000 },
+  auth: {
+    enabled: true,
+    enable_signup: true,
+    jwt_secret: settings.jwtSecret,
+    publishable_key: settings.publishableKey,
+    secret_key: settings.secretKey,
+  },
+});
+
+async function migrate() {
+  for (const [name, sql] of settings.migrations) {
+    await connection.driver.exec(`begin; ${sql} commit;`).catch((error) => {
+      throw new Error(`${name}: ${error.message}`);
+    });
+  }
+}
+
+await app.ensureSystemSchema();
+await connection.driver.exec(ROLES);
+await migrate();
+await connection.ensureRlsContext(); // once it sees row security, Lite grants every role everything,
+await migrate(); // and sql/, which may be applied again, takes back what it does not mean to give
+await app.init();
+
+// Lite answers 500 without a SQLSTATE where PostgREST answers 400 with the one of a violated check.
+async function asPostgrest(response) {
+  if (response.status !== 500) return response;
+  const body = await response.json();
+  if (body.code !== "SUP" || !body.message.includes("violates check constraint")) {
+    return Response.json(body, { status: 500 });
+  }
+  return Response.json({ ...body, code: "23514", message: body.message.replace(/^error: /, "") }, { status: 400 });
+}
+
+const server = serve({
+  hostname: "127.0.0.1",
+  port: settings.port,
+  fetch: async (request, env) =>
+    asPostgrest(await app.fetch(request, { peerAddress: env.incoming.socket.remoteAddress ?? null })),
+});
+
+process.once("SIGTERM", async () => {
+  server.close();
+  await connection.close();
+  process.exit(0);
+});
