@@ -43,7 +43,8 @@ class Candle(NamedTuple):
 def check_candle(candle: Candle, *, field: str = "candle") -> Candle:
     """Return the candle, or raise `InvalidMessageError` if it is no possible bar (NaN price, low above high, …)."""
     low, high = candle.low, candle.high
-    if not (0 < low <= min(candle.open, candle.close) and max(candle.open, candle.close) <= high < float("inf")):
+    # Chained, not min and max: every comparison with a NaN is false, while min(1.0, nan) is 1.0.
+    if not (0 < low <= candle.open <= high < float("inf") and low <= candle.close <= high):
         raise InvalidMessageError(
             field,
             f"expected 0 < low <= open, close <= high, got open={candle.open} high={high} low={low} close={candle.close}",

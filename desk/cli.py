@@ -1,0 +1,91 @@
+"""The `desk` command: run the whole desk on one machine, and operate it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from desk.demo_options import DemoOptions, parse_candles
+from shared.domain.errors import NightdeskError
+from shared.domain.timeframe import parse_timeframe
+
+app = typer.Typer(
+    name="desk",
+    help="nightdesk: a crypto trading desk without servers, on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.command()
+def up(
+    symbols: Annotated[int, typer.Option(min=1, max=400, help="Symbols of the synthetic market.")] = 50,
+    timeframes: Annotated[str, typer.Option(help="Timeframes to collect, comma-separated.")] = "1m,5m,15m",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the API.")] = 8_787,
+) -> None:
+    """Run the desk until Ctrl-C: a synthetic market in real time, collector, functions, API."""
+    from desk.up import run_until_interrupted
+
+    chosen = tuple(parse_timeframe(part.strip()) for part in timeframes.split(","))
+    run_until_interrupted(symbols=symbols, timeframes=chosen, api_port=port)
+
+
+@app.command()
+def demo(
+    candles: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL=FILE", help="A recorded market; repeat for more symbols.")
+    ] = None,
+    timeframe: Annotated[str, typer.Option(help="Timeframe of the tape; five and fifteen times it run too.")] = "1m",
+    symbols: Annotated[int, typer.Option(min=1, max=400, help="Symbols of the synthetic market.")] = 50,
+    traders: Annotated[int, typer.Option(min=1, max=20_000, help="Traders, the built-in ones included.")] = 200,
+    speed: Annotated[float, typer.Option(min=1, max=3_600, help="How many times faster than real time.")] = 60.0,
+    boundaries: Annotated[int, typer.Option(min=1, max=100_000, help="Closes of the tape's timeframe to run.")] = 60,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the report here.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market and its traders.")] = 7,
+    headless: Annotated[bool, typer.Option("--headless", help="No live view, only the summary.")] = False,
+) -> None:
+    """Run the desk on a tape: history first, then candles arriving at speed, and a summary at the end."""
+    from desk.demo import run_demo
+
+    options = DemoOptions(
+        candles=parse_candles(candles or []),
+        timeframe=parse_timeframe(timeframe),
+        symbols=symbols,
+        traders=traders,
+        speed=speed,
+        boundaries=boundaries,
+        report=report,
+        seed=seed,
+        headless=headless,
+    )
+    raise typer.Exit(run_demo(options))
+
+
+@app.command()
+def invoke(
+    function: Annotated[str, typer.Argument(help="Name as in serverless.yml, e.g. trigger-executions.")],
+    payload: Annotated[str, typer.Argument(metavar="[JSON]", help="The event.")] = "{}",
+) -> None:
+    """Invoke a function of the running desk directly, as `aws lambda invoke` would, and print its answer."""
+    from desk.invoke import invoke_function
+
+    typer.echo(invoke_function(function, payload))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from shared.runtime.telemetry import VERSION
+
+    typer.echo(VERSION)
+
+
+def main() -> None:
+    """Run the command; an error the desk raised on purpose is one clear line and exit code 1."""
+    try:
+        app()
+    except NightdeskError as error:
+        typer.secho(f"desk: {error}", fg=typer.colors.RED, err=True)
+        raise SystemExit(1) from error
