@@ -1,0 +1,220 @@
+"""The candle log in Redis: one stream per venue and timeframe, one entry per closed boundary.
+
+The collector writes over TCP (redis-py), functions read over Upstash's REST interface (upstash-redis). A later entry
+for the same open time overrides the earlier one cell by cell.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from shared.domain.candles import Boundary, CandleFrame
+from shared.domain.codec import decode_frame, encode
+from shared.domain.errors import FatalError, TransientError
+from shared.domain.frame_buffer import FrameBuffer
+from shared.domain.timeframe import Timeframe
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+DEFAULT_DEPTH: Final = 1_000
+_PAGE: Final = 250
+_FIRST_PAGE: Final = 100
+_MAX_ANSWER_BYTES: Final = 6_000_000  # Upstash carries 10 MB; base64 may add a third
+_NEWEST_BARS: Final = 4
+_TIMEOUT_S: Final = 5.0
+
+Entry = tuple[str, dict[str, str]]
+
+
+def stream_key(venue: str, timeframe: Timeframe) -> str:
+    """Return the key of a venue's log of one timeframe."""
+    return f"candles:{venue}:{timeframe}"
+
+
+class RedisCandleLogWriter:
+    """The log as the collector writes it; `depth` is how many entries a stream keeps."""
+
+    def __init__(self, client: "Redis | str", *, depth: int = DEFAULT_DEPTH) -> None:
+        self._redis = _connect(client) if isinstance(client, str) else client
+        self._depth = depth
+
+    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
+        """Append boundaries in order, one command each; raise `TransientError` unless Redis has taken every one.
+
+        After an error append them all again: an entry that is there twice reads like one.
+        """
+        for start in range(0, len(boundaries), _PAGE):
+            pipe = self._redis.pipeline(transaction=False)
+            for boundary in boundaries[start : start + _PAGE]:
+                key = stream_key(venue, boundary.timeframe)
+                entry: dict[Any, Any] = {**encode(boundary)}
+                pipe.xadd(key, entry, maxlen=self._depth, approximate=False)
+            with _redis_errors():
+                await pipe.execute()
+
+    async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
+        """Return everything the log holds."""
+        key, entries, start = stream_key(venue, timeframe), list[dict[str, str]](), "-"
+        while page := await self._page(key, start):
+            entries += [fields for _, fields in page]
+            if len(page) < _PAGE:
+                break
+            start = f"({page[-1][0]}"
+        return decode_frame(timeframe, entries, bars=self._depth)
+
+    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
+        """Set fields of what the collector says about itself, which vanishes after `ttl_ms` without news."""
+        pipe = self._redis.pipeline(transaction=False)
+        values: dict[Any, Any] = {**fields}
+        pipe.hset(f"collector:{venue}", mapping=values)
+        pipe.pexpire(f"collector:{venue}", ttl_ms)
+        with _redis_errors():
+            await pipe.execute()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _page(self, key: str, start: str) -> list[Entry]:
+        with _redis_errors():
+            page: Any = await self._redis.xrange(key, min=start, count=_PAGE)
+        return [(_text(id_), {_text(k): _text(v) for k, v in fields.items()}) for id_, fields in page]
+
+
+class RestRedis(Protocol):
+    """The one method of upstash-redis the log uses."""
+
+    def execute(self, command: list[Any]) -> Any:
+        """Run one command and return its plain result."""
+        ...
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a warm process knows of one stream."""
+
+    key: str
+    buffer: FrameBuffer
+    last_id: str
+    entry_bytes: int
+
+    @property
+    def page(self) -> int:
+        """Return how many entries fit one answer."""
+        return max(_MAX_ANSWER_BYTES // self.entry_bytes, 1)
+
+
+@dataclass(slots=True)
+class UpstashCandleLog:
+    """The log as functions read it; a warm process keeps what it has read and asks only for what came after.
+
+    A warm read is one command. It asks from the last entry it knows, not behind it: an answer that does not begin with
+    that entry tells that the stream was lost or rebuilt, and everything is read again.
+    """
+
+    redis: RestRedis
+    _memories: dict[str, _Memory] = field(default_factory=dict, init=False)
+
+    def frame(self, venue: str, timeframe: Timeframe, *, bars: int) -> CandleFrame:
+        """Return at least the newest `bars` bars the log holds; the frame is a snapshot that never changes."""
+        key = stream_key(venue, timeframe)
+        memory = self._memories.get(key)
+        if memory is None or memory.buffer.keep < bars or not self._follow(memory, timeframe):
+            self._memories.pop(key, None)
+            self._memories[key] = memory = self._read_back(
+                key, timeframe, max(bars, memory.buffer.keep if memory else 0)
+            )
+        if not memory.last_id:
+            del self._memories[key]
+        return memory.buffer.frame
+
+    def newest_close(self, venue: str, timeframe: Timeframe) -> int | None:
+        """Return the newest close time in the log (epoch ms), None when it is empty."""
+        return self.frame(venue, timeframe, bars=_NEWEST_BARS).close_time or None
+
+    def _follow(self, memory: _Memory, timeframe: Timeframe) -> bool:
+        """Read what came after the last entry known; False when that entry is gone."""
+        while True:
+            entries = self._entries(["XRANGE", memory.key, memory.last_id, "+", "COUNT", memory.page + 1])
+            if not entries or entries[0][0] != memory.last_id:
+                return False
+            news = [fields for _, fields in entries[1:]]
+            memory.buffer.merge(decode_frame(timeframe, news, bars=memory.buffer.keep))
+            memory.last_id = entries[-1][0]
+            if len(entries) <= memory.page:
+                return True
+
+    def _read_back(self, key: str, timeframe: Timeframe, bars: int) -> _Memory:
+        """Read a stream from its end until `bars` bars are complete, or to its start.
+
+        Strictly falling open times up to one entry beyond `bars` show that nothing was corrected lately. Otherwise
+        the originals of the corrected bars may be anywhere, and the whole stream is read.
+        """
+        entries: list[Entry] = []
+        end, count = "+", min(bars + 1, _FIRST_PAGE)
+        while True:
+            page = self._entries(["XREVRANGE", key, end, "-", "COUNT", count])
+            entries += page
+            if len(page) < count or (len(entries) > bars and _is_falling(entries)):
+                break
+            end = f"({entries[-1][0]}"
+            count = min(max(bars + 1 - len(entries), _PAGE), _MAX_ANSWER_BYTES // _entry_bytes(entries) or 1)
+        buffer = FrameBuffer(timeframe, keep=bars)
+        buffer.merge(decode_frame(timeframe, [fields for _, fields in reversed(entries)], bars=bars))
+        return _Memory(key, buffer, entries[0][0] if entries else "", _entry_bytes(entries))
+
+    def _entries(self, command: list[Any]) -> list[Entry]:
+        from httpx import HTTPError
+        from upstash_redis.errors import UpstashError
+
+        try:
+            answer = self.redis.execute(command)
+        except HTTPError as error:
+            raise TransientError(f"candle log: {error!r}") from error
+        except UpstashError as error:
+            kind = FatalError if str(error).startswith(("WRONGPASS", "NOAUTH", "NOPERM")) else TransientError
+            raise kind(f"candle log: {error}") from error
+        return [(id_, dict(zip(fields[::2], fields[1::2], strict=True))) for id_, fields in answer]
+
+
+def upstash_candle_log(url: str, token: str) -> UpstashCandleLog:
+    """Return the log of an Upstash database."""
+    from httpx import Timeout
+    from upstash_redis import Redis
+
+    # Entries are text, which JSON carries as it is: a second base64 would add a third to every answer.
+    redis = Redis(url, token, rest_encoding=None, rest_retries=1, rest_retry_interval=0.1, allow_telemetry=False)
+    redis._http._client.timeout = Timeout(_TIMEOUT_S)  # noqa: SLF001 - the client waits for ever and has no setting
+    return UpstashCandleLog(redis)
+
+
+def _connect(url: str) -> "Redis":
+    from redis.asyncio import Redis
+
+    return Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise TransientError(f"candle log: {error}") from error
+
+
+def _is_falling(entries: Sequence[Entry]) -> bool:
+    times = [int(fields["t"]) for _, fields in entries]
+    return all(newer > older for newer, older in pairwise(times))
+
+
+def _entry_bytes(entries: Sequence[Entry]) -> int:
+    return sum(len(value) for _, fields in entries for value in fields.values()) // max(len(entries), 1) or 1
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
