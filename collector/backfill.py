@@ -1,0 +1,105 @@
+"""Ask the venue for candles the log lacks: whole windows at boot, single cells when a close did not come."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+from shared.domain.assembly import Cell
+from shared.domain.candles import Candle, CandleFrame
+from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.history import Window, lacking, series_of
+from shared.domain.timeframe import Timeframe
+from shared.ports import CandleSource, Clock
+
+CONCURRENCY: Final = 10
+WHOLE_WINDOW: Final = 500
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What the venue answered: candles by symbol and open time, and cells it should have but has not."""
+
+    series: dict[str, dict[int, Candle]] = field(default_factory=dict)
+    missing: list[Cell] = field(default_factory=list)
+
+
+class Backfill:
+    """Fetch candles by symbol; `venue_ids` maps the symbols the collector follows to the venue's names."""
+
+    def __init__(self, source: CandleSource, clock: Clock, venue_ids: Mapping[str, str], *, log: Logger) -> None:
+        self._source = source
+        self._clock = clock
+        self._venue_ids = venue_ids
+        self._log = log
+
+    async def window(self, frame: CandleFrame, symbols: Collection[str], window: Window) -> Fetched:
+        """Fetch the candles of a window that the log's frame lacks.
+
+        Raise `TransientError` when the venue cannot be asked: history is fetched whole or again. A symbol the venue
+        refuses is left out, for the next refresh of the symbols drops it.
+        """
+        slots = asyncio.Semaphore(CONCURRENCY)
+        fetched = Fetched()
+
+        async def fetch(symbol: str) -> None:
+            if not (open_times := lacking(frame, symbol, window)):
+                return
+            async with slots:
+                try:
+                    series, missing = await self._series(symbol, window.timeframe, open_times)
+                except InvalidMessageError as error:
+                    self._log.warning("history refused", symbol=symbol, timeframe=window.timeframe, error=str(error))
+                    return
+            fetched.series[symbol] = series
+            fetched.missing.extend(missing)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for symbol in symbols:
+                    tasks.create_task(fetch(symbol))
+        except* TransientError as group:
+            raise TransientError(f"history of {window.timeframe} not fetched: {group.exceptions[0]}") from group
+        return fetched
+
+    async def cells(self, cells: Iterable[Cell], found: Callable[[Timeframe, str, Candle], object]) -> None:
+        """Hand each cell's candle to `found` as soon as the venue has answered; what it does not have stays missing."""
+        series: dict[tuple[Timeframe, str], set[int]] = defaultdict(set)
+        for cell in cells:
+            series[cell.timeframe, cell.symbol].add(cell.open_time)
+        slots = asyncio.Semaphore(CONCURRENCY)
+
+        async def fetch(timeframe: Timeframe, symbol: str, open_times: set[int]) -> None:
+            if symbol not in self._venue_ids:  # dropped meanwhile
+                return
+            async with slots:
+                try:
+                    series, _ = await self._series(symbol, timeframe, open_times)
+                except (TransientError, InvalidMessageError) as error:
+                    self._log.warning("repair failed", symbol=symbol, timeframe=timeframe, error=str(error))
+                    return
+            for candle in series.values():
+                found(timeframe, symbol, candle)
+
+        async with asyncio.TaskGroup() as tasks:
+            for (timeframe, symbol), open_times in series.items():
+                tasks.create_task(fetch(timeframe, symbol, open_times))
+
+    async def _series(
+        self, symbol: str, timeframe: Timeframe, open_times: Collection[int]
+    ) -> tuple[dict[int, Candle], list[Cell]]:
+        """Return those candles the venue has, and the cells it should have but has not.
+
+        Both neighbours are asked for too, since they tell a hole from the end of the data; not for a whole window,
+        which would cost a second page: what is missing at its end is a gap, and asked for again as one.
+        """
+        margin = timeframe.ms if len(open_times) < WHOLE_WINDOW else 0
+        window = Window(timeframe=timeframe, first_open=min(open_times) - margin, last_open=max(open_times) + margin)
+        stretch = await self._source.candles(self._venue_ids[symbol], window, now_ms=self._clock.now_ms())
+        known = series_of(stretch, timeframe)
+        series = {open_time: known[open_time] for open_time in sorted(open_times) if open_time in known}
+        missing = [Cell(timeframe, open_time, symbol) for open_time in open_times if known and open_time > max(known)]
+        return series, missing

@@ -1,0 +1,292 @@
+"""The collector: sockets → closed candles → whole boundaries → the log → announcements, from boot to the end of a run.
+
+One run starts from what the log holds, so a run that fails is simply followed by another. Market time comes from the
+clock, which may follow a tape at any speed; the network and its time limits live in real time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import aiohttp
+from aws_lambda_powertools import Logger
+
+from collector.backfill import Backfill, Fetched
+from collector.config import Settings
+from collector.health import Report
+from collector.publisher import Publisher
+from shared.adapters.binance.frames import parse_frame
+from shared.adapters.binance.stream import BinanceStreams
+from shared.adapters.clock import TapeClock
+from shared.domain.assembly import Assembler, Cell
+from shared.domain.candles import Candle, CandleFrame, empty_frame
+from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.history import Window, log_entries, newest_symbols
+from shared.domain.symbols import choose_symbols
+from shared.domain.timeframe import Timeframe
+from shared.ports import Announcer, CandleLogWriter, CandleSource, Clock
+
+TICK_S: Final = 0.05
+OPEN_S: Final = 10.0
+REPAIR_S: Final = 8.0
+GAP_RETRY_S: Final = 30.0
+EARLY_REFRESH_S: Final = 60.0
+APPEND_AT_ONCE: Final = 100
+MIN_GRACE_MS: Final = 250
+MAX_SKEW_MS: Final = 1_000
+
+
+class Collector:
+    """One run of the collector for one venue."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        session: aiohttp.ClientSession,
+        source: CandleSource,
+        writer: CandleLogWriter,
+        announcer: Announcer,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._settings = settings
+        self._timeframes = settings.collector_timeframes
+        self._shortest_ms = min(timeframe.ms for timeframe in self._timeframes)
+        self._source = source
+        self._writer = writer
+        self._clock = clock
+        self._log = log
+        self._venue_ids: dict[str, str] = {}
+        self._symbols: dict[str, str] = {}  # by venue id
+        self._backfill = Backfill(source, clock, self._venue_ids, log=log)
+        self._publisher = Publisher(
+            settings.venue, writer, announcer, status_ttl_ms=max(3 * self._shortest_ms, 180_000), log=log
+        )
+        self._streams = BinanceStreams(
+            session,
+            settings.binance_ws_url,
+            self._timeframes,
+            clock=clock,
+            on_frame=self._take_frame,
+            on_end=self._note_end,
+        )
+        self._assembler = Assembler(self._timeframes, (), since=0, depth=settings.log_depth)
+        self._counts: Counter[str] = Counter()
+        self._wake = asyncio.Event()
+        self._refresh_early = asyncio.Event()
+        self._phase = "starting"
+
+    async def run(self) -> None:
+        """Collect until cancelled; raise what ended the run."""
+        await self._check_clock()
+        frames = {
+            timeframe: await self._writer.frame(self._settings.venue, timeframe) for timeframe in self._timeframes
+        }
+        await self._choose(incumbents=newest_symbols(frames.values()))
+        # What closes from here on is assembled; what has closed is history. A close still in its grace is not history
+        # yet, and the sockets open before history is fetched, so that nothing falls between the two.
+        since = self._clock.now_ms() - self._grace_ms()
+        self._assembler = Assembler(self._timeframes, self._venue_ids, since=since, depth=self._settings.log_depth)
+        async with self._streams, asyncio.TaskGroup() as tasks:
+            self._streams.follow(self._venue_ids.values())
+            if not await self._streams.wait_open(OPEN_S):
+                self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
+            self._phase = "backfilling"
+            for timeframe in self._timeframes:
+                frame = frames.pop(timeframe)
+                if frame.bars:
+                    self._publisher.note(timeframe, frame.close_time)
+                window = Window.before(timeframe, since, bars=self._settings.log_depth)
+                await self._write_history(frame, await self._backfill.window(frame, self._venue_ids, window))
+            self._phase = "live"
+            self._log.info("live", symbols=len(self._venue_ids), connections=self._streams.wanted)
+            tasks.create_task(self._publisher.run())
+            tasks.create_task(self._assemble(tasks))
+            tasks.create_task(self._mend_gaps())
+            tasks.create_task(self._refresh_symbols())
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until what was assembled is written and announced, and tell whether that happened in time."""
+        self._publish()
+        return await self._publisher.drain(timeout_s)
+
+    def report(self) -> Report:
+        """Return what the collector knows of itself right now."""
+        return Report(
+            venue=self._settings.venue,
+            timeframes=self._timeframes,
+            now_ms=self._clock.now_ms(),
+            speed=_speed(self._clock),
+            phase=self._phase,
+            newest_close=dict(self._publisher.newest_close),
+            last_write_ms=self._publisher.last_write_ms,
+            open_gaps=len(self._assembler.gaps),
+            pending_instants=self._assembler.pending,
+            symbols=len(self._venue_ids),
+            connections_open=self._streams.open,
+            connections_wanted=self._streams.wanted,
+            counts=dict(self._counts),
+        )
+
+    def _take_frame(self, frame: bytes) -> None:
+        """Take one frame off a socket: parse it, and assemble it if it closes a candle we follow."""
+        self._counts["frames"] += 1
+        try:
+            closed = parse_frame(frame)
+            if closed is None or (symbol := self._symbols.get(closed.symbol_id)) is None:
+                return
+            if self._assembler.add(closed.timeframe, symbol, closed.candle):
+                self._counts["closed"] += 1
+                self._wake.set()
+        except InvalidMessageError as error:
+            # Its boundary lacks the candle now, and is repaired by REST.
+            self._counts["invalid_frames"] += 1
+            self._log.warning("frame refused", error=str(error), frame=frame[:500].decode(errors="replace"))
+
+    def _note_end(self, reason: str) -> None:
+        self._counts["disconnects"] += 1
+        self._log.warning("connection ended", reason=reason)
+
+    async def _assemble(self, tasks: asyncio.TaskGroup) -> None:
+        """Publish what is whole, and start the repair of what its grace has passed without."""
+        while True:
+            self._wake.clear()
+            now_ms = self._clock.now_ms()
+            self._assembler.advance(now_ms)
+            if missing := self._assembler.overdue(now_ms, grace_ms=self._grace_ms()):
+                tasks.create_task(self._repair(missing))
+            self._publish()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+
+    def _publish(self) -> None:
+        for emission in self._assembler.take():
+            if emission.missing:
+                self._log.warning("gaps", close_time=emission.close_time, missing=_named(emission.missing))
+            if emission.boundaries:
+                self._counts["boundaries"] += len(emission.boundaries)
+                self._publisher.publish(emission.boundaries, status=lambda: self.report().fields())
+        if corrections := self._assembler.take_corrections():
+            self._counts["corrections"] += sum(len(boundary.symbols) for boundary in corrections)
+            self._publisher.correct(corrections)
+
+    async def _repair(self, missing: Sequence[Cell]) -> None:
+        """Ask for the missing cells by REST, for a bounded time, then let their instants go with what there is."""
+        self._counts["repairs"] += 1
+        self._log.info("repairing", missing=_named(missing))
+        try:
+            async with asyncio.timeout(REPAIR_S):
+                await self._backfill.cells(missing, self._assembler.add)
+        except TimeoutError:
+            self._log.warning("repair not done in time", timeout_s=REPAIR_S)
+        finally:
+            self._assembler.settle({cell.open_time + cell.timeframe.ms for cell in missing})
+            self._wake.set()
+
+    async def _mend_gaps(self) -> None:
+        """Ask again and again for what is still missing, and refresh the symbols: one may have stopped trading."""
+        while True:
+            await asyncio.sleep(max(GAP_RETRY_S / max(_speed(self._clock), 1.0), 1.0))
+            if gaps := self._assembler.gaps:
+                self._refresh_early.set()
+                await self._backfill.cells(gaps, self._assembler.add)
+                self._wake.set()
+
+    async def _refresh_symbols(self) -> None:
+        """Choose the symbols anew every hour or so, and early when one goes missing."""
+        while True:
+            await asyncio.sleep(min(EARLY_REFRESH_S, self._settings.symbol_refresh_s))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(self._settings.symbol_refresh_s - EARLY_REFRESH_S, 0)):
+                    await self._refresh_early.wait()
+            self._refresh_early.clear()
+            newcomers: frozenset[str] = frozenset()
+            try:
+                newcomers = await self._choose(incumbents=set(self._venue_ids))
+                await self._welcome(newcomers)
+            except (TransientError, InvalidMessageError) as error:
+                self._log.warning("symbols not refreshed", error=str(error))
+                self._adopt({symbol: name for symbol, name in self._venue_ids.items() if symbol not in newcomers})
+                self._follow()
+
+    async def _choose(self, *, incumbents: Collection[str]) -> frozenset[str]:
+        """Choose the symbols to follow, and return those that are new."""
+        chosen = choose_symbols(
+            await self._source.listings(),
+            await self._source.quote_volumes(),
+            quote=self._settings.collector_quote,
+            limit=self._settings.collector_symbols,
+            incumbents=incumbents,
+        )
+        if not chosen:
+            raise InvalidMessageError("COLLECTOR_QUOTE", f"{self._settings.collector_quote} has no pair to collect")
+        newcomers = frozenset(chosen) - frozenset(self._venue_ids)
+        leavers = frozenset(self._venue_ids) - frozenset(chosen)
+        self._adopt({symbol: listing.venue_id for symbol, listing in chosen.items()})
+        self._log.info("symbols chosen", symbols=len(chosen), newcomers=sorted(newcomers), leavers=sorted(leavers))
+        return newcomers
+
+    def _adopt(self, venue_ids: dict[str, str]) -> None:
+        self._venue_ids.clear()
+        self._venue_ids.update(venue_ids)
+        self._symbols = {venue_id: symbol for symbol, venue_id in venue_ids.items()}
+
+    def _follow(self) -> None:
+        self._streams.follow(self._venue_ids.values())
+        self._assembler.expect(self._venue_ids)
+
+    async def _welcome(self, newcomers: Collection[str]) -> None:
+        """Follow the choice, newcomers from the next instant on, and give newcomers the history before it."""
+        self._follow()
+        if not newcomers:
+            return
+        opened = self._assembler.opened
+        await self._streams.wait_open(OPEN_S)
+        await asyncio.sleep(self._grace_ms() / 1_000 / max(_speed(self._clock), 1.0))
+        for timeframe in self._timeframes:
+            window = Window.before(timeframe, opened, bars=self._settings.log_depth)
+            fetched = await self._backfill.window(empty_frame(timeframe), newcomers, window)
+            self._publisher.line_up(partial(self._insert, timeframe, fetched))
+
+    async def _insert(self, timeframe: Timeframe, fetched: Fetched) -> None:
+        """Write newcomers' history into the log; what the log does not reach yet goes through assembly."""
+        frame = await self._writer.frame(self._settings.venue, timeframe)
+        reach = frame.close_time - timeframe.ms
+        history: dict[str, dict[int, Candle]] = {}
+        for symbol, series in fetched.series.items():
+            history[symbol] = {time: candle for time, candle in series.items() if time <= reach}
+            for time, candle in series.items():
+                if time > reach:
+                    self._assembler.add(timeframe, symbol, candle)
+        await self._write_history(frame, Fetched(series=history, missing=fetched.missing))
+
+    async def _write_history(self, frame: CandleFrame, fetched: Fetched) -> None:
+        entries = log_entries(frame, fetched.series, self._venue_ids, depth=self._settings.log_depth)
+        for start in range(0, len(entries), APPEND_AT_ONCE):
+            await self._publisher.append(entries[start : start + APPEND_AT_ONCE])
+        self._assembler.note_gaps(fetched.missing)
+        self._log.info("history written", timeframe=frame.timeframe, entries=len(entries), gaps=len(fetched.missing))
+
+    async def _check_clock(self) -> None:
+        skew_ms = await self._source.server_time() - self._clock.now_ms()
+        if abs(skew_ms) > MAX_SKEW_MS * max(_speed(self._clock), 1.0):
+            self._log.warning("our clock and the venue's differ", skew_ms=skew_ms)
+
+    def _grace_ms(self) -> int:
+        """Return the grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
+        speed = max(_speed(self._clock), 1.0)
+        grace_ms = self._settings.collector_grace_ms
+        return int(max(min(grace_ms * speed, self._shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
+
+
+def _speed(clock: Clock) -> float:
+    return clock.speed if isinstance(clock, TapeClock) else 1.0
+
+
+def _named(cells: Sequence[Cell]) -> list[str]:
+    return [f"{cell.symbol} {cell.timeframe} {cell.open_time}" for cell in cells[:20]]
