@@ -1,0 +1,107 @@
+"""How the stores talk to PostgREST: one keep-alive session, and retries where a repetition changes nothing."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, Protocol
+
+import httpx
+import stamina
+from postgrest import APIError, APIResponse, SyncPostgrestClient
+
+from shared.adapters.supabase.errors import named
+from shared.domain.errors import TransientError
+
+Row = dict[str, Any]
+
+PAGE: Final = 1_000  # PostgREST's default max_rows; a server with a smaller one only costs more requests
+_TIMEOUT: Final = httpx.Timeout(10.0, connect=3.0)
+_BUSY: Final = frozenset({429, 502, 503, 504, *range(520, 531)})
+_PATIENCE_S: Final = 5.0  # asked to wait longer, leave the retry to the queue
+
+
+class Query(Protocol):
+    """A built PostgREST request."""
+
+    def execute(self) -> APIResponse:
+        """Send it."""
+        ...
+
+
+def connect(
+    url: str, key: str, *, token: str | None = None, session: httpx.Client | None = None
+) -> SyncPostgrestClient:
+    """Return a client of a Supabase project for its holder of `key`, or for the person a token speaks for.
+
+    Clients share one HTTP session of the process unless one is given, so that making a client per request is free.
+    """
+    return SyncPostgrestClient(
+        f"{url.rstrip('/')}/rest/v1",
+        headers={"apikey": key, "Authorization": f"Bearer {token or key}"},
+        http_client=session or shared_session(),
+        retry_enabled=False,  # stamina retries here: by total time, with jitter, and writes that are safe to repeat
+    )
+
+
+@cache
+def shared_session() -> httpx.Client:
+    """Return the process's session; it keeps connections alive between invocations."""
+    return httpx.Client(timeout=_TIMEOUT, event_hooks={"response": [refuse_busy]})
+
+
+def refuse_busy(response: httpx.Response) -> None:
+    """Raise `TransientError` for an answer that says "later", with the delay the server asks for."""
+    if response.status_code in _BUSY:
+        delay = response.headers.get("retry-after", "")
+        raise TransientError(
+            f"the database answers {response.status_code}", retry_after_s=float(delay) if delay.isdecimal() else None
+        )
+
+
+def once(query: Query) -> APIResponse:
+    """Send a request that may not be repeated; raise the desk's errors."""
+    try:
+        return query.execute()
+    except APIError as error:
+        raise named(error) from error
+    except httpx.TransportError as error:
+        raise TransientError(f"the database cannot be reached: {type(error).__name__} {error}".rstrip()) from error
+
+
+def repeatable(query: Query) -> APIResponse:
+    """Send a read, or a write that repeating does not change, as often as it takes within a few seconds."""
+    for attempt in stamina.retry_context(on=_patient, attempts=4, timeout=12.0, wait_initial=0.1, wait_max=2.0):
+        with attempt:
+            response = once(query)
+    return response
+
+
+def call(client: SyncPostgrestClient, function: str, values: dict[str, Any]) -> Any:
+    """Call one of sql/'s functions, all of which may be repeated, and return the value it answers."""
+    return repeatable(client.rpc(function, values)).data
+
+
+def rows(response: APIResponse) -> list[Row]:
+    """Return the rows of an answer; raise `TransientError` when something else than PostgREST answered."""
+    data: Any = response.data
+    if not isinstance(data, list):
+        raise TransientError(f"the database answers {str(data)[:100]!r} instead of rows")
+    return data
+
+
+def every_row(page: Callable[[Row | None], Query]) -> list[Row]:
+    """Return all rows of a query that is built anew from the last row of the page before.
+
+    Only an empty page is the end: a server may cut pages shorter than asked, and says nothing when it does.
+    """
+    found: list[Row] = []
+    while batch := rows(repeatable(page(found[-1] if found else None))):
+        found += batch
+    return found
+
+
+def _patient(error: Exception) -> bool | float:
+    if not isinstance(error, TransientError):
+        return False
+    if error.retry_after_s is None:
+        return True
+    return error.retry_after_s <= _PATIENCE_S and error.retry_after_s

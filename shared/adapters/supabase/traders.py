@@ -1,0 +1,160 @@
+"""Traders in Supabase; the client's key or token decides whose rows are seen and may be changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from postgrest import CountMethod, SyncPostgrestClient, SyncSelectRequestBuilder
+
+from shared.adapters.supabase.client import PAGE, Query, Row, every_row, once, repeatable, rows
+from shared.adapters.supabase.times import to_ms, to_text
+from shared.domain.errors import ConflictError, FatalError, NotFoundError
+from shared.domain.timeframe import Timeframe
+from shared.domain.traders import Edge, PositionSide, Trader, Universe
+
+_COLUMNS: Final = (
+    "trader_id,owner_id,name,description,rule,venue,timeframe,quote,min_quote_volume_24h,include,exclude,"
+    "side,edge,cooldown_bars,enabled,created_at,updated_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseTraderStore:
+    """Traders as rows of `traders`; a deleted trader is a row with `deleted_at`."""
+
+    client: SyncPostgrestClient
+
+    def changed_since(self, updated_at_ms: int) -> Sequence[Trader]:
+        """Return every trader, also disabled ones, changed at or after a time, oldest change first, without a cap."""
+        changes = every_row(lambda last: _changes(self._living(_COLUMNS), updated_at_ms, last))
+        return [_trader(row) for row in changes]
+
+    def deleted_since(self, updated_at_ms: int) -> Sequence[str]:
+        """Return the ids of traders deleted at or after a time."""
+        changes = every_row(
+            lambda last: _changes(
+                self.client.from_("traders").select("trader_id,updated_at").not_.is_("deleted_at", "null"),
+                updated_at_ms,
+                last,
+            )
+        )
+        return [str(row["trader_id"]) for row in changes]
+
+    def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
+        """Return how many enabled traders wait for a timeframe of a venue."""
+        query = (
+            self.client.from_("traders")
+            .select("trader_id", count=CountMethod.exact, head=True)
+            .is_("deleted_at", "null")
+            .eq("enabled", "true")
+            .eq("venue", venue)
+            .eq("timeframe", timeframe.value)
+        )
+        count = repeatable(query).count
+        if count is None:
+            raise FatalError("the database did not count the traders")
+        return count
+
+    def get(self, trader_id: str) -> Trader:
+        """Return one trader; raise `NotFoundError`."""
+        found = rows(repeatable(self._living(_COLUMNS).eq("trader_id", trader_id)))
+        if not found:
+            raise NotFoundError(f"no trader {trader_id!r}")
+        return _trader(found[0])
+
+    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
+        """Return traders in id order, those after an id."""
+        found: list[Trader] = []
+        while len(found) < limit:
+            query = self._living(_COLUMNS).order("trader_id").limit(min(limit - len(found), PAGE))
+            last = found[-1].trader_id if found else after
+            batch = rows(repeatable(query if last is None else query.gt("trader_id", last)))
+            if not batch:
+                break
+            found += [_trader(row) for row in batch]
+        return found
+
+    def create(self, trader: Trader) -> Trader:
+        """Store a new trader and return it as stored; raise `ConflictError` when its id exists."""
+        values = {"trader_id": trader.trader_id, "owner_id": trader.owner_id} | _writable(trader)
+        return _trader(rows(once(self.client.from_("traders").insert(values)))[0])
+
+    def update(self, trader: Trader, *, expected_updated_at_ms: int) -> Trader:
+        """Replace a trader; raise `NotFoundError`, or `ConflictError` when somebody changed it meanwhile."""
+        query = (
+            self.client.from_("traders")
+            .update(_writable(trader))
+            .eq("trader_id", trader.trader_id)
+            .eq("updated_at", to_text(expected_updated_at_ms))
+            .is_("deleted_at", "null")
+        )
+        changed = rows(once(query))
+        if changed:
+            return _trader(changed[0])
+        if self.get(trader.trader_id).updated_at_ms == expected_updated_at_ms:
+            raise NotFoundError(f"trader {trader.trader_id!r} is not yours")
+        raise ConflictError(f"trader {trader.trader_id!r} was changed meanwhile")
+
+    def delete(self, trader_id: str) -> None:
+        """Delete a trader, keeping its signals; raise `NotFoundError`."""
+        query = (
+            self.client.from_("traders")
+            .update({"deleted_at": "now"})  # the table stamps it with its own clock
+            .eq("trader_id", trader_id)
+            .is_("deleted_at", "null")
+        )
+        if not rows(once(query)):
+            raise NotFoundError(f"no trader {trader_id!r}, or it is not yours")
+
+    def _living(self, columns: str) -> SyncSelectRequestBuilder:
+        return self.client.from_("traders").select(columns).is_("deleted_at", "null")
+
+
+def _changes(query: SyncSelectRequestBuilder, since_ms: int, last: Row | None) -> Query:
+    query = query.order("updated_at").order("trader_id").limit(PAGE)
+    if last is None:
+        return query.gte("updated_at", to_text(since_ms))
+    time, trader_id = to_text(to_ms(last["updated_at"])), last["trader_id"]
+    return query.or_(f'updated_at.gt."{time}",and(updated_at.eq."{time}",trader_id.gt."{trader_id}")')
+
+
+def _writable(trader: Trader) -> dict[str, Any]:
+    return {
+        "name": trader.name,
+        "description": trader.description,
+        "rule": trader.rule,
+        "venue": trader.venue,
+        "timeframe": trader.timeframe.value,
+        "quote": trader.universe.quote,
+        "min_quote_volume_24h": trader.universe.min_quote_volume_24h,
+        "include": trader.universe.include,
+        "exclude": trader.universe.exclude,
+        "side": trader.side.value,
+        "edge": trader.edge.value,
+        "cooldown_bars": trader.cooldown_bars,
+        "enabled": trader.enabled,
+    }
+
+
+def _trader(row: Row) -> Trader:
+    return Trader(
+        trader_id=row["trader_id"],
+        owner_id=row["owner_id"],
+        name=row["name"],
+        description=row["description"],
+        rule=row["rule"],
+        venue=row["venue"],
+        timeframe=Timeframe(row["timeframe"]),
+        universe=Universe(
+            quote=row["quote"],
+            min_quote_volume_24h=float(row["min_quote_volume_24h"]),
+            include=tuple(row["include"]),
+            exclude=tuple(row["exclude"]),
+        ),
+        side=PositionSide(row["side"]),
+        edge=Edge(row["edge"]),
+        cooldown_bars=row["cooldown_bars"],
+        enabled=row["enabled"],
+        created_at_ms=to_ms(row["created_at"]),
+        updated_at_ms=to_ms(row["updated_at"]),
+    )
