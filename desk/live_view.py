@@ -53,7 +53,10 @@ def summary(report: Report, *, took_s: float, mismatched: int) -> RenderableType
     latency = report.latency_ms
     rows = [
         ("market", f"{report.symbols} symbols on {', '.join(report.timeframes)}"),
-        ("boundaries", f"{report.boundaries} closed, {report.evaluations:,} rule evaluations by {report.traders} traders"),
+        (
+            "boundaries",
+            f"{report.boundaries} closed; {report.traders} traders, {report.evaluations:,} rule evaluations",
+        ),
         (
             "candles",
             f"{report.candles_stored:,} of {report.candles_expected:,} in the log, "
@@ -87,7 +90,7 @@ def clock_text(time_ms: int) -> str:
 def _runs(runs: Sequence[RunRow]) -> Table:
     table = Table(title="boundaries", title_justify="left", box=None, padding=(0, 1))
     for name in ("close", "tf", "traders", "evaluated", "signals", "took"):
-        table.add_column(name, justify="left" if name in {"close", "tf"} else "right", style="dim" if name == "tf" else "")
+        table.add_column(name, justify="left" if name in {"close", "tf"} else "right")
     for run in runs:
         state = _ms(run.duration_ms) if run.status == "finished" else f"[yellow]{run.status}[/]"
         table.add_row(
@@ -117,4 +120,4 @@ def _signals(scene: Scene) -> Table:
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f} ms"
+    return "-" if value is None else f"{value:,.0f} ms"
