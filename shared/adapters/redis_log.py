@@ -1,13 +1,14 @@
 """The candle log in Redis: one stream per venue and timeframe, one entry per closed boundary.
 
 The collector writes over TCP (redis-py), functions read over Upstash's REST interface (upstash-redis). A later entry
-for the same open time overrides the earlier one cell by cell.
+for the same open time overrides the earlier one cell by cell. Entries that go forward in time are the stream's spine;
+one that does not (a correction, a late symbol, backfill) is marked with a field `c`, so that a reader who goes back
+from the end knows when it has seen everything about its bars.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from shared.domain.candles import Boundary, CandleFrame
@@ -18,6 +19,7 @@ from shared.domain.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
 DEFAULT_DEPTH: Final = 1_000
 _PAGE: Final = 250
@@ -25,6 +27,7 @@ _FIRST_PAGE: Final = 100
 _MAX_ANSWER_BYTES: Final = 6_000_000  # Upstash carries 10 MB; base64 may add a third
 _NEWEST_BARS: Final = 4
 _TIMEOUT_S: Final = 5.0
+_LATE: Final = "c"
 
 Entry = tuple[str, dict[str, str]]
 
@@ -40,20 +43,26 @@ class RedisCandleLogWriter:
     def __init__(self, client: "Redis | str", *, depth: int = DEFAULT_DEPTH) -> None:
         self._redis = _connect(client) if isinstance(client, str) else client
         self._depth = depth
+        self._newest: dict[str, int] = {}
 
     async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
         """Append boundaries in order, one command each; raise `TransientError` unless Redis has taken every one.
 
         After an error append them all again: an entry that is there twice reads like one.
         """
+        for timeframe in {boundary.timeframe for boundary in boundaries}:
+            if stream_key(venue, timeframe) not in self._newest:
+                await self.frame(venue, timeframe)
         for start in range(0, len(boundaries), _PAGE):
             pipe = self._redis.pipeline(transaction=False)
             for boundary in boundaries[start : start + _PAGE]:
                 key = stream_key(venue, boundary.timeframe)
-                entry: dict[Any, Any] = {**encode(boundary)}
-                pipe.xadd(key, entry, maxlen=self._depth, approximate=False)
-            with _redis_errors():
-                await pipe.execute()
+                pipe.xadd(key, self._entry(key, boundary), maxlen=self._depth, approximate=False)
+            try:
+                await self._acknowledged(pipe)
+            except TransientError:
+                self._newest.clear()  # what arrived is unknown: look again before the next write
+                raise
 
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return everything the log holds."""
@@ -63,7 +72,9 @@ class RedisCandleLogWriter:
             if len(page) < _PAGE:
                 break
             start = f"({page[-1][0]}"
-        return decode_frame(timeframe, entries, bars=self._depth)
+        frame = decode_frame(timeframe, entries, bars=self._depth)
+        self._newest[key] = max(self._newest.get(key, -1), frame.close_time - timeframe.ms)
+        return frame
 
     async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
         """Set fields of what the collector says about itself, which vanishes after `ttl_ms` without news."""
@@ -71,12 +82,22 @@ class RedisCandleLogWriter:
         values: dict[Any, Any] = {**fields}
         pipe.hset(f"collector:{venue}", mapping=values)
         pipe.pexpire(f"collector:{venue}", ttl_ms)
-        with _redis_errors():
-            await pipe.execute()
+        await self._acknowledged(pipe)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+    async def _acknowledged(self, pipe: "Pipeline") -> None:
+        with _redis_errors():
+            await pipe.execute()
+
+    def _entry(self, key: str, boundary: Boundary) -> dict[Any, Any]:
+        entry = encode(boundary)
+        if boundary.open_time <= self._newest[key]:
+            return {**entry, _LATE: "1"}
+        self._newest[key] = boundary.open_time
+        return {**entry}
 
     async def _page(self, key: str, start: str) -> list[Entry]:
         with _redis_errors():
@@ -85,10 +106,14 @@ class RedisCandleLogWriter:
 
 
 class RestRedis(Protocol):
-    """The one method of upstash-redis the log uses."""
+    """What the log uses of upstash-redis."""
 
     def execute(self, command: list[Any]) -> Any:
         """Run one command and return its plain result."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
         ...
 
 
@@ -135,6 +160,11 @@ class UpstashCandleLog:
         """Return the newest close time in the log (epoch ms), None when it is empty."""
         return self.frame(venue, timeframe, bars=_NEWEST_BARS).close_time or None
 
+    def close(self) -> None:
+        """Close the connections; what was read is forgotten."""
+        self._memories.clear()
+        self.redis.close()
+
     def _follow(self, memory: _Memory, timeframe: Timeframe) -> bool:
         """Read what came after the last entry known; False when that entry is gone."""
         while True:
@@ -148,20 +178,17 @@ class UpstashCandleLog:
                 return True
 
     def _read_back(self, key: str, timeframe: Timeframe, bars: int) -> _Memory:
-        """Read a stream from its end until `bars` bars are complete, or to its start.
-
-        Strictly falling open times up to one entry beyond `bars` show that nothing was corrected lately. Otherwise
-        the originals of the corrected bars may be anywhere, and the whole stream is read.
-        """
+        """Read a stream from its end until the spine has `bars` bars, or to its start."""
         entries: list[Entry] = []
-        end, count = "+", min(bars + 1, _FIRST_PAGE)
+        end, count, spine = "+", min(bars, _FIRST_PAGE), 0
         while True:
             page = self._entries(["XREVRANGE", key, end, "-", "COUNT", count])
             entries += page
-            if len(page) < count or (len(entries) > bars and _is_falling(entries)):
+            spine += sum(_LATE not in fields for _, fields in page)
+            if len(page) < count or spine >= bars:
                 break
             end = f"({entries[-1][0]}"
-            count = min(max(bars + 1 - len(entries), _PAGE), _MAX_ANSWER_BYTES // _entry_bytes(entries) or 1)
+            count = min(max(bars - spine, _PAGE), _MAX_ANSWER_BYTES // _entry_bytes(entries) or 1)
         buffer = FrameBuffer(timeframe, keep=bars)
         buffer.merge(decode_frame(timeframe, [fields for _, fields in reversed(entries)], bars=bars))
         return _Memory(key, buffer, entries[0][0] if entries else "", _entry_bytes(entries))
@@ -205,11 +232,6 @@ def _redis_errors() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise TransientError(f"candle log: {error}") from error
-
-
-def _is_falling(entries: Sequence[Entry]) -> bool:
-    times = [int(fields["t"]) for _, fields in entries]
-    return all(newer > older for newer, older in pairwise(times))
 
 
 def _entry_bytes(entries: Sequence[Entry]) -> int:
