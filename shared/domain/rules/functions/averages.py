@@ -1,0 +1,108 @@
+"""Averages and what is made of them."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from shared.domain.candles import Floats
+from shared.domain.rules.definition import Arguments, Function, Recipe, factor, length
+from shared.domain.rules.kernels import deviation, ema_weights, equal_weights, linear_weights
+from shared.domain.rules.nodes import Input, call
+from shared.domain.rules.parts import linear
+
+SMA = Function(
+    name="sma",
+    doc="simple moving average",
+    formula="mean of the last n values",
+    params=(length(),),
+    series="close",
+    build=lambda a: linear(a.source, equal_weights, a["length"]),
+)
+EMA = Function(
+    name="ema",
+    doc="exponential moving average",
+    formula="α = 2/(n+1), seeded with the mean of n values, over floor(3.45 (n+1)) candles",
+    params=(length(),),
+    series="close",
+    build=lambda a: linear(a.source, ema_weights, a["length"]),
+)
+WMA = Function(
+    name="wma",
+    doc="linearly weighted moving average",
+    formula="weights 1 … n, newest heaviest",
+    params=(length(),),
+    series="close",
+    build=lambda a: linear(a.source, linear_weights, a["length"]),
+)
+
+
+def _older(weights: Floats, window: int) -> Floats:
+    return np.concatenate((np.zeros(window - len(weights)), weights))
+
+
+@lru_cache(maxsize=1024)
+def _macd_line(fast: int, slow: int) -> Floats:
+    quick, calm = ema_weights(fast), ema_weights(slow)
+    window = max(len(quick), len(calm))
+    return _older(quick, window) - _older(calm, window)
+
+
+@lru_cache(maxsize=1024)
+def _macd_signal(fast: int, slow: int, signal: int) -> Floats:
+    return np.convolve(_macd_line(fast, slow), ema_weights(signal))
+
+
+@lru_cache(maxsize=1024)
+def _macd_histogram(fast: int, slow: int, signal: int) -> Floats:
+    smooth = _macd_signal(fast, slow, signal)
+    return _older(_macd_line(fast, slow), len(smooth)) - smooth
+
+
+def _macd(a: Arguments) -> Recipe:
+    fast, slow, signal = a["fast"], a["slow"], a["signal"]
+    if a.output == "macd":
+        return linear(a.source, _macd_line, fast, slow)
+    return linear(a.source, _macd_signal if a.output == "signal" else _macd_histogram, fast, slow, signal)
+
+
+MACD = Function(
+    name="macd",
+    doc="moving average convergence/divergence",
+    formula="macd = ema(fast) - ema(slow), signal = ema of macd, histogram = macd - signal",
+    params=(length(12, name="fast"), length(26, name="slow"), length(9, name="signal")),
+    series="close",
+    outputs=("macd", "signal", "histogram"),
+    check=lambda p: None if p["fast"] < p["slow"] else f"fast is below slow, got {p['fast']:g} and {p['slow']:g}",
+    build=_macd,
+)
+STDEV = Function(
+    name="stdev",
+    doc="standard deviation",
+    formula="population: divided by n",
+    params=(length(low=2),),
+    series="close",
+    build=lambda a: Recipe((Input(a.source, a["length"]),), lambda x, k: deviation(x[0], a["length"], k)),
+)
+
+
+def _bbands(a: Arguments) -> Recipe:
+    bars, width = a["length"], a.params["width"] * (1 if a.output == "upper" else -1)
+    middle = linear(a.source, equal_weights, bars)
+    if a.output == "middle":
+        return middle
+    mean = call(f"sma({a.source.text}, {bars})", middle.inputs, middle.compute)
+    spread = STDEV.build(a)
+    wide = call(f"stdev({a.source.text}, {bars})", spread.inputs, spread.compute)
+    return Recipe((Input(wide, 1), Input(mean, 1)), lambda x, _: x[1] + width * x[0])
+
+
+BBANDS = Function(
+    name="bbands",
+    doc="Bollinger bands",
+    formula="sma(n) ± width × stdev(n)",
+    params=(length(20, low=2), factor("width", 2.0, high=100.0)),
+    series="close",
+    outputs=("upper", "middle", "lower"),
+    build=_bbands,
+)
+FUNCTIONS = (SMA, EMA, WMA, MACD, BBANDS, STDEV)

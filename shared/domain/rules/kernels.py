@@ -1,0 +1,115 @@
+"""Row-wise arithmetic on windows: (rows × bars) in, (rows × k) out.
+
+Every result is made of one row's window alone, in an order fixed by the window's length: `np.vecdot` runs one dot
+product a row. So neither the other symbols nor the number of bars asked for can change a bit of it.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from shared.domain.candles import Floats
+
+FORGET: Final = 6.9  # -ln(0.1 %): after 6.9/α candles an exponential average has forgotten all but 0.1 % of the past
+
+Reduce = Callable[[Floats], Floats]
+
+
+def rolling(x: Floats, window: int, k: int, reduce: Reduce) -> Floats:
+    """Apply a reduction (rows × window) → (rows) at each of the last k bars, looping over the shorter axis."""
+    rows = x.shape[0]
+    out = np.empty((rows, k))
+    if k <= rows:
+        for bar in range(k):
+            out[:, bar] = reduce(x[:, bar : bar + window])
+    else:
+        for row in range(rows):
+            out[row] = reduce(sliding_window_view(x[row], window)[:k])
+    return out
+
+
+def weighted(x: Floats, weights: Floats, k: int) -> Floats:
+    """Return Σ weight × value over each window, oldest weight first; a NaN in the window makes it NaN."""
+    return rolling(x, len(weights), k, lambda window: np.vecdot(window, weights))
+
+
+def highest(x: Floats, window: int, k: int) -> Floats:
+    """Return the largest value of each window."""
+    return rolling(x, window, k, lambda values: np.maximum.reduce(values, axis=1))
+
+
+def lowest(x: Floats, window: int, k: int) -> Floats:
+    """Return the smallest value of each window."""
+    return rolling(x, window, k, lambda values: np.minimum.reduce(values, axis=1))
+
+
+def deviation(x: Floats, window: int, k: int) -> Floats:
+    """Return the population standard deviation of each window, in two passes around the last value.
+
+    TA-Lib computes E[x²] − E[x]² and calls less than 1e-14 zero, which flattens every coin priced below about 1e-6.
+    """
+    ones = equal_weights(window)
+
+    def reduce(values: Floats) -> Floats:
+        apart = values - values[:, -1:]
+        apart -= np.vecdot(apart, ones)[:, None]
+        spread: Floats = np.sqrt(np.vecdot(apart, apart) / window)
+        return spread
+
+    return rolling(x, window, k, reduce)
+
+
+def warmup(alpha: float) -> int:
+    """Return how many candles leave older history a weight of at most 0.1 % in an average with smoothing α."""
+    return int(FORGET / alpha)
+
+
+def _frozen(values: Floats) -> Floats:
+    values.flags.writeable = False
+    return values
+
+
+@lru_cache(maxsize=512)
+def equal_weights(length: int) -> Floats:
+    """Return the weights of a simple average."""
+    return _frozen(np.full(length, 1.0 / length))
+
+
+@lru_cache(maxsize=512)
+def linear_weights(length: int) -> Floats:
+    """Return the weights of a linearly weighted average: 1, 2, … n, over their sum."""
+    return _frozen(np.arange(1.0, length + 1) / (length * (length + 1) / 2))
+
+
+@lru_cache(maxsize=2048)
+def smoothing_weights(alpha: float, seed: int) -> Floats:
+    """Return the weights of an exponential average over its warm-up: seeded, as TA-Lib does, by the mean of the first
+    `seed` values, then `y += α (x − y)`; oldest weight first."""
+    window = max(warmup(alpha), seed)
+    weights = np.empty(window)
+    ages = np.arange(window - seed - 1, -1, -1.0)
+    weights[:seed] = (1 - alpha) ** (window - seed) / seed
+    weights[seed:] = alpha * (1 - alpha) ** ages
+    return _frozen(weights)
+
+
+def ema_weights(length: int) -> Floats:
+    """Return the weights of an EMA: α = 2 / (n + 1)."""
+    return smoothing_weights(2 / (length + 1), length)
+
+
+def wilder_weights(length: int) -> Floats:
+    """Return the weights of Wilder's average: α = 1 / n (Wilder, New Concepts in Technical Trading Systems, 1978)."""
+    return smoothing_weights(1 / length, length)
+
+
+def over_steps(weights: Floats) -> Floats:
+    """Return the weights an average puts on the steps between its values, negated.
+
+    Σ wᵢ xᵢ = gain × x_last − Σ cⱼ (xⱼ₊₁ − xⱼ) with cⱼ the sum of the weights up to j. Written so, a flat market gives
+    its own price back exactly, and every average of a series shares the same steps.
+    """
+    return _frozen(np.ascontiguousarray(-np.cumsum(weights)[:-1]))
