@@ -89,6 +89,11 @@ class Assembler:
         return frozenset(self._gaps)
 
     @property
+    def opened(self) -> int:
+        """Return the newest close instant that is open or was (epoch ms)."""
+        return self._opened
+
+    @property
     def pending(self) -> int:
         """Return how many instants are open."""
         return len(self._pending)
@@ -140,6 +145,10 @@ class Assembler:
                 instant.is_reported = True
                 missing += _missing(close_time, instant)
         return tuple(missing)
+
+    def note_gaps(self, cells: Iterable[Cell]) -> None:
+        """Remember cells that history lacks too, so that a candle for them counts."""
+        self._gaps.update(cell for cell in cells if cell.symbol in self._symbols)
 
     def settle(self, close_times: Iterable[int]) -> None:
         """Give up waiting: these instants are emitted with what they have."""

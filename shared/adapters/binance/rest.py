@@ -70,9 +70,9 @@ class BinanceRest:
         start = window.first_open
         while start <= window.last_open:
             page = await self._page(venue_id, window, start)
-            fresh = [candle for candle in page if candle.open_time >= start]  # a page that goes nowhere ends the walk
+            fresh = [candle for candle in page if start <= candle.open_time <= window.last_open]
             candles += fresh
-            if len(page) < MAX_ROWS or not fresh:
+            if len(page) < MAX_ROWS or not fresh:  # a page that goes nowhere ends the walk too
                 break
             start = fresh[-1].open_time + window.timeframe.ms
         return Stretch(
