@@ -1,114 +1,102 @@
-"""History: what the log lacks of it, what a venue's answer proves, and how to write it without losing any.
+"""Where a trader would have fired: the same rule, edge, cool-down and universe, over the candles of the past."""
 
-The log keeps a number of *entries*, oldest out first. Entries for open times it already has push out entries of other
-open times, so a few of them are appended as corrections, but many are written as the whole window again.
-"""
-
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from shared.domain.candles import Boundary, Candle, CandleFrame, no_trade_candle
-from shared.domain.timeframe import Timeframe
+from shared.domain.decision import CompiledTrader, Decision, make_signal, members
+from shared.domain.errors import InvalidMessageError
+from shared.domain.firing import firings, triggers, truth_bars
+from shared.domain.rules import Market
+from shared.domain.signals import Signal
 
-MAX_CORRECTED: Final = 0.01
-"""The share of the log's depth that corrections may push out before rewriting is the better trade."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """A venue's answer for one series: its closed candles, oldest first, and how far its data reach.
-
-    `newest_open` (epoch ms) is the open time of the newest candle it answered with, a forming one included, and None
-    for an empty answer: it tells a hole from the end of the data.
-    """
-
-    candles: tuple[Candle, ...]
-    newest_open: int | None
+BLOCK: Final = 16_384
+"""How many (symbol, boundary) pairs are judged together: enough to be quick, few enough to stop early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """The open times of one timeframe from `first_open` to `last_open` (epoch ms), both included."""
+class HistoryPage:
+    """Firings, newest first; `until` continues with the older ones, None when there are none left to look at."""
 
-    timeframe: Timeframe
-    first_open: int
-    last_open: int
-
-    @classmethod
-    def before(cls, timeframe: Timeframe, close_time: int, *, bars: int) -> "Window":
-        """Return the newest `bars` candles that have closed at an instant."""
-        last_open = timeframe.last_close(close_time) - timeframe.ms
-        return cls(timeframe=timeframe, first_open=last_open - (bars - 1) * timeframe.ms, last_open=last_open)
-
-    def open_times(self) -> range:
-        """Return the open times in order."""
-        return range(self.first_open, self.last_open + 1, self.timeframe.ms)
+    firings: tuple[Signal, ...]
+    evaluations: int
+    insufficient: int
+    until: int | None
 
 
-def lacking(frame: CandleFrame, symbol: str, window: Window) -> frozenset[int]:
-    """Return the open times of a window for which a frame has no candle of a symbol."""
-    if symbol not in frame.symbols:
-        return frozenset(window.open_times())
-    has = ~np.isnan(frame.column("close")[frame.symbols.index(symbol)])
-    return frozenset(window.open_times()) - frozenset(frame.open_times[has].tolist())
+def history(trader: CompiledTrader, market: Market, *, since: int, until: int, limit: int) -> HistoryPage:
+    """Return the firings at boundaries in `[since, until]` (epoch ms), newest first.
 
-
-def series_of(stretch: Stretch, timeframe: Timeframe) -> dict[int, Candle]:
-    """Return an answer's candles by open time, its holes filled with marked no-trade candles.
-
-    A hole is proven by what surrounds it: a candle before, and data after, be it the forming candle. What lies before
-    the first candle (not listed yet) or after the newest (not there yet) is no hole and stays absent.
+    A page ends after the boundary that brings it to `limit`, so that it never splits one.
     """
-    known = {candle.open_time: candle for candle in stretch.candles}
-    if not known or stretch.newest_open is None:
-        return known
-    series: dict[int, Candle] = {}
-    last = known[min(known)]
-    for open_time in range(min(known), max(stretch.newest_open, max(known) + timeframe.ms), timeframe.ms):
-        last = known.get(open_time) or no_trade_candle(open_time, last.close)
-        series[open_time] = last
-    return series
+    missing = [timeframe for timeframe in trader.needs if timeframe not in market.frames]
+    if missing:
+        raise InvalidMessageError("timeframe", f"needs {', '.join(missing)} candles, which the market does not hold")
+    found: list[Signal] = []
+    evaluations = insufficient = 0
+    for close_time, decision in _backwards(trader, market, since, until):
+        found += decision.signals
+        evaluations += decision.evaluations
+        insufficient += decision.insufficient
+        if len(found) >= limit:
+            older = close_time - trader.trader.timeframe.ms
+            return HistoryPage(
+                firings=tuple(found),
+                evaluations=evaluations,
+                insufficient=insufficient,
+                until=older if older >= since else None,
+            )
+    return HistoryPage(firings=tuple(found), evaluations=evaluations, insufficient=insufficient, until=None)
 
 
-def log_entries(
-    frame: CandleFrame, fetched: Mapping[str, Mapping[int, Candle]], symbols: Collection[str], *, depth: int
-) -> list[Boundary]:
-    """Return the boundaries to append, in order, so that a log that holds `frame` gains the fetched candles.
-
-    What is newer than the log is appended; a little that is older too, as corrections; and where that would push out
-    more than a hundredth of the log's depth, the newest `depth` boundaries of `symbols` are written anew.
-    """
-    rows: dict[int, list[tuple[str, Candle]]] = {}
-    for symbol, series in fetched.items():
-        for open_time, candle in series.items():
-            rows.setdefault(open_time, []).append((symbol, candle))
-    newest = int(frame.open_times[-1]) if frame.bars else -1
-    corrected = sum(open_time <= newest for open_time in rows)
-    if corrected > depth * MAX_CORRECTED:
-        rows = _merged(frame, fetched, symbols)
-    return [Boundary.of(frame.timeframe, open_time, rows[open_time]) for open_time in sorted(rows)[-depth:]]
+def _backwards(trader: CompiledTrader, market: Market, since: int, until: int) -> Iterator[tuple[int, Decision]]:
+    """Yield what the trader decided at each boundary the market holds, newest first."""
+    timeframe = trader.trader.timeframe
+    frame = market.frames[timeframe]
+    if not frame.bars or not frame.symbols:
+        return
+    newest = min(timeframe.last_close(until), frame.close_time)
+    oldest = max(since, int(frame.open_times[0]) + timeframe.ms)
+    block = max(BLOCK // len(frame.symbols), 1)
+    while newest >= oldest:
+        bars = min(block, (newest - oldest) // timeframe.ms + 1)
+        yield from _block(trader, market, newest, bars)
+        newest -= bars * timeframe.ms
 
 
-def newest_symbols(frames: Iterable[CandleFrame]) -> frozenset[str]:
-    """Return the symbols that have a candle in the newest bar of any frame: those collected until now."""
-    return frozenset(
-        symbol
-        for frame in frames
-        if frame.bars
-        for symbol, close in zip(frame.symbols, frame.column("close")[:, -1], strict=True)
-        if not np.isnan(close)
-    )
-
-
-def _merged(
-    frame: CandleFrame, fetched: Mapping[str, Mapping[int, Candle]], symbols: Collection[str]
-) -> dict[int, list[tuple[str, Candle]]]:
-    rows: dict[int, list[tuple[str, Candle]]] = {}
-    for symbol in symbols:
-        logged: Sequence[Candle] = frame.candles(symbol) if symbol in frame.symbols else ()
-        for open_time, candle in ({c.open_time: c for c in logged} | dict(fetched.get(symbol, {}))).items():
-            rows.setdefault(open_time, []).append((symbol, candle))
-    return rows
+def _block(compiled: CompiledTrader, market: Market, newest: int, bars: int) -> Iterator[tuple[int, Decision]]:
+    """Yield the decisions of the last `bars` boundaries up to one, newest first."""
+    trader = compiled.trader
+    view = market.view(trader.timeframe, newest)
+    symbols = market.frames[trader.timeframe].symbols
+    truth = compiled.rule.truth(view, truth_bars(trader.edge, trader.cooldown_bars) + bars - 1)
+    fired = firings(triggers(truth, trader.edge), trader.cooldown_bars)
+    group = members(view, symbols, trader.universe, compiled.volume, bars)
+    yes = fired.yes & group.inside & ~group.unknown
+    unknown = (~fired.known & group.inside) | group.unknown
+    prices, values = view.price(bars), compiled.rule.values(view, bars) if yes.any() else {}
+    absent = group.absent // bars
+    for bar in range(bars - 1, -1, -1):
+        close_time = newest - (bars - 1 - bar) * trader.timeframe.ms
+        leaves = {text: column[:, bar] for text, column in values.items()}
+        yield (
+            close_time,
+            Decision(
+                signals=tuple(
+                    make_signal(
+                        compiled,
+                        symbol=symbols[row],
+                        close_time=close_time,
+                        price=float(prices[row, bar]),
+                        values=leaves,
+                        row=row,
+                    )
+                    for row in np.flatnonzero(yes[:, bar]).tolist()
+                ),
+                evaluations=int(np.count_nonzero(group.inside[:, bar])) + absent,
+                insufficient=int(np.count_nonzero(unknown[:, bar])) + absent,
+                errors={},
+            ),
+        )

@@ -15,35 +15,43 @@ from shared.domain.candles import Floats
 
 FORGET: Final = 6.9  # -ln(0.1 %): after 6.9/α candles an exponential average has forgotten all but 0.1 % of the past
 
-Reduce = Callable[[Floats], Floats]
+CHUNK: Final = 512
 
 
-def rolling(x: Floats, window: int, k: int, reduce: Reduce) -> Floats:
-    """Apply a reduction (rows × window) → (rows) at each of the last k bars, looping over the shorter axis."""
-    rows = x.shape[0]
+def rolling(reduce: Callable[..., Floats], window: int, k: int, *series: Floats) -> Floats:
+    """Apply a reduction of windows, (rows × window) each → (rows), at each of the last k bars."""
+    rows = series[0].shape[0]
     out = np.empty((rows, k))
     if k <= rows:
         for bar in range(k):
-            out[:, bar] = reduce(x[:, bar : bar + window])
-    else:
-        for row in range(rows):
-            out[row] = reduce(sliding_window_view(x[row], window)[:k])
+            out[:, bar] = reduce(*(x[:, bar : bar + window] for x in series))
+        return out
+    for row in range(rows):
+        windows = [sliding_window_view(x[row], window) for x in series]
+        for bar in range(0, k, CHUNK):
+            stop = min(bar + CHUNK, k)
+            out[row, bar:stop] = reduce(*(view[bar:stop] for view in windows))
     return out
 
 
 def weighted(x: Floats, weights: Floats, k: int) -> Floats:
     """Return Σ weight × value over each window, oldest weight first; a NaN in the window makes it NaN."""
-    return rolling(x, len(weights), k, lambda window: np.vecdot(window, weights))
+    return rolling(lambda values: np.vecdot(values, weights), len(weights), k, x)
+
+
+def total(x: Floats, window: int, k: int) -> Floats:
+    """Return the sum of each window."""
+    return weighted(x, _ones(window), k)
 
 
 def highest(x: Floats, window: int, k: int) -> Floats:
     """Return the largest value of each window."""
-    return rolling(x, window, k, lambda values: np.maximum.reduce(values, axis=1))
+    return rolling(lambda values: np.maximum.reduce(values, axis=1), window, k, x)
 
 
 def lowest(x: Floats, window: int, k: int) -> Floats:
     """Return the smallest value of each window."""
-    return rolling(x, window, k, lambda values: np.minimum.reduce(values, axis=1))
+    return rolling(lambda values: np.minimum.reduce(values, axis=1), window, k, x)
 
 
 def deviation(x: Floats, window: int, k: int) -> Floats:
@@ -59,7 +67,7 @@ def deviation(x: Floats, window: int, k: int) -> Floats:
         spread: Floats = np.sqrt(np.vecdot(apart, apart) / window)
         return spread
 
-    return rolling(x, window, k, reduce)
+    return rolling(reduce, window, k, x)
 
 
 def warmup(alpha: float) -> int:
@@ -70,6 +78,11 @@ def warmup(alpha: float) -> int:
 def _frozen(values: Floats) -> Floats:
     values.flags.writeable = False
     return values
+
+
+@lru_cache(maxsize=512)
+def _ones(length: int) -> Floats:
+    return _frozen(np.ones(length))
 
 
 @lru_cache(maxsize=512)

@@ -115,7 +115,9 @@ class _Reader:
     def _constant(self, tree: ast.Constant) -> Node:
         if isinstance(tree.value, str):
             self.fail(tree, 'text stands only for the timeframe of on("1h", …)')
-        return nodes.constant(float(tree.value))  # type: ignore[arg-type]  # the lexer passes no other constants
+        if not isinstance(tree.value, int | float):
+            self.fail(tree, f"{tree.value!r} is not part of the rule language")
+        return nodes.constant(float(tree.value))
 
     def _name(self, tree: ast.Name) -> Node:
         if tree.id in SERIES:
@@ -160,7 +162,11 @@ class _Reader:
         if name == "on":
             return self._higher(tree)
         if name not in FUNCTIONS:
-            what = f"{name} is a series, not a function" if name in SERIES else f"unknown function {name!r}"
+            what = (
+                f"{name} is a series, not a function; {name} n candles ago is {name}[n]"
+                if name in SERIES
+                else f"unknown function {name!r}"
+            )
             self.fail(tree.func, what + ("" if name in SERIES else did_you_mean(name, (*FUNCTIONS, *CROSSES, "on"))))
         function = FUNCTIONS[name]
         if function.outputs:
@@ -252,4 +258,5 @@ _NOUNS: Final[dict[type[ast.expr], str]] = {
     ast.List: "a list",
     ast.Slice: "a slice",
     ast.Starred: "a starred argument",
+    ast.JoinedStr: "formatted text",
 }

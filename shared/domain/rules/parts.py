@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Recipe
-from shared.domain.rules.kernels import over_steps, rolling
+from shared.domain.rules.kernels import over_steps, weighted
 from shared.domain.rules.nodes import SERIES, Call, Input, Number, call
 
 HIGH, LOW, CLOSE, VOLUME = (SERIES[name] for name in ("high", "low", "close", "volume"))
@@ -64,7 +64,7 @@ def linear(source: Number, make: Callable[..., Floats], *lengths: int) -> Recipe
         return Recipe((Input(source, 1),), lambda arrays, _: gain * arrays[0])
 
     def compute(arrays: list[Floats], k: int) -> Floats:
-        out = rolling(arrays[0], window, k, lambda values: np.vecdot(values, weights))
+        out = weighted(arrays[0], weights, k)
         return out + arrays[1] if gain else out
 
     inputs = (Input(steps(source), window), Input(source, 1)) if gain else (Input(steps(source), window),)

@@ -136,7 +136,7 @@ def _cci(a: Arguments) -> Recipe:
         result: Floats = -middle / (0.015 * spread)
         return result
 
-    return Recipe((Input(HLC3, bars),), lambda x, k: rolling(x[0], bars, k, reduce))
+    return Recipe((Input(HLC3, bars),), lambda x, k: rolling(reduce, bars, k, x[0]))
 
 
 CCI = Function(
@@ -193,11 +193,8 @@ def _adx(a: Arguments) -> Recipe:
         average: Floats = np.vecdot(100.0 * np.abs(plus - minus) / (plus + minus), smooth)
         return average
 
-    def compute(arrays: list[Floats], k: int) -> Floats:
-        up, down = arrays
-        return np.stack([reduce(up[:, j : j + window], down[:, j : j + window]) for j in range(k)], axis=1)
-
-    return Recipe((Input(_directional(up=True), window), Input(_directional(up=False), window)), compute)
+    inputs = (Input(_directional(up=True), window), Input(_directional(up=False), window))
+    return Recipe(inputs, lambda arrays, k: rolling(reduce, window, k, *arrays))
 
 
 ADX = Function(

@@ -5,7 +5,7 @@ import talib
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Recipe, factor, length
-from shared.domain.rules.kernels import equal_weights, weighted, wilder_weights
+from shared.domain.rules.kernels import equal_weights, rolling, total, weighted, wilder_weights
 from shared.domain.rules.nodes import SERIES, Call, Input
 from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, true_range
 
@@ -60,8 +60,8 @@ def _signed_volume() -> Call:
 
 
 def _obv(a: Arguments) -> Recipe:
-    weights = np.ones(a["length"])
-    return Recipe((Input(_signed_volume(), len(weights)),), lambda x, k: weighted(x[0], weights, k))
+    bars = a["length"]
+    return Recipe((Input(_signed_volume(), bars),), lambda x, k: total(x[0], bars, k))
 
 
 OBV = Function(
@@ -77,15 +77,16 @@ PSAR_WINDOW = 200
 def _psar(a: Arguments) -> Recipe:
     acceleration, maximum = a.params["acceleration"], a.params["maximum"]
 
+    def last(high: Floats, low: Floats) -> float:
+        return float(talib.SAR(high, low, acceleration, maximum)[-1])
+
+    def reduce(high: Floats, low: Floats) -> Floats:
+        known = np.isfinite((high + low).sum(axis=1))  # TA-Lib would skip leading NaNs and answer all the same
+        pairs = zip(np.ascontiguousarray(high), np.ascontiguousarray(low), known, strict=True)
+        return np.array([last(h, low_) if whole else np.nan for h, low_, whole in pairs])
+
     def compute(arrays: list[Floats], k: int) -> Floats:
-        high, low = (np.ascontiguousarray(values) for values in arrays)
-        out = np.full((high.shape[0], k), np.nan)
-        for row in range(high.shape[0]):
-            for bar in range(k):
-                stop = bar + PSAR_WINDOW
-                if np.isfinite(high[row, bar:stop] + low[row, bar:stop]).all():
-                    out[row, bar] = talib.SAR(high[row, bar:stop], low[row, bar:stop], acceleration, maximum)[-1]
-        return out
+        return rolling(reduce, PSAR_WINDOW, k, *arrays)
 
     return Recipe((Input(HIGH, PSAR_WINDOW), Input(LOW, PSAR_WINDOW)), compute)
 

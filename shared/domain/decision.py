@@ -1,0 +1,214 @@
+"""Decide which traders fire at a boundary: one pure call for a whole shard, every indicator computed once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.domain.candles import Bools, Floats
+from shared.domain.errors import InvalidMessageError
+from shared.domain.firing import firings, triggers, truth_bars
+from shared.domain.rules import MAX_LOOKBACK, Market, Rule, RuleError, Truth, View, compile_rule
+from shared.domain.rules.nodes import Boolean
+from shared.domain.signals import Signal
+from shared.domain.timeframe import Timeframe
+from shared.domain.traders import Edge, Trader, Universe
+from shared.domain.universe import check_universe, is_member, volume_condition
+
+ALL_TIMEFRAMES: Final = tuple(Timeframe)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CompiledTrader:
+    """A trader ready to decide; `needs` says how many candles of each timeframe one decision reads."""
+
+    trader: Trader
+    rule: Rule
+    volume: Boolean | None
+    needs: Mapping[Timeframe, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a shard decided at a boundary; pairs are (trader, symbol), errors are by trader id."""
+
+    signals: tuple[Signal, ...]
+    evaluations: int
+    insufficient: int
+    errors: Mapping[str, str]
+
+
+def compile_trader(trader: Trader, *, timeframes: Sequence[Timeframe] = ALL_TIMEFRAMES) -> CompiledTrader:
+    """Compile a trader for a venue that collects some timeframes.
+
+    Raise `RuleError`, or `InvalidMessageError` naming the field, when it could never fire there.
+    """
+    if trader.timeframe not in timeframes:
+        raise InvalidMessageError("timeframe", f"{trader.timeframe} is not collected, {', '.join(timeframes)} are")
+    if not 0 <= trader.cooldown_bars < MAX_LOOKBACK:
+        raise InvalidMessageError("cooldown_bars", f"expected 0 to {MAX_LOOKBACK - 1}, got {trader.cooldown_bars}")
+    rule = compile_rule(trader.rule)
+    bars = truth_bars(trader.edge, trader.cooldown_bars)
+    for timeframe in rule.timeframes:
+        if timeframe not in timeframes:
+            raise RuleError(f"{timeframe} candles are not collected, {', '.join(timeframes)} are")
+    rule.check_timeframe(trader.timeframe, bars)
+    check_universe(trader.universe, timeframes)
+    volume = volume_condition(trader.universe, timeframes)
+    needs = rule.needs(trader.timeframe, bars)
+    for timeframe, span in volume.reads.higher.items() if volume else ():
+        needs[timeframe] = max(needs.get(timeframe, 0), span.reach)
+    return CompiledTrader(trader=trader, rule=rule, volume=volume, needs=needs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Members:
+    """The symbols of a universe at the last bars of a view: (symbols × bars)."""
+
+    inside: Bools
+    unknown: Bools
+    absent: int
+
+    @property
+    def count(self) -> int:
+        """Return how many (symbol, bar) pairs are looked at."""
+        return int(np.count_nonzero(self.inside)) + self.absent
+
+
+def members(view: View, symbols: Sequence[str], universe: Universe, volume: Boolean | None, bars: int = 1) -> Members:
+    """Return who belongs at the last `bars` boundaries; a symbol of unknown volume belongs and is unknown.
+
+    `absent` counts the symbols named by `include` of which the market has no candle at all.
+    """
+    named = np.array([is_member(universe, symbol) for symbol in symbols], dtype=np.bool_)[:, None]
+    inside = np.repeat(named, bars, axis=1)
+    unknown = np.zeros_like(inside)
+    if volume is not None:
+        with np.errstate(all="ignore"):
+            enough, known = volume.truth(view, bars)
+        unknown = inside & ~known
+        inside &= enough | ~known
+    return Members(inside, unknown, len(set(universe.include) - set(symbols)) * bars)
+
+
+def decide(
+    traders: Sequence[CompiledTrader], market: Market, boundary_timeframe: Timeframe, close_time: int
+) -> Decision:
+    """Return the signals of all traders at one boundary (epoch ms), and how much could not be judged.
+
+    Traders that wait for another timeframe, or for candles the market does not hold, are reported as errors; the
+    others decide.
+    """
+    if not boundary_timeframe.is_boundary(close_time):
+        raise InvalidMessageError("close_time", f"no {boundary_timeframe} candle closes at {close_time}")
+    errors: dict[str, str] = {}
+    due: list[CompiledTrader] = []
+    for compiled in traders:
+        problem = _problem(compiled, market, boundary_timeframe)
+        if problem:
+            errors[compiled.trader.trader_id] = problem
+        else:
+            due.append(compiled)
+    if not due:
+        return Decision(signals=(), evaluations=0, insufficient=0, errors=errors)
+    desk = _Boundary(market, boundary_timeframe, close_time)
+    signals: list[Signal] = []
+    evaluations = insufficient = 0
+    for compiled in due:
+        group = desk.members(compiled)
+        rows, unknown = desk.fire(compiled, group)
+        evaluations += group.count
+        insufficient += unknown
+        signals += desk.signals(compiled, rows)
+    return Decision(signals=tuple(signals), evaluations=evaluations, insufficient=insufficient, errors=errors)
+
+
+def _problem(compiled: CompiledTrader, market: Market, timeframe: Timeframe) -> str | None:
+    if compiled.trader.timeframe != timeframe:
+        return f"waits for {compiled.trader.timeframe}, not for {timeframe}"
+    missing = [needed for needed in compiled.needs if needed not in market.frames]
+    return f"needs {', '.join(missing)} candles, which the market does not hold" if missing else None
+
+
+class _Boundary:
+    """One boundary for many traders: shares views, universes and the truth of equal rules."""
+
+    def __init__(self, market: Market, timeframe: Timeframe, close_time: int) -> None:
+        self._view = market.view(timeframe, close_time)
+        self._symbols = market.frames[timeframe].symbols
+        self._timeframe = timeframe
+        self._time = close_time
+        self._prices = self._view.price()[:, 0]
+        self._triggers: dict[tuple[str, Edge], tuple[Bools, Bools | None]] = {}
+        self._members: dict[tuple[Universe, str], Members] = {}
+
+    def members(self, compiled: CompiledTrader) -> Members:
+        """Return the universe of a trader now."""
+        key = (compiled.trader.universe, compiled.volume.text if compiled.volume else "")
+        if key not in self._members:
+            self._members[key] = members(self._view, self._symbols, compiled.trader.universe, compiled.volume)
+        return self._members[key]
+
+    def _trigger(self, rule: Rule, edge: Edge) -> tuple[Bools, Bools | None]:
+        """Return where a rule triggers now, and where that is unknown (None when it is known everywhere)."""
+        key = (rule.rule_hash, edge)
+        if key not in self._triggers:
+            yes, known = triggers(rule.truth(self._view, truth_bars(edge, 0)), edge)
+            self._triggers[key] = (yes[:, -1], None if known.all() else ~known[:, -1])
+        return self._triggers[key]
+
+    def fire(self, compiled: CompiledTrader, group: Members) -> tuple[NDArray[np.intp], int]:
+        """Return the rows at which a trader fires, and how many of its symbols are insufficient."""
+        trader = compiled.trader
+        yes, unknown = self._trigger(compiled.rule, trader.edge)
+        inside, doubtful = group.inside[:, 0], group.unknown[:, 0]
+        rows = np.flatnonzero(yes & inside & ~doubtful)
+        doubt = doubtful if unknown is None else (unknown & inside) | doubtful
+        insufficient = int(np.count_nonzero(doubt)) + group.absent
+        if trader.cooldown_bars and len(rows):
+            fired = self._after_quiet(compiled, rows)
+            insufficient += int(np.count_nonzero(~fired.known))
+            rows = rows[fired.yes[:, 0]]
+        return rows, insufficient
+
+    def _after_quiet(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> Truth:
+        """Return which of the triggering rows had enough quiet before; only those few are looked at further back."""
+        trader = compiled.trader
+        truth = compiled.rule.truth(self._view.of(rows), truth_bars(trader.edge, trader.cooldown_bars))
+        return firings(triggers(truth, trader.edge), trader.cooldown_bars)
+
+    def signals(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> list[Signal]:
+        """Return the signals of the rows at which a trader fires."""
+        if not len(rows):
+            return []
+        values = {text: leaf[:, -1] for text, leaf in compiled.rule.values(self._view).items()}
+        return [
+            make_signal(
+                compiled,
+                symbol=self._symbols[row],
+                close_time=self._time,
+                price=float(self._prices[row]),
+                values=values,
+                row=row,
+            )
+            for row in rows.tolist()
+        ]
+
+
+def make_signal(
+    compiled: CompiledTrader, *, symbol: str, close_time: int, price: float, values: Mapping[str, Floats], row: int
+) -> Signal:
+    """Return one firing with what the leaves of the rule were at that candle."""
+    trader = compiled.trader
+    return Signal(
+        trader_id=trader.trader_id,
+        symbol=symbol,
+        timeframe=trader.timeframe,
+        close_time=close_time,
+        side=trader.side,
+        price=price,
+        rule_hash=compiled.rule.rule_hash,
+        values={text: float(column[row]) for text, column in values.items()},
+    )
