@@ -9,9 +9,9 @@ from typing import Final
 from aws_lambda_powertools import Logger
 
 from shared.domain.assembly import Cell
+from shared.domain.backfill import Window, lacking, series_of
 from shared.domain.candles import Candle, CandleFrame
 from shared.domain.errors import InvalidMessageError, TransientError
-from shared.domain.history import Window, lacking, series_of
 from shared.domain.timeframe import Timeframe
 from shared.ports import CandleSource, Clock
 

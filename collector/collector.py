@@ -22,9 +22,9 @@ from shared.adapters.binance.frames import parse_frame
 from shared.adapters.binance.stream import BinanceStreams
 from shared.adapters.clock import TapeClock
 from shared.domain.assembly import Assembler, Cell
+from shared.domain.backfill import Window, log_entries, newest_symbols
 from shared.domain.candles import Candle, CandleFrame, empty_frame
 from shared.domain.errors import InvalidMessageError, TransientError
-from shared.domain.history import Window, log_entries, newest_symbols
 from shared.domain.symbols import choose_symbols
 from shared.domain.timeframe import Timeframe
 from shared.ports import Announcer, CandleLogWriter, CandleSource, Clock

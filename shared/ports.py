@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Boundary, CandleFrame
-from shared.domain.history import Stretch, Window
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.symbols import Listing

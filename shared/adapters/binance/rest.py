@@ -13,9 +13,9 @@ import aiohttp
 import stamina
 
 from shared.adapters.binance.frames import parse_klines, parse_listings, parse_quote_volumes, parse_server_time
+from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
-from shared.domain.history import Stretch, Window
 from shared.domain.symbols import Listing
 
 MAX_ROWS: Final = 1_000

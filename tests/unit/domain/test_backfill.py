@@ -1,13 +1,13 @@
-"""History: what is missing, what an answer proves, and entries that do not push each other out of the log."""
+"""Backfill: what is missing, what an answer proves, and entries that do not push each other out of the log."""
 
 from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.backfill import Stretch, Window, lacking, log_entries, newest_symbols, series_of
 from shared.domain.candles import Boundary, Candle, CandleFrame, empty_frame, frame_of
 from shared.domain.codec import decode_frame, encode
-from shared.domain.history import Stretch, Window, lacking, log_entries, newest_symbols, series_of
 from shared.domain.timeframe import Timeframe
 
 M1 = Timeframe.M1
