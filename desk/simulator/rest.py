@@ -1,0 +1,160 @@
+"""The simulated venue's REST interface, with Binance's parameters, errors and request weights."""
+
+import time
+from typing import Any, Final
+
+import numpy as np
+from aiohttp import web
+
+from desk.simulator import wire
+from desk.simulator.instruments import Instrument
+from desk.simulator.tape import Tape
+from shared.domain.candles import CLOSE
+from shared.domain.timeframe import Timeframe
+from shared.ports import Clock
+
+MAX_ROWS: Final = 1_000
+DEFAULT_ROWS: Final = 500
+_ALL_TICKERS_WEIGHT: Final = 80
+_DIGITS: Final = "^[0-9]{1,20}$"
+
+
+class _RefusedError(Exception):
+    """An answer in Binance's error format."""
+
+    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+class Rest:
+    """Answer Binance's public market-data requests from the tape at the clock's now."""
+
+    def __init__(self, tape: Tape, clock: Clock, *, weight_limit: int = wire.WEIGHT_LIMIT) -> None:
+        self._tape = tape
+        self._clock = clock
+        self._weight_limit = weight_limit
+        self._minute, self._used = 0, 0
+        self._instruments = {listed.wire: listed for listed in tape.instruments}
+        self._rows = {listed.wire: row for row, listed in enumerate(tape.instruments)}
+        self._tickers: tuple[int, dict[str, dict[str, Any]]] = (-1, {})
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes, all below /api/v3."""
+        return [
+            web.get("/api/v3/ping", self._handle(1, self._ping)),
+            web.get("/api/v3/time", self._handle(1, self._time)),
+            web.get("/api/v3/exchangeInfo", self._handle(20, self._exchange_info)),
+            web.get("/api/v3/ticker/24hr", self._handle(2, self._ticker)),
+            web.get("/api/v3/klines", self._handle(2, self._klines)),
+        ]
+
+    def _handle(self, weight: int, answer: Any) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            all_tickers = request.path.endswith("24hr") and not {"symbol", "symbols"} & set(request.query)
+            try:
+                self._charge(_ALL_TICKERS_WEIGHT if all_tickers else weight)
+                body, status = answer(request), 200
+            except _RefusedError as error:
+                body, status = {"code": error.code, "msg": error.message}, error.status
+            headers = {"X-MBX-USED-WEIGHT": str(self._used), "X-MBX-USED-WEIGHT-1M": str(self._used)}
+            if status == 429:
+                headers["Retry-After"] = str(60 - int(time.time()) % 60)
+            return web.Response(
+                body=wire.to_json(body), status=status, headers=headers, content_type="application/json"
+            )
+
+        return handler
+
+    def _charge(self, weight: int) -> None:
+        """Count request weight per minute of real time: the limit protects the venue's machines, not its market."""
+        minute = int(time.time() // 60)
+        if minute != self._minute:
+            self._minute, self._used = minute, 0
+        self._used += weight
+        if self._used > self._weight_limit:
+            raise _RefusedError(
+                -1003,
+                f"Too much request weight used; current limit is {self._weight_limit} request weight per 1 MINUTE. "
+                "Please use WebSocket Streams for live updates to avoid polling the API.",
+                status=429,
+            )
+
+    def _ping(self, _: web.Request) -> dict[str, Any]:
+        return {}
+
+    def _time(self, _: web.Request) -> dict[str, Any]:
+        return {"serverTime": self._clock.now_ms()}
+
+    def _exchange_info(self, request: web.Request) -> dict[str, Any]:
+        return wire.exchange_info(self._chosen(request), self._clock.now_ms())
+
+    def _ticker(self, request: web.Request) -> Any:
+        chosen = self._chosen(request)
+        now = self._clock.now_ms()
+        bar = self._tape.base.last_close(now)
+        if self._tickers[0] != bar:
+            day = self._tape.day(now)
+            self._tickers = (
+                bar,
+                {one.wire: wire.ticker(one, day, self._rows[one.wire], now) for one in self._instruments.values()},
+            )
+        answers = [self._tickers[1][listed.wire] for listed in chosen]
+        return answers[0] if "symbol" in request.query else answers
+
+    def _klines(self, request: web.Request) -> list[list[Any]]:
+        listed, timeframe = self._instrument(_text(request, "symbol")), self._timeframe(_text(request, "interval"))
+        start, end = _number(request, "startTime"), _number(request, "endTime")
+        limit = _number(request, "limit")
+        limit = DEFAULT_ROWS if limit is None else min(limit, MAX_ROWS)
+        rows = self._candles(listed, timeframe)
+        rows = [row for row in rows if (start is None or row[0] >= start) and (end is None or row[0] <= end)]
+        # With a start the venue returns the oldest rows, without one the newest.
+        rows = rows[:limit] if start is not None else rows[max(len(rows) - limit, 0) :]
+        return [wire.kline_row(open_time, timeframe, bar) for open_time, bar in rows]
+
+    def _candles(self, listed: Instrument, timeframe: Timeframe) -> list[tuple[int, list[float]]]:
+        """Return every candle the venue has of a symbol, the forming one last."""
+        now = self._clock.now_ms()
+        closed = self._tape.frame(timeframe, since=self._tape.start, until=now, symbols=[listed.symbol])
+        forming = self._tape.forming(timeframe, now, [listed.symbol])
+        times = [*closed.open_times.tolist(), timeframe.open_time(now)]
+        bars = np.concatenate([closed.values[:, 0], forming], axis=1).T
+        present = ~np.isnan(bars[:, CLOSE])
+        return [
+            (time_ms, bar) for time_ms, bar, is_there in zip(times, bars.tolist(), present, strict=True) if is_there
+        ]
+
+    def _chosen(self, request: web.Request) -> list[Instrument]:
+        if "symbol" in request.query:
+            return [self._instrument(request.query["symbol"])]
+        if "symbols" in request.query:
+            names = request.query["symbols"].strip("[]").replace('"', "").split(",")
+            return [self._instrument(name) for name in names]
+        return list(self._instruments.values())
+
+    def _instrument(self, name: str) -> Instrument:
+        if name not in self._instruments:
+            raise _RefusedError(-1121, "Invalid symbol.")
+        return self._instruments[name]
+
+    def _timeframe(self, text: str) -> Timeframe:
+        if text not in list(Timeframe) or not self._tape.shows(Timeframe(text)):
+            raise _RefusedError(-1120, "Invalid interval.")
+        return Timeframe(text)
+
+
+def _text(request: web.Request, name: str) -> str:
+    value = request.query.get(name, "")
+    if not value:
+        raise _RefusedError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    return value
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
+        raise _RefusedError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{_DIGITS}'.")
+    return int(text)
