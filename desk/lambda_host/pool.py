@@ -4,7 +4,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from desk.lambda_host.spec import ACCOUNT, FunctionSpec
 from desk.local.process import LocalPartError, clean_env, end_group, reaper
 
 INIT_TIMEOUT_S: Final = 60.0
+_DURATIONS: Final = 10_000
 _LINE_LIMIT: Final = 64 * 1024 * 1024
 
 
@@ -33,7 +35,7 @@ class FunctionStats:
     invocations: int = 0
     errors: int = 0
     cold_starts: int = 0
-    durations_ms: list[float] = field(default_factory=list)
+    durations_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DURATIONS))
 
 
 class _Worker:
@@ -124,15 +126,15 @@ class FunctionPool:
     ) -> None:
         self.spec: Final = spec
         self.stats = FunctionStats()
-        self._make = lambda: _Worker(spec, env, log, region)
+        self._make: Callable[[], _Worker] = lambda: _Worker(spec, env, log, region)
+        self._workers: list[_Worker] = []
         self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
         self._slots = asyncio.Semaphore(concurrency)
 
     @property
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers that run."""
-        return [worker.pid for worker in (*self._busy, *self._idle) if worker.alive]
+        return [worker.pid for worker in self._workers if worker.alive]
 
     async def warm_up(self) -> None:
         """Start one worker, so that the first event finds it warm."""
@@ -151,23 +153,23 @@ class FunctionPool:
 
     async def stop(self) -> None:
         """Kill every worker."""
-        await asyncio.gather(*(worker.kill() for worker in (*self._busy, *self._idle)))
-        self._idle.clear()
+        await asyncio.gather(*(self._drop(worker) for worker in tuple(self._workers)))
 
     async def _run(self, event: Any) -> Outcome:
         try:
             worker = await self._worker()
         except LocalPartError as error:
             return Outcome(error={"errorMessage": str(error), "errorType": "Runtime.ImportModuleError"})
-        self._busy.add(worker)
         try:
             outcome = await worker.run(event)
-        except (ConnectionError, OSError):
-            outcome = Outcome(error={"errorMessage": "the worker ended while it ran", "errorType": "Runtime.ExitError"})
-        finally:
-            self._busy.discard(worker)
-        if outcome.timed_out or not worker.alive or _has_ended(outcome):
-            await worker.kill()
+        except OSError:
+            await self._drop(worker)
+            return Outcome(error={"errorMessage": "the worker ended while it ran", "errorType": "Runtime.ExitError"})
+        except asyncio.CancelledError:  # its answer would be taken for the next event's
+            await self._drop(worker)
+            raise
+        if outcome.timed_out:
+            await self._drop(worker)
         else:
             self._idle.append(worker)
         return outcome
@@ -177,12 +179,14 @@ class FunctionPool:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            await worker.kill()
+            await self._drop(worker)
         worker = self._make()
+        self._workers.append(worker)
         await worker.start()
         self.stats.cold_starts += 1
         return worker
 
-
-def _has_ended(outcome: Outcome) -> bool:
-    return outcome.error is not None and outcome.error["errorType"] == "Runtime.ExitError"
+    async def _drop(self, worker: _Worker) -> None:
+        self._workers = [other for other in self._workers if other is not worker]
+        self._idle = [other for other in self._idle if other is not worker]
+        await worker.kill()

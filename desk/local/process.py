@@ -121,10 +121,10 @@ class Child:
         """Wait until a probe succeeds; raise `LocalPartError` with the end of the log when it does not, or dies."""
         deadline = time.monotonic() + timeout_s
         while not is_ready():
-            if not self.alive:
-                raise LocalPartError(f"{self.name} stopped while starting; {self._evidence()}")
-            if time.monotonic() > deadline:
-                raise LocalPartError(f"{self.name} is not ready after {timeout_s:g} s; {self._evidence()}")
+            if not self.alive or time.monotonic() > deadline:
+                what = f"is not ready after {timeout_s:g} s" if self.alive else "stopped while starting"
+                self.stop()
+                raise LocalPartError(f"{self.name} {what}; {self._evidence()}")
             time.sleep(_POLL_S)
         return self
 
