@@ -59,7 +59,7 @@ def apply_all(url: str, *, folder: Path = SQL) -> tuple[str, ...]:
     """Apply what is pending and return the names applied; raise `FatalError` that names a file that fails."""
     import psycopg
 
-    with psycopg.connect(url, autocommit=True) as connection:
+    with _open(url) as connection:
         connection.execute("select pg_advisory_lock(%s)", (_LOCK,))  # released with the session
         files = pending(connection, sql_files(folder))
         for file in files:
@@ -76,10 +76,17 @@ def apply_all(url: str, *, folder: Path = SQL) -> tuple[str, ...]:
 
 def check_all(url: str, *, folder: Path = SQL) -> tuple[str, ...]:
     """Return the names that `apply_all` would apply, changing nothing but the empty history table."""
+    with _open(url) as connection:
+        return tuple(file.name for file in pending(connection, sql_files(folder)))
+
+
+def _open(url: str) -> "Connection":
     import psycopg
 
-    with psycopg.connect(url, autocommit=True) as connection:
-        return tuple(file.name for file in pending(connection, sql_files(folder)))
+    try:
+        return psycopg.connect(url, autocommit=True)
+    except psycopg.Error as error:
+        raise FatalError(f"cannot connect: {error}") from error
 
 
 def migrate(

@@ -47,6 +47,7 @@ begin
     trader_id text, symbol text, timeframe text, close_time bigint, side text, price numeric, rule_hash text,
     "values" jsonb
   )
+  order by s.trader_id, s.symbol, s.timeframe, s.close_time -- one order for everybody: no deadlock
   on conflict (trader_id, symbol, timeframe, close_time) do nothing;
   get diagnostics stored = row_count;
   return jsonb_build_object('new', stored, 'duplicate', jsonb_array_length(p_signals) - stored);

@@ -1,0 +1,156 @@
+"""Many connections at once on a real Postgres: claims, leases and finishes have one winner."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+CLIENTS = 12
+CLOSE = 1_700_000_040_000
+
+
+@pytest.fixture
+def empty_tables(postgres: str) -> Iterator[str]:
+    yield postgres
+    with psycopg.connect(postgres) as connection:
+        connection.execute("truncate public.signals, public.execution_runs, public.traders")
+
+
+def all_at_once(url: str, ask: Callable[[psycopg.Connection, int], Any]) -> list[Any]:
+    """Run `ask` on many connections that start together, each in one transaction; return the answers."""
+    barrier = Barrier(CLIENTS)
+
+    def client(number: int) -> Any:
+        with psycopg.connect(url) as connection:
+            connection.execute("set role service_role")
+            barrier.wait(timeout=30)
+            return ask(connection, number)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return list(pool.map(client, range(CLIENTS)))
+
+
+def value(connection: psycopg.Connection, query: str, *values: Any) -> Any:
+    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return row[0]
+
+
+def claim(connection: psycopg.Connection, *, shards: int = 1, close_time: int = CLOSE) -> bool:
+    return bool(
+        value(
+            connection,
+            "select public.claim_boundary('binance', '1m', %s::bigint, %s, 'test', 'c', %s)",
+            close_time,
+            shards,
+            uuid4(),
+        )
+    )
+
+
+def count(url: str, query: str) -> int:
+    with psycopg.connect(url) as connection:
+        return int(value(connection, query))
+
+
+def test_exactly_one_claim_wins_and_its_shards_are_not_mixed_with_others(empty_tables: str) -> None:
+    won = all_at_once(empty_tables, lambda connection, n: claim(connection, shards=n + 1) and n + 1)
+    (shards,) = [answer for answer in won if answer]
+    assert count(empty_tables, "select count(*) from public.execution_runs") == shards
+    assert count(empty_tables, "select count(distinct shards) from public.execution_runs") == 1
+
+
+def test_a_claim_repeated_after_a_lost_answer_is_still_won(empty_tables: str) -> None:
+    claim_id = uuid4()
+    ask = "select public.claim_boundary('binance', '1m', %s::bigint, 2, 'test', 'c', %s)"
+    with psycopg.connect(empty_tables, autocommit=True) as connection:
+        assert [value(connection, ask, CLOSE, claim_id) for _ in range(2)] == [True, True]
+        assert value(connection, ask, CLOSE, uuid4()) is False
+
+
+def test_a_claim_that_rolls_back_leaves_the_boundary_to_others(empty_tables: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        assert claim(connection, shards=3)
+        connection.rollback()
+        assert claim(connection, shards=2)
+
+
+def test_no_overdue_run_is_taken_twice(empty_tables: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        for minute in range(40):
+            claim(connection, shards=5, close_time=CLOSE + minute * 60_000)
+        connection.execute("update public.execution_runs set status = 'failed'")
+
+    def take(connection: psycopg.Connection, _: int) -> list[tuple[int, int]]:
+        taken: list[tuple[int, int]] = []
+        for _ in range(5):
+            rows = value(connection, "select public.take_overdue_runs(3600000, 7)")
+            connection.commit()
+            connection.execute("set role service_role")
+            taken += [(row["close_time"], row["shard"]) for row in rows]
+        return taken
+
+    taken = [run for answer in all_at_once(empty_tables, take) for run in answer]
+    assert len(taken) == len(set(taken)) == 200
+
+
+def test_a_lease_has_one_holder_who_may_ask_again(empty_tables: str) -> None:
+    ask = "select public.start_run('binance', '1m', %s::bigint, 0, 60000, %s)"
+    with psycopg.connect(empty_tables) as connection:
+        claim(connection)
+    holders = [uuid4() for _ in range(CLIENTS)]
+    started = all_at_once(empty_tables, lambda connection, n: value(connection, ask, CLOSE, holders[n]))
+    assert sum(started) == 1
+    with psycopg.connect(empty_tables) as connection:
+        assert value(connection, ask, CLOSE, holders[started.index(True)]) is True
+        assert value(connection, "select attempts from public.execution_runs") == 1
+
+
+def test_finishing_at_once_stores_every_signal_once(empty_tables: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        claim(connection)
+        connection.execute(
+            "insert into public.traders (trader_id, name, rule, timeframe) values ('t', 'n', 'close > 1', '1m')"
+        )
+    signals = json.dumps(
+        [
+            {"trader_id": "t", "symbol": f"S{n}/USDT", "timeframe": "1m", "close_time": CLOSE, "side": "long"}
+            | {"price": 1.5, "rule_hash": "h", "values": {}}
+            for n in range(50)
+        ]
+    )
+    result = json.dumps({"traders": 1, "evaluations": 50, "insufficient": 0, "errors": 0, "duration_ms": 1.0})
+    ask = "select public.finish_run('binance', '1m', %s::bigint, 0, %s::jsonb, %s::jsonb)"
+
+    answers = all_at_once(empty_tables, lambda connection, _: value(connection, ask, CLOSE, result, signals))
+
+    assert answers == [{"new": 50, "duplicate": 0}] * CLIENTS
+    assert count(empty_tables, "select count(*) from public.signals") == 50
+    assert count(empty_tables, "select count(*) from public.execution_runs where status = 'finished'") == 1
+
+
+def test_overlapping_recordings_do_not_deadlock(empty_tables: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute(
+            "insert into public.traders (trader_id, name, rule, timeframe) values ('t', 'n', 'close > 1', '1m')"
+        )
+
+    def record(connection: psycopg.Connection, n: int) -> dict[str, int]:
+        rows = [
+            {"trader_id": "t", "symbol": f"S{i}/USDT", "timeframe": "1m", "close_time": CLOSE, "side": "long"}
+            | {"price": 1, "rule_hash": "h", "values": {}}
+            for i in (range(200) if n % 2 else reversed(range(200)))
+        ]
+        answer: dict[str, int] = value(
+            connection, "select public.record_signals('binance', 'c', %s::jsonb)", json.dumps(rows)
+        )
+        return answer
+
+    answers = all_at_once(empty_tables, record)
+    assert sum(answer["new"] for answer in answers) == 200
+    assert all(answer["new"] + answer["duplicate"] == 200 for answer in answers)

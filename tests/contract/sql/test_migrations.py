@@ -1,0 +1,136 @@
+"""sql/ applies from empty and again, on a real Postgres and on Supabase Lite; `desk migrate` keeps the history."""
+
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from desk.local.supabase_lite import SupabaseLite
+from desk.migrate import SQL, apply_all, check_all, migrate, sql_files
+from shared.domain.errors import ConflictError, FatalError
+
+TABLES = {"venues", "instruments", "profiles", "traders", "signals", "execution_runs", "agents"}
+
+
+@pytest.fixture
+def empty(postgres_server: str, bootstrap: bytes) -> str:
+    """Return the URL of a database that has only what Supabase provides."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("drop database if exists empty")
+        connection.execute("create database empty")
+    url = postgres_server.replace("/postgres?", "/empty?")
+    with psycopg.connect(url) as connection:
+        connection.execute(bootstrap)
+    return url
+
+
+def public_tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+    return {row[0] for row in rows}
+
+
+def schema(url: str) -> list[tuple[str, ...]]:
+    """Describe columns, constraints, indexes, policies, triggers, functions and grants."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            """
+            select 'column', table_name, column_name, data_type || coalesce(column_default, '')
+              from information_schema.columns where table_schema in ('public', 'desk')
+            union all select 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+              from pg_constraint where connamespace in ('public'::regnamespace, 'desk'::regnamespace)
+            union all select 'index', tablename, indexname, indexdef from pg_indexes where schemaname = 'public'
+            union all select 'policy', tablename, policyname, coalesce(qual, '') || coalesce(with_check, '')
+              from pg_policies
+            union all select 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+              from pg_trigger where not tgisinternal
+            union all select 'function', oid::regprocedure::text, coalesce(proacl::text, ''), md5(prosrc)
+              from pg_proc where pronamespace in ('public'::regnamespace, 'desk'::regnamespace)
+            union all select 'table', oid::regclass::text, coalesce(relacl::text, ''), relrowsecurity::text
+              from pg_class where relnamespace in ('public'::regnamespace, 'desk'::regnamespace) and relkind = 'r'
+            order by 1, 2, 3, 4
+            """
+        ).fetchall()
+
+
+def test_files_apply_from_empty_and_again_without_a_change(empty: str) -> None:
+    described = []
+    for _ in range(2):
+        for file in sql_files():  # as pasted into the SQL editor, without any history
+            with psycopg.connect(empty) as connection:
+                connection.execute(file.text.encode())
+        described.append(schema(empty))
+    assert described[0] == described[1]
+    assert public_tables(empty) == TABLES
+
+
+def test_migrate_applies_each_file_once(empty: str) -> None:
+    names = tuple(file.name for file in sql_files())
+    assert check_all(empty) == names
+    assert apply_all(empty) == names
+    assert apply_all(empty) == ()
+    assert check_all(empty) == ()
+    assert public_tables(empty) == TABLES
+
+
+def test_an_edited_file_and_a_broken_file_are_named(empty: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(SQL, tmp_path / "sql"))
+    apply_all(empty, folder=folder)
+
+    (folder / "9998_extra.sql").write_text("create table public.extra (a integer);")
+    (folder / "9999_broken.sql").write_text("create table public.half (a integer); select 1 / 0;")
+    with pytest.raises(FatalError, match=r"9999_broken\.sql.*division"):
+        apply_all(empty, folder=folder)
+    assert public_tables(empty) == TABLES | {"extra"}  # what came before stays, the broken file left nothing
+
+    (folder / "9999_broken.sql").unlink()
+    (folder / "9998_extra.sql").write_text("create table public.extra (a bigint);")
+    with pytest.raises(ConflictError, match=r"9998_extra\.sql"):
+        apply_all(empty, folder=folder)
+
+
+def test_the_command_says_what_it_does(empty: str) -> None:
+    app = Typer()
+    app.command()(migrate)
+    run = CliRunner().invoke
+
+    pending = run(app, ["--url", empty, "--check"])
+    assert (pending.exit_code, "pending 0001_desk.sql" in pending.output) == (1, True)
+    assert "applied 0001_desk.sql" in run(app, [], env={"DATABASE_URL": empty}).output
+    again = run(app, ["--url", empty])
+    assert (again.exit_code, again.output) == (0, "nothing to apply\n")
+    assert run(app, ["--url", empty, "--check"]).exit_code == 0
+    unreachable = run(app, ["--url", "postgresql://nobody@127.0.0.1:1/x"])
+    assert (unreachable.exit_code, "migrate:" in unreachable.output) == (1, True)
+
+
+def test_a_new_account_gets_a_profile_and_its_traders_stop_with_it(postgres: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        user = connection.execute("insert into auth.users (id) values (gen_random_uuid()) returning id").fetchone()
+        assert user is not None
+        profile = connection.execute("select tier, role from public.profiles where user_id = %s", user).fetchone()
+        assert profile == ("free", "trader")
+        connection.execute(
+            "insert into public.traders (trader_id, owner_id, name, rule, timeframe)"
+            " values ('leaver', %s, 'n', 'close > 1', '1m')",
+            user,
+        )
+        connection.execute("delete from auth.users where id = %s", user)
+        left = connection.execute(
+            "select deleted_at = updated_at from public.traders where trader_id = 'leaver'"
+        ).fetchone()
+        assert left == (True,)
+        connection.rollback()
+
+
+def test_supabase_lite_applied_the_same_tables(supabase: SupabaseLite) -> None:
+    import httpx
+
+    for table in TABLES:
+        answer = httpx.get(
+            f"{supabase.url}/rest/v1/{table}", params={"limit": 1}, headers={"apikey": supabase.secret_key}
+        )
+        assert answer.status_code == 200, table
