@@ -14,6 +14,7 @@ def handler(event: ShardDue | RunTrader, deps: Deps) -> ShardResult:
         candles=deps.candle_log,
         watchlist=deps.watchlist,
         traders=deps.traders,
+        venues=deps.venues,
         runs=deps.runs,
         signals=deps.signals,
         clock=deps.clock,

@@ -179,7 +179,13 @@ class HistoryBody(Schema):
     since: EpochMs | None = Field(None, description="Close times from here on (epoch ms).", examples=[_TIME])
     until: EpochMs | None = Field(None, description="Close times up to here (epoch ms).", examples=[_TIME])
     symbol: Symbol | None = Field(None, description="Only this symbol.", examples=["BTC/USDT"])
-    limit: int = Field(200, ge=1, le=1_000, description="At most this many firings.", examples=[200])
+    limit: int = Field(
+        200,
+        ge=1,
+        le=1_000,
+        description="A page ends after the boundary that reaches this many firings.",
+        examples=[200],
+    )
 
 
 class FiringOut(Schema):
@@ -195,10 +201,12 @@ class FiringOut(Schema):
 class HistoryOut(Schema):
     """Where the trader would have fired, edge and cool-down applied."""
 
-    items: list[FiringOut] = Field(description="Firings, oldest first.")
-    evaluated: int = Field(description="Candles evaluated.", examples=[60_000])
+    items: list[FiringOut] = Field(description="Firings, newest first.")
+    evaluated: int = Field(description="Candles judged.", examples=[60_000])
     insufficient: int = Field(description="Candles without enough history before them.", examples=[4_200])
-    truncated: bool = Field(description="Whether there were more than `limit`.", examples=[False])
+    until: int | None = Field(
+        description="Pass as `until` for the older ones (epoch ms); null when there are none.", examples=[_TIME]
+    )
 
 
 class SignalOut(Schema):

@@ -98,6 +98,7 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf) -> RunOut:
         RunTrader(trader_id=trader_id),
         candles=deps.candle_log,
         traders=store,
+        venues=deps.venues,
         signals=deps.signals,
         clock=deps.clock,
     )
@@ -114,8 +115,10 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf) -> RunOut:
 @router.post("/{trader_id}/history", responses=NOT_FOUND)
 def history(trader_id: Id, body: HistoryBody, store: TradersOf, deps: DepsOf) -> HistoryOut:
     """Say where a trader would have fired over the log's history, edge and cool-down applied."""
+    trader = store.get(trader_id)
     page = trader_history(
-        store.get(trader_id),
+        trader,
+        venues=deps.venues,
         candles=deps.candle_log,
         since=body.since,
         until=body.until,
@@ -126,16 +129,16 @@ def history(trader_id: Id, body: HistoryBody, store: TradersOf, deps: DepsOf) ->
         items=[
             FiringOut(
                 symbol=firing.symbol,
-                open_time=firing.open_time,
+                open_time=firing.close_time - trader.timeframe.ms,
                 close_time=firing.close_time,
                 price=firing.price,
                 values=dict(firing.values),
             )
             for firing in page.firings
         ],
-        evaluated=page.evaluated,
+        evaluated=page.evaluations,
         insufficient=page.insufficient,
-        truncated=page.truncated,
+        until=page.until,
     )
 
 

@@ -100,7 +100,7 @@ class Boundary:
     def candles(self) -> dict[str, Candle]:
         """Return the candle of each symbol that has one."""
         return {
-            symbol: Candle(self.open_time, *(float(x) for x in column), filled=bool(flag))
+            symbol: _candle(self.open_time, column, flag)
             for symbol, column, flag in zip(self.symbols, self.values.T, self.filled, strict=True)
             if not np.isnan(column[CLOSE])
         }
@@ -139,7 +139,8 @@ class CandleFrame:
 
     def column(self, name: str) -> Floats:
         """Return one column as (symbols × bars)."""
-        return self.values[COLUMNS.index(name)]
+        column: Floats = self.values[COLUMNS.index(name)]
+        return column
 
     def until(self, close_time: int) -> Self:
         """Return the frame as it was at a boundary: every bar closed at or before `close_time` (a view)."""
@@ -175,10 +176,17 @@ class CandleFrame:
         row = self.symbols.index(symbol)
         cells = self.values[:, row, :].T
         return [
-            Candle(int(time), *(float(x) for x in cell), filled=bool(flag))
+            _candle(int(time), cell, flag)
             for time, cell, flag in zip(self.open_times, cells, self.filled[row], strict=True)
             if not np.isnan(cell[CLOSE])
         ]
+
+
+def _candle(open_time: int, cells: Floats, filled: np.bool_) -> Candle:
+    first, high, low, last, volume, quote_volume, trades, taker_buy_volume = cells.tolist()
+    return Candle(
+        open_time, first, high, low, last, volume, quote_volume, trades, taker_buy_volume, filled=bool(filled)
+    )
 
 
 def empty_frame(timeframe: Timeframe) -> CandleFrame:

@@ -107,7 +107,7 @@ class Deps:
         """The compiled traders a warm process keeps."""
         from shared.usecases.watchlist import Watchlist
 
-        return Watchlist(self.traders)
+        return Watchlist(self.traders, self.venues, self.wall_clock)
 
     def traders_of(self, token: str) -> TraderStore:
         """Return the traders a signed-in person may see and change, decided by row security."""

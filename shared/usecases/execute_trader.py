@@ -1,16 +1,13 @@
 """Evaluate traders against one closed boundary and record the signals that are new."""
 
 import time
-from collections.abc import Sequence
 
-from shared.domain.candles import CandleFrame
-from shared.domain.decision import CompiledTrader, Market, compile_trader, decide
-from shared.domain.errors import NightdeskError, TransientError
+from shared.domain.decision import decide
+from shared.domain.errors import NightdeskError
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
-from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Trader
 from shared.messages import RunTrader, ShardDue, ShardResult
-from shared.ports import CandleLog, Clock, RunStore, SignalStore, TraderStore
+from shared.ports import CandleLog, Clock, RunStore, SignalStore, TraderStore, VenueStore
+from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.watchlist import Watchlist
 
 
@@ -20,6 +17,7 @@ def execute_trader(
     candles: CandleLog,
     watchlist: Watchlist,
     traders: TraderStore,
+    venues: VenueStore,
     runs: RunStore,
     signals: SignalStore,
     clock: Clock,
@@ -30,7 +28,7 @@ def execute_trader(
         case ShardDue():
             return execute_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock, lease_ms=lease_ms)
         case RunTrader():
-            return run_trader(event, candles=candles, traders=traders, signals=signals, clock=clock)
+            return run_trader(event, candles=candles, traders=traders, venues=venues, signals=signals, clock=clock)
 
 
 def execute_shard(
@@ -73,12 +71,18 @@ def _evaluate_shard(
 
 
 def run_trader(
-    event: RunTrader, *, candles: CandleLog, traders: TraderStore, signals: SignalStore, clock: Clock
+    event: RunTrader,
+    *,
+    candles: CandleLog,
+    traders: TraderStore,
+    venues: VenueStore,
+    signals: SignalStore,
+    clock: Clock,
 ) -> ShardResult:
     """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
     began = time.perf_counter()
     trader = traders.get(event.trader_id)
-    compiled = compile_trader(trader)
+    compiled = compile_for(trader, venues)
     boundary = last_boundary(trader, candles, clock)
     market = read_market(boundary, [compiled], candles, clock)
 
@@ -93,43 +97,6 @@ def run_trader(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=dict(decision.errors))
-
-
-def last_boundary(trader: Trader, candles: CandleLog, clock: Clock) -> ClosedBoundary:
-    """Return the newest boundary of a trader's timeframe that is in the log, not after the desk's now."""
-    newest = candles.newest_close(trader.venue, trader.timeframe)
-    if newest is None:
-        raise TransientError(f"no {trader.timeframe} candles of {trader.venue} in the log yet")
-    close_time = min(newest, trader.timeframe.last_close(clock.now_ms()))
-    return ClosedBoundary(venue=trader.venue, timeframe=trader.timeframe, close_time=close_time)
-
-
-def read_market(
-    boundary: ClosedBoundary, traders: Sequence[CompiledTrader], candles: CandleLog, clock: Clock
-) -> Market:
-    """Read every timeframe the traders look at, as deep as they look; the boundary itself must be there.
-
-    A boundary evaluated late lies behind newer bars, which are read along with it.
-    """
-    late_ms = max(clock.now_ms() - boundary.close_time, 0)
-    frames: dict[Timeframe, CandleFrame] = {
-        timeframe: candles.frame(boundary.venue, timeframe, bars=bars + late_ms // timeframe.ms)
-        for timeframe, bars in ({boundary.timeframe: 1} | bars_needed(traders)).items()
-    }
-    if not frames[boundary.timeframe].has_close(boundary.close_time):
-        raise TransientError(
-            f"{boundary.venue} {boundary.timeframe}: the candles closed at {boundary.close_time} are not in the log"
-        )
-    return Market(frames)
-
-
-def bars_needed(traders: Sequence[CompiledTrader]) -> dict[Timeframe, int]:
-    """Return how many bars of each timeframe a set of traders looks at."""
-    needs: dict[Timeframe, int] = {}
-    for trader in traders:
-        for timeframe, bars in trader.needs.items():
-            needs[timeframe] = max(bars, needs.get(timeframe, 0))
-    return needs
 
 
 def _answer(

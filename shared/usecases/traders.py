@@ -3,13 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.domain.decision import CompiledTrader, check_trader, compile_trader, decide
+from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader
-from shared.domain.venues import Venue
 from shared.ports import CandleLog, Clock, TraderStore, VenueStore
-from shared.usecases.execute_trader import last_boundary, read_market
+from shared.usecases.markets import compile_for, last_boundary, read_market
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +33,7 @@ def check(trader: Trader, *, venues: VenueStore, candles: CandleLog, clock: Cloc
     Raises `InvalidMessageError` that names the field: a rule that does not compile, a timeframe nobody collects, more
     history than the log keeps, a symbol the venue does not list.
     """
-    compiled = compile_trader(trader)
-    check_trader(compiled, _venue(trader, venues))
+    compiled = compile_for(trader, venues)
     try:
         boundary = last_boundary(trader, candles, clock)
         market = read_market(boundary, [compiled], candles, clock)
@@ -48,7 +46,7 @@ def check(trader: Trader, *, venues: VenueStore, candles: CandleLog, clock: Cloc
         raise InvalidMessageError("rule", decision.errors[trader.trader_id])
     return TraderCheck(
         normal_form=compiled.rule.normal_form,
-        rule_hash=compiled.rule.hash,
+        rule_hash=compiled.rule.rule_hash,
         needs=dict(compiled.needs),
         symbols=decision.evaluations,
         matched=len(decision.signals),
@@ -81,17 +79,10 @@ def change_trader(
     return store.update(changed, expected_updated_at_ms=current.updated_at_ms), found
 
 
-def _venue(trader: Trader, venues: VenueStore) -> Venue:
-    known = {venue.venue: venue for venue in venues.enabled()}
-    if trader.venue not in known:
-        raise InvalidMessageError("venue", f"expected one of {', '.join(sorted(known))}, got {trader.venue!r}")
-    return known[trader.venue]
-
-
 def _untried(compiled: CompiledTrader) -> TraderCheck:
     return TraderCheck(
         normal_form=compiled.rule.normal_form,
-        rule_hash=compiled.rule.hash,
+        rule_hash=compiled.rule.rule_hash,
         needs=dict(compiled.needs),
         symbols=0,
         matched=0,

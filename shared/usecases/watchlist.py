@@ -7,10 +7,11 @@ from shared.domain.decision import CompiledTrader, compile_trader
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, shard_of
-from shared.ports import TraderStore
+from shared.ports import Clock, TraderStore, VenueStore
 
 OVERLAP_MS = 5_000
 """How far back a refresh asks again: a row stamped before the last refresh may have been committed after it."""
+VENUES_FRESH_MS = 60_000
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,10 @@ class Watchlist:
     """Every enabled trader, compiled. It is a cache: a cold process reads all of them, a warm one what changed."""
 
     store: TraderStore
+    venues: VenueStore
+    clock: Clock
+    _timeframes: dict[str, tuple[Timeframe, ...]] = field(default_factory=dict)
+    _timeframes_read_ms: int = 0
     _traders: dict[str, Trader] = field(default_factory=dict)
     _compiled: dict[str, CompiledTrader] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
@@ -27,6 +32,7 @@ class Watchlist:
 
     def refresh(self) -> None:
         """Take in edits, disables and deletes made since the last refresh."""
+        self._read_venues()
         since = max(self._cursor_ms - OVERLAP_MS, 0)
         changed = self.store.changed_since(since)
         for trader_id in self.store.deleted_since(since):
@@ -48,13 +54,25 @@ class Watchlist:
         compiled = [self._compiled[trader_id] for trader_id in ids if trader_id in self._compiled]
         return compiled, {trader_id: self._broken[trader_id] for trader_id in ids if trader_id in self._broken}
 
+    def _read_venues(self) -> None:
+        """Learn now and then which timeframes are collected; a change compiles every trader anew."""
+        now_ms = self.clock.now_ms()
+        if self._timeframes and now_ms - self._timeframes_read_ms < VENUES_FRESH_MS:
+            return
+        timeframes = {venue.venue: venue.timeframes for venue in self.venues.enabled()}
+        self._timeframes_read_ms = now_ms
+        if timeframes != self._timeframes:
+            self._timeframes = timeframes
+            for trader in tuple(self._traders.values()):
+                self._learn(trader)
+
     def _learn(self, trader: Trader) -> None:
         self._forget(trader.trader_id)
         if not trader.enabled:
             return
         self._traders[trader.trader_id] = trader
         try:
-            self._compiled[trader.trader_id] = compile_trader(trader)
+            self._compiled[trader.trader_id] = compile_trader(trader, timeframes=self._timeframes.get(trader.venue, ()))
         except InvalidMessageError as error:
             logger.warning("trader %s does not compile: %s", trader.trader_id, error)
             self._broken[trader.trader_id] = str(error)
