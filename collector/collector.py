@@ -89,7 +89,9 @@ class Collector:
         await self._choose(incumbents=newest_symbols(frames.values()))
         # What closes from here on is assembled; what has closed is history. A close still in its grace is not history
         # yet, and the sockets open before history is fetched, so that nothing falls between the two.
-        since = self._clock.now_ms() - self._grace_ms()
+        since = self._clock.now_ms() - (
+            self._grace_ms() if _speed(self._clock) else 0
+        )  # a held tape: nothing is on its way
         self._assembler = Assembler(self._timeframes, self._venue_ids, since=since, depth=self._settings.log_depth)
         async with self._streams, asyncio.TaskGroup() as tasks:
             self._streams.follow(self._venue_ids.values())

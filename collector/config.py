@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
@@ -15,6 +15,12 @@ def _timeframes(text: object) -> object:
     if not isinstance(text, str):
         return text
     return tuple(dict.fromkeys(parse_timeframe(part.strip(), field="COLLECTOR_TIMEFRAMES") for part in text.split(",")))
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("expected redis://… or rediss://…")
+    return url
 
 
 class Settings(BaseModel):
@@ -39,7 +45,7 @@ class Settings(BaseModel):
     collector_grace_ms: int = Field(default=1_500, ge=0, le=20_000)
     collector_port: int = Field(default=8_080, ge=0, le=65_535)
     symbol_refresh_s: int = Field(default=3_600, ge=10)
-    upstash_redis_url: SecretStr = Field(pattern=r"^rediss?://\S+$")
+    upstash_redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     trigger_url: str = Field(pattern=r"^https?://\S+$")
     trigger_secret: SecretStr = Field(min_length=1)
     clock_file: Path | None = None

@@ -1,0 +1,78 @@
+"""What a collector in a test talks to: a log that fails when told to, a trigger that looks into it, a watched venue."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.adapters.binance.rest import BinanceRest
+from shared.domain.backfill import Stretch, Window
+from shared.domain.candles import Boundary
+from shared.domain.errors import TransientError
+from shared.domain.runs import ClosedBoundary
+from shared.domain.timeframe import Timeframe, closing_at
+from tests.fakes.candle_log import FakeCandleLogWriter
+
+
+@dataclass
+class FlakyWriter(FakeCandleLogWriter):
+    """A log that keeps nothing of the first `failures` live appends: what was not acknowledged is not there."""
+
+    failures: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+    appended: list[Boundary] = field(default_factory=list)
+
+    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
+        """Append, or raise `TransientError`."""
+        if self.failures:
+            self.failures -= 1
+            raise TransientError("the log is away")
+        self.commands["append"] += len(boundaries)
+        self.appended += boundaries
+        await super().append(venue, boundaries)
+
+    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
+        """Count and keep."""
+        self.commands["status"] += 1
+        await super().status(venue, fields, ttl_ms=ttl_ms)
+
+
+@dataclass
+class LookingTrigger:
+    """A trigger that notes what it is told, and which timeframes of that instant the log lacked when it was told."""
+
+    writer: FakeCandleLogWriter
+    timeframes: tuple[Timeframe, ...]
+    told: list[ClosedBoundary] = field(default_factory=list)
+    correlation_ids: set[str] = field(default_factory=set)
+    lacking: list[tuple[ClosedBoundary, Timeframe]] = field(default_factory=list)
+    is_away: bool = False
+
+    async def announce(self, boundary: ClosedBoundary, *, correlation_id: str) -> None:
+        """Note the announcement, or raise `TransientError`."""
+        self.told.append(boundary)
+        self.correlation_ids.add(correlation_id)
+        for timeframe in closing_at(boundary.close_time, self.timeframes):
+            frame = await self.writer.frame(boundary.venue, timeframe)
+            if frame.close_time < boundary.close_time:
+                self.lacking.append((boundary, timeframe))
+        if self.is_away:
+            raise TransientError("the trigger is away")
+
+
+class WatchedRest(BinanceRest):
+    """Binance's REST client that notes the windows asked for and can hide symbols of the market."""
+
+    def watch(self) -> None:
+        """Start noting."""
+        self.windows: list[tuple[str, Window]] = []
+        self.hidden: set[str] = set()
+
+    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+        """Note and ask."""
+        self.windows.append((venue_id, window))
+        return await super().candles(venue_id, window, now_ms=now_ms)
+
+    async def quote_volumes(self) -> dict[str, float]:
+        """Ask, without the hidden ones."""
+        volumes = await super().quote_volumes()
+        return {venue_id: volume for venue_id, volume in volumes.items() if venue_id not in self.hidden}
