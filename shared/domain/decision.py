@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.candles import Bools, Floats
+from shared.domain.candles import Bools
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
 from shared.domain.rules import MAX_LOOKBACK, Market, Rule, RuleError, Truth, View, compile_rule
@@ -183,22 +183,22 @@ class _Boundary:
         """Return the signals of the rows at which a trader fires."""
         if not len(rows):
             return []
-        values = {text: leaf[:, -1] for text, leaf in compiled.rule.values(self._view).items()}
+        leaves = compiled.rule.values(self._view)
+        columns = [leaf[rows, -1].tolist() for leaf in leaves.values()]
         return [
             make_signal(
                 compiled,
                 symbol=self._symbols[row],
                 close_time=self._time,
-                price=float(self._prices[row]),
-                values=values,
-                row=row,
+                price=price,
+                values=dict(zip(leaves, values, strict=True)),
             )
-            for row in rows.tolist()
+            for row, price, *values in zip(rows.tolist(), self._prices[rows].tolist(), *columns, strict=True)
         ]
 
 
 def make_signal(
-    compiled: CompiledTrader, *, symbol: str, close_time: int, price: float, values: Mapping[str, Floats], row: int
+    compiled: CompiledTrader, *, symbol: str, close_time: int, price: float, values: Mapping[str, float]
 ) -> Signal:
     """Return one firing with what the leaves of the rule were at that candle."""
     trader = compiled.trader
@@ -210,5 +210,5 @@ def make_signal(
         side=trader.side,
         price=price,
         rule_hash=compiled.rule.rule_hash,
-        values={text: float(column[row]) for text, column in values.items()},
+        values=values,
     )

@@ -80,7 +80,6 @@ def _block(compiled: CompiledTrader, market: Market, newest: int, bars: int) -> 
     absent = group.absent // bars
     for bar in range(bars - 1, -1, -1):
         close_time = newest - (bars - 1 - bar) * trader.timeframe.ms
-        leaves = {text: column[:, bar] for text, column in values.items()}
         yield (
             close_time,
             Decision(
@@ -90,8 +89,7 @@ def _block(compiled: CompiledTrader, market: Market, newest: int, bars: int) -> 
                         symbol=symbols[row],
                         close_time=close_time,
                         price=float(prices[row, bar]),
-                        values=leaves,
-                        row=row,
+                        values={text: float(column[row, bar]) for text, column in values.items()},
                     )
                     for row in np.flatnonzero(yes[:, bar]).tolist()
                 ),

@@ -16,22 +16,42 @@ from shared.domain.candles import Floats
 FORGET: Final = 6.9  # -ln(0.1 %): after 6.9/α candles an exponential average has forgotten all but 0.1 % of the past
 
 CHUNK: Final = 512
+CELLS: Final = 8_000
 
 
 def rolling(reduce: Callable[..., Floats], window: int, k: int, *series: Floats) -> Floats:
-    """Apply a reduction of windows, (rows × window) each → (rows), at each of the last k bars."""
+    """Apply a reduction of windows, (rows × window) each → (rows), at each of the last k bars.
+
+    A window is handed over contiguous, because a strided dot product rounds differently; the result lies bar by bar,
+    because most rules look at two bars and compare them whole.
+    """
+    series = tuple(x if x.strides[1] == x.itemsize else np.ascontiguousarray(x) for x in series)
     rows = series[0].shape[0]
-    out = np.empty((rows, k))
     if k <= rows:
+        out = np.empty((k, rows)).T
         for bar in range(k):
             out[:, bar] = reduce(*(x[:, bar : bar + window] for x in series))
         return out
+    out = np.empty((rows, k))
     for row in range(rows):
         windows = [sliding_window_view(x[row], window) for x in series]
         for bar in range(0, k, CHUNK):
             stop = min(bar + CHUNK, k)
             out[row, bar:stop] = reduce(*(view[bar:stop] for view in windows))
     return out
+
+
+def in_parts(reduce: Callable[..., Floats], window: int) -> Callable[..., Floats]:
+    """Run a reduction that needs temporaries on a few rows at a time, so that they stay in the cache."""
+    step = max(CELLS // window, 1)
+
+    def parts(*windows: Floats) -> Floats:
+        rows = windows[0].shape[0]
+        if rows <= step:
+            return reduce(*windows)
+        return np.concatenate([reduce(*(x[row : row + step] for x in windows)) for row in range(0, rows, step)])
+
+    return parts
 
 
 def weighted(x: Floats, weights: Floats, k: int) -> Floats:
@@ -46,12 +66,26 @@ def total(x: Floats, window: int, k: int) -> Floats:
 
 def highest(x: Floats, window: int, k: int) -> Floats:
     """Return the largest value of each window."""
-    return rolling(lambda values: np.maximum.reduce(values, axis=1), window, k, x)
+    return _extreme(np.maximum, x, window, k)
 
 
 def lowest(x: Floats, window: int, k: int) -> Floats:
     """Return the smallest value of each window."""
-    return rolling(lambda values: np.minimum.reduce(values, axis=1), window, k, x)
+    return _extreme(np.minimum, x, window, k)
+
+
+def _extreme(pick: np.ufunc, x: Floats, window: int, k: int) -> Floats:
+    """Return the extreme of each window; neighbours share their common middle, and NaN wins."""
+    if not 1 < k < window:
+        return rolling(lambda values: pick.reduce(values, axis=1), window, k, x)
+    common = pick.reduce(x[:, k - 1 : window], axis=1, keepdims=True)
+    left = pick.accumulate(x[:, k - 2 :: -1], axis=1)[:, ::-1]
+    right = pick.accumulate(x[:, window : window + k - 1], axis=1)
+    out = np.empty((k, x.shape[0])).T
+    out[:] = common
+    pick(out[:, :-1], left, out=out[:, :-1])
+    pick(out[:, 1:], right, out=out[:, 1:])
+    return out
 
 
 def deviation(x: Floats, window: int, k: int) -> Floats:
@@ -67,7 +101,7 @@ def deviation(x: Floats, window: int, k: int) -> Floats:
         spread: Floats = np.sqrt(np.vecdot(apart, apart) / window)
         return spread
 
-    return rolling(reduce, window, k, x)
+    return rolling(in_parts(reduce, window), window, k, x)
 
 
 def warmup(alpha: float) -> int:

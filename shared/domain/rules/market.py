@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.candles import CLOSE, COLUMNS, CandleFrame, Floats
+from shared.domain.candles import CLOSE, COLUMNS, Bools, CandleFrame, Floats
 from shared.domain.timeframe import Timeframe
 
 Rows = NDArray[np.intp]
+NEAR: Final = 3
 
 
 class Market:
@@ -45,19 +46,6 @@ class View:
     the longest answer given serves every shorter question.
     """
 
-    __slots__ = (
-        "_depth",
-        "_higher",
-        "_market",
-        "_selection",
-        "_symbols",
-        "_values",
-        "memo",
-        "rows",
-        "time",
-        "timeframe",
-    )
-
     def __init__(
         self, market: Market, symbols: tuple[str, ...], timeframe: Timeframe, close_time: int, rows: Rows | None
     ) -> None:
@@ -68,6 +56,8 @@ class View:
         self._values = market.values(timeframe, symbols)
         self._depth = (close_time - int(frame.open_times[0])) // timeframe.ms if frame.bars else 0
         self._higher: dict[Timeframe, View] = {}
+        self._near: dict[int, Floats] = {}
+        self._present: dict[int, Bools] = {}
         self.timeframe = timeframe
         self.time = close_time
         self.rows = len(symbols) if rows is None else len(rows)
@@ -94,6 +84,22 @@ class View:
 
     def column(self, column: int, bars: int) -> Floats:
         """Return the last `bars` values of a column as (rows × bars), NaN where the market has no candle."""
+        if bars > NEAR:
+            return self._read(column, bars)
+        # The newest bars are what every rule compares: kept once, bar by bar, so that comparing them is contiguous.
+        near = self._near.get(column)
+        if near is None:
+            near = self._near[column] = np.asfortranarray(self._read(column, NEAR))
+        return near[:, NEAR - bars :]
+
+    def present(self, bars: int) -> Bools:
+        """Return where there is a candle at all, (rows × bars)."""
+        known = self._present.get(bars)
+        if known is None:
+            known = self._present[bars] = ~np.isnan(self.column(CLOSE, bars))
+        return known
+
+    def _read(self, column: int, bars: int) -> Floats:
         table: Floats = self._values[column] if self._selection is None else self._values[column, self._selection]
         stop = self._depth
         start = stop - bars

@@ -65,7 +65,7 @@ class Rule:
         """
         with np.errstate(all="ignore"):
             yes, known = self.root.truth(view, bars)
-        return Truth(yes, known & ~np.isnan(view.price(bars)))
+        return Truth(yes, known & view.present(bars))
 
     def values(self, view: View, bars: int = 1) -> dict[str, Floats]:
         """Return the value of every leaf at the last `bars` boundaries, each (rows × bars), by its text."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Recipe, length
-from shared.domain.rules.kernels import equal_weights, highest, lowest, rolling, weighted, wilder_weights
+from shared.domain.rules.kernels import equal_weights, highest, in_parts, lowest, rolling, weighted, wilder_weights
 from shared.domain.rules.nodes import Call, Input, Number, call
 from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, each_bar, linear, sizes, steps
 
@@ -136,7 +136,7 @@ def _cci(a: Arguments) -> Recipe:
         result: Floats = -middle / (0.015 * spread)
         return result
 
-    return Recipe((Input(HLC3, bars),), lambda x, k: rolling(reduce, bars, k, x[0]))
+    return Recipe((Input(HLC3, bars),), lambda x, k: rolling(in_parts(reduce, bars), bars, k, x[0]))
 
 
 CCI = Function(
@@ -194,7 +194,7 @@ def _adx(a: Arguments) -> Recipe:
         return average
 
     inputs = (Input(_directional(up=True), window), Input(_directional(up=False), window))
-    return Recipe(inputs, lambda arrays, k: rolling(reduce, window, k, *arrays))
+    return Recipe(inputs, lambda arrays, k: rolling(in_parts(reduce, window), window, k, *arrays))
 
 
 ADX = Function(
