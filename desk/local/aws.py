@@ -95,9 +95,8 @@ class LocalSqs:
         self.stop()
 
     def _attributes(self, queue: QueueSpec) -> "dict[QueueAttributeNameType, str]":
-        attributes: dict[QueueAttributeNameType, str] = {
-            "VisibilityTimeout": str(self.visibility_timeout_s or queue.visibility_timeout_s)
-        }
+        visibility_s = self.visibility_timeout_s or queue.visibility_timeout_s
+        attributes: dict[QueueAttributeNameType, str] = {"VisibilityTimeout": str(visibility_s)}
         if queue.dead_letter is not None:
             target = self.spec.queue_arn(queue.dead_letter)
             redrive = {"deadLetterTargetArn": target, "maxReceiveCount": queue.max_receives}
