@@ -69,15 +69,16 @@ begin
 end
 $$;
 
--- The boundaries claimed that closed at or after an instant. One json value, because rows are cut at max_rows.
-create or replace function public.claimed_boundaries(p_since bigint) returns jsonb
+-- Those of the boundaries that have been claimed. One json value, because rows are cut at max_rows.
+create or replace function public.claimed_boundaries(p_boundaries jsonb) returns jsonb
 language sql stable set search_path = ''
 as $$
-  select coalesce(
-    jsonb_agg(jsonb_build_object('venue', venue, 'timeframe', timeframe, 'close_time', close_time)), '[]'
+  select coalesce(jsonb_agg(to_jsonb(b)), '[]')
+  from jsonb_to_recordset(p_boundaries) as b (venue text, timeframe text, close_time bigint)
+  where exists (
+    select from public.execution_runs as r
+    where r.venue = b.venue and r.timeframe = b.timeframe and r.close_time = b.close_time and r.shard = 0
   )
-  from public.execution_runs
-  where close_time >= p_since and shard = 0
 $$;
 
 -- Take runs for a new dispatch, oldest first: pending ones dispatched more than p_older_than_ms ago, running ones whose
@@ -220,7 +221,7 @@ declare
 begin
   foreach signature in array array[
     'claim_boundary(text, text, bigint, integer, text, text, uuid)',
-    'claimed_boundaries(bigint)',
+    'claimed_boundaries(jsonb)',
     'take_overdue_runs(bigint, integer, integer)',
     'start_run(text, text, bigint, integer, bigint, uuid)',
     'finish_run(text, text, bigint, integer, jsonb, jsonb)',

@@ -28,11 +28,12 @@ def test_a_boundary_is_claimed_once(stores: Stores) -> None:
     assert claim(stores, replace(boundary(), timeframe=Timeframe.M3, close_time=1_700_000_100_000))
 
 
-def test_claims_are_remembered_from_an_instant_on(stores: Stores) -> None:
-    for minute in range(3):
+def test_claimed_boundaries_are_told_from_others(stores: Stores) -> None:
+    for minute in (0, 2):
         claim(stores, boundary(minute), shards=2)
-    assert stores.runs().claimed_since(boundary(1).close_time) == {boundary(1), boundary(2)}
-    assert stores.runs().claimed_since(boundary(9).close_time) == frozenset()
+    asked = [boundary(minute) for minute in range(2_000)]
+    assert stores.runs().claimed(asked) == {boundary(0), boundary(2)}
+    assert stores.runs().claimed([]) == frozenset()
 
 
 def test_a_run_is_leased_to_one_holder(stores: Stores) -> None:

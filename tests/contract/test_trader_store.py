@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Edge, PositionSide, Universe
+from shared.domain.traders import Edge, PositionSide, Trader, Universe
 from tests.contract.stores import Stores, a_trader
 
 ALICE, BOB = str(uuid4()), str(uuid4())
@@ -92,8 +92,8 @@ def test_a_deleted_trader_is_gone(stores: Stores) -> None:
 
 def test_only_enabled_traders_of_the_timeframe_are_counted(stores: Stores) -> None:
     traders = stores.traders()
-    for changes in ({}, {}, {"enabled": False}, {"timeframe": Timeframe.H1}):
-        traders.create(a_trader(**changes))
+    for trader in (a_trader(), a_trader(), a_trader(enabled=False), a_trader(timeframe=Timeframe.H1)):
+        traders.create(trader)
     traders.delete(traders.create(a_trader()).trader_id)
 
     assert traders.count_enabled("binance", Timeframe.M1) == 2
@@ -137,11 +137,16 @@ def test_a_person_creates_traders_only_as_their_own(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("venue", "nowhere"), ("rule", "x" * 2_001), ("name", ""), ("cooldown_bars", -1)],
+    ("field", "trader"),
+    [
+        ("venue", a_trader(venue="nowhere")),
+        ("rule", a_trader(rule="x" * 2_001)),
+        ("name", a_trader(name="")),
+        ("cooldown_bars", a_trader(cooldown_bars=-1)),
+    ],
 )
-def test_bad_traders_are_refused_by_name(stores: Stores, field: str, value: object) -> None:
+def test_bad_traders_are_refused_by_name(stores: Stores, field: str, trader: Trader) -> None:
     with pytest.raises(InvalidMessageError) as refused:
-        stores.traders().create(a_trader(**{field: value}))
+        stores.traders().create(trader)
     assert refused.value.field == field
     assert list(stores.traders().list(limit=10)) == []

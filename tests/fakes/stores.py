@@ -205,9 +205,9 @@ class MemoryRunStore:
             self.database.runs[boundary, number] = MemoryRun(shard, source, correlation_id, dispatched_at=now)
         return True
 
-    def claimed_since(self, close_time: int) -> frozenset[ClosedBoundary]:
-        """Return the boundaries claimed that closed at or after an instant."""
-        return frozenset(boundary for boundary, _ in self.database.runs if boundary.close_time >= close_time)
+    def claimed(self, boundaries: Sequence[ClosedBoundary]) -> frozenset[ClosedBoundary]:
+        """Return those of the boundaries that have been claimed."""
+        return frozenset(boundary for boundary in boundaries if (boundary, 0) in self.database.runs)
 
     def take_overdue(self, *, older_than_ms: int, limit: int) -> Sequence[tuple[Shard, str]]:
         """Take pending, expired or failed runs for a new dispatch, oldest first."""

@@ -26,9 +26,10 @@ class SupabaseRunStore:
         claim = {"p_shards": shards, "p_source": source, "p_correlation_id": correlation_id, "p_claim_id": str(uuid4())}
         return bool(self._call("claim_boundary", _key(boundary) | claim))
 
-    def claimed_since(self, close_time: int) -> frozenset[ClosedBoundary]:
-        """Return the boundaries claimed that closed at or after an instant (epoch ms)."""
-        return frozenset(_boundary(row) for row in self._call("claimed_boundaries", {"p_since": close_time}))
+    def claimed(self, boundaries: Sequence[ClosedBoundary]) -> frozenset[ClosedBoundary]:
+        """Return those of the boundaries that have been claimed."""
+        asked = [asdict(boundary) for boundary in boundaries]
+        return frozenset(_boundary(row) for row in self._call("claimed_boundaries", {"p_boundaries": asked}))
 
     def take_overdue(self, *, older_than_ms: int, limit: int) -> Sequence[tuple[Shard, str]]:
         """Take pending, expired or failed runs for a new dispatch, oldest first, with their correlation ids."""

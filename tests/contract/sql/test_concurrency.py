@@ -36,7 +36,7 @@ def all_at_once(url: str, ask: Callable[[psycopg.Connection, int], Any]) -> list
 
 
 def value(connection: psycopg.Connection, query: str, *values: Any) -> Any:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, values).fetchone()
     assert row is not None
     return row[0]
 

@@ -1,0 +1,215 @@
+"""Who may do what to which table: every table, as anon, Alice, Bob and the service, on a real Postgres.
+
+The database is set up as Supabase's, where default privileges grant everything to every role; what is refused here is
+refused by sql/. Each case runs in a transaction that is rolled back.
+"""
+
+# ruff: noqa: S608 the statements are put together from this file's own tables
+
+from collections.abc import Iterator
+from typing import Final
+
+import psycopg
+import pytest
+from psycopg import sql as pg
+
+ALICE: Final = "00000000-0000-4000-8000-00000000000a"
+BOB: Final = "00000000-0000-4000-8000-00000000000b"
+ACTORS: Final = {"anon": ("anon", ""), "alice": ("authenticated", ALICE), "bob": ("authenticated", BOB)} | {
+    "service": ("service_role", "")
+}
+
+ROWS: Final = f"""
+insert into auth.users (id) values ('{ALICE}'), ('{BOB}');
+insert into public.instruments (venue, symbol, venue_symbol, base, quote, tick_size, step_size)
+  values ('binance', 'BTC/USDT', 'BTCUSDT', 'BTC', 'USDT', 0.01, 0.00001);
+insert into public.traders (trader_id, owner_id, name, rule, timeframe) values
+  ('built-in', null, 'n', 'close > 1', '1m'), ('alices', '{ALICE}', 'n', 'close > 1', '1m'),
+  ('bobs', '{BOB}', 'n', 'close > 1', '1m');
+insert into public.signals (trader_id, venue, symbol, timeframe, close_time, side, price, rule_hash, correlation_id)
+  select trader_id, 'binance', 'BTC/USDT', '1m', 60000, 'long', 1, 'h', 'c' from public.traders;
+insert into public.execution_runs (venue, timeframe, close_time, shard, shards, source, correlation_id, claim_id)
+  values ('binance', '1m', 60000, 0, 1, 'test', 'c', gen_random_uuid());
+insert into public.agents (agent, version) values ('ops-agent', '1');
+"""
+
+# How many rows each actor sees; None: the statement is refused.
+SEEN: Final[dict[str, dict[str, int | None]]] = {
+    "venues": {"anon": None, "alice": 1, "bob": 1, "service": 1},
+    "instruments": {"anon": None, "alice": 1, "bob": 1, "service": 1},
+    "profiles": {"anon": None, "alice": 1, "bob": 1, "service": 2},
+    "traders": {"anon": None, "alice": 2, "bob": 2, "service": 3},
+    "signals": {"anon": None, "alice": 2, "bob": 2, "service": 3},
+    "execution_runs": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "agents": {"anon": None, "alice": None, "bob": None, "service": 1},
+}
+
+# A valid change of every row of the table, and how many rows it reaches as anybody but the service.
+EDITS: Final[dict[str, tuple[str, int | None]]] = {
+    "venues": ("update public.venues set log_depth = 2 where true", None),
+    "instruments": ("update public.instruments set enabled = false where true", None),
+    "profiles": ("update public.profiles set display_name = 'x' where true", 1),
+    "traders": ("update public.traders set enabled = false where true", 1),
+    "signals": ("update public.signals set price = 2 where true", None),
+    "execution_runs": ("update public.execution_runs set status = 'failed' where true", None),
+    "agents": ("update public.agents set version = '2' where true", None),
+}
+
+# A valid new row (Alice's, where rows have owners), and who may insert it besides the service.
+INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
+    "venues": ("(venue, timeframes) values ('kraken', array['1m'])", frozenset()),
+    "instruments": (
+        "(venue, symbol, venue_symbol, base, quote, tick_size, step_size)"
+        " values ('binance', 'ETH/USDT', 'ETHUSDT', 'ETH', 'USDT', 0.01, 0.0001)",
+        frozenset(),
+    ),
+    "profiles": ("(user_id) select gen_random_uuid() where false", frozenset()),
+    "traders": (
+        f"(trader_id, owner_id, name, rule, timeframe) values ('new', '{ALICE}', 'n', 'close > 1', '1m')",
+        frozenset({"alice"}),
+    ),
+    "signals": (
+        "(trader_id, venue, symbol, timeframe, close_time, side, price, rule_hash, correlation_id)"
+        " values ('alices', 'binance', 'ETH/USDT', '1m', 60000, 'long', 1, 'h', 'c')",
+        frozenset(),
+    ),
+    "execution_runs": (
+        "(venue, timeframe, close_time, shard, shards, source, correlation_id, claim_id)"
+        " values ('binance', '1m', 120000, 0, 1, 'test', 'c', gen_random_uuid())",
+        frozenset(),
+    ),
+    "agents": ("(agent, version) values ('risk-agent', '1')", frozenset()),
+}
+
+CALLS: Final = (
+    "record_signals('binance', 'c', '[]')",
+    "claim_boundary('binance', '1m', 120000, 1, 'test', 'c', gen_random_uuid())",
+    "claimed_boundaries('[]')",
+    "take_overdue_runs(0, 1)",
+    "start_run('binance', '1m', 60000, 0, 1, gen_random_uuid())",
+    "finish_run('binance', '1m', 60000, 0, '{}', '[]')",
+    "fail_run('binance', '1m', 60000, 0, 'x')",
+    "beat_agent('ops-agent', '1')",
+)
+
+
+class Session:
+    """A transaction that acts for one person or role after another."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def run(self, actor: str, statement: str) -> int | None:
+        """Return how many rows a statement saw or changed as an actor; None when it was refused."""
+        role, user = ACTORS[actor]
+        try:
+            with self.connection.transaction():
+                self.connection.execute(pg.SQL("set local role {}").format(pg.Identifier(role)))
+                claims = f'{{"sub": "{user}"}}' if user else ""
+                self.connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+                reached = self.connection.execute(statement.encode()).rowcount
+                self.connection.execute("reset role")
+                return reached
+        except psycopg.errors.InsufficientPrivilege:
+            return None
+
+
+@pytest.fixture
+def session(postgres: str) -> Iterator[Session]:
+    with psycopg.connect(postgres) as connection:
+        connection.execute("begin" if connection.autocommit else "select 1")
+        connection.execute(ROWS.encode())
+        yield Session(connection)
+        connection.rollback()
+
+
+each_table = pytest.mark.parametrize("table", SEEN)
+each_actor = pytest.mark.parametrize("actor", ACTORS)
+
+
+@each_table
+@each_actor
+def test_select(session: Session, table: str, actor: str) -> None:
+    assert session.run(actor, f"select * from public.{table}") == SEEN[table][actor]
+
+
+@each_table
+@each_actor
+def test_insert(session: Session, table: str, actor: str) -> None:
+    values, people = INSERTS[table]
+    reached = session.run(actor, f"insert into public.{table} {values}")
+    allowed = actor == "service" or actor in people
+    assert (reached is not None) == allowed
+
+
+@each_table
+@each_actor
+def test_update(session: Session, table: str, actor: str) -> None:
+    statement, people = EDITS[table]
+    expected = SEEN[table]["service"] if actor == "service" else None if actor == "anon" else people
+    assert session.run(actor, statement) == expected
+
+
+@each_table
+@each_actor
+def test_delete(session: Session, table: str, actor: str) -> None:
+    if table == "traders":  # their signals refer to them
+        session.connection.execute("delete from public.signals where true")
+    if table == "venues":
+        session.connection.execute("truncate public.signals, public.execution_runs, public.traders, public.instruments")
+    reached = session.run(actor, f"delete from public.{table} where true")
+    assert reached == (SEEN[table]["service"] if actor == "service" else None)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@each_actor
+def test_functions_are_the_services_alone(session: Session, call: str, actor: str) -> None:
+    assert session.run(actor, f"select public.{call}") == (1 if actor == "service" else None)
+
+
+@pytest.mark.parametrize("granted", [False, True], ids=["as it is", "after a careless grant all"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update public.profiles set role = 'admin' where true",
+        "update public.profiles set tier = 'whale' where true",
+        f"update public.profiles set user_id = '{BOB}' where true",
+        f"update public.traders set owner_id = '{BOB}' where trader_id = 'alices'",
+        "update public.traders set owner_id = null where trader_id = 'alices'",
+        "update public.traders set created_at = now() - interval '1 day' where trader_id = 'alices'",
+        "update public.traders set trader_id = 'other' where trader_id = 'alices'",
+        "insert into public.traders (trader_id, owner_id, name, rule, timeframe)"
+        f" values ('x', '{BOB}', 'n', 'r', '1m')",
+        "insert into public.traders (trader_id, owner_id, name, rule, timeframe) values ('x', null, 'n', 'r', '1m')",
+    ],
+)
+def test_nobody_gives_themselves_more(session: Session, statement: str, granted: bool) -> None:
+    if granted:
+        session.connection.execute("grant all on all tables in schema public to authenticated")
+    assert session.run("alice", statement) is None
+
+
+def test_after_a_careless_grant_row_security_still_holds(session: Session) -> None:
+    session.connection.execute("grant all on all tables in schema public to anon, authenticated")
+    for table in SEEN:
+        assert session.run("anon", f"select * from public.{table}") == 0, table
+    for table in ("signals", "execution_runs", "agents", "venues", "instruments"):
+        assert session.run("alice", EDITS[table][0]) == 0, table
+        assert session.run("alice", f"delete from public.{table} where true") == 0, table
+        assert session.run("alice", f"insert into public.{table} {INSERTS[table][0]}") is None, table
+
+
+def test_a_deleted_trader_stays_deleted(session: Session) -> None:
+    assert session.run("alice", "update public.traders set deleted_at = 'now' where trader_id = 'alices'") == 1
+    assert session.run("alice", "update public.traders set deleted_at = null where trader_id = 'alices'") == 0
+    assert session.run("alice", "update public.traders set deleted_at = 'now' where trader_id <> 'alices'") == 0
+
+
+def test_every_table_has_row_security_and_every_policy_names_its_role(postgres: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        tables = connection.execute(
+            "select relname, relrowsecurity from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+        ).fetchall()
+        policies = connection.execute("select roles::text from pg_policies where schemaname = 'public'").fetchall()
+    assert dict(tables) == dict.fromkeys(SEEN, True)
+    assert set(policies) == {("{authenticated}",)}
