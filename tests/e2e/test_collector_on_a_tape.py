@@ -52,9 +52,9 @@ class Desk:
             collector_timeframes=TIMEFRAMES,
             log_depth=DEPTH,
             symbol_refresh_s=10,
-            upstash_redis_url="redis://unused",  # type: ignore[arg-type]
+            upstash_redis_url="redis://unused",
             trigger_url="http://unused",
-            trigger_secret="unused",  # type: ignore[arg-type]
+            trigger_secret="unused",
             clock_file=self.clock_file,
         )
 

@@ -1,0 +1,53 @@
+"""The collector's settings: sensible defaults, and errors that name the variable and hide its value."""
+
+import pytest
+
+from collector.config import Settings
+from shared.domain.errors import FatalError
+from shared.domain.timeframe import Timeframe
+
+NEEDED = {
+    "UPSTASH_REDIS_URL": "rediss://default:s3cret@example.upstash.io:6379",
+    "TRIGGER_URL": "https://example.org/functions/v1/trigger-executions",
+    "TRIGGER_SECRET": "s3cret",
+}
+
+
+def test_what_need_not_be_said() -> None:
+    settings = Settings.from_env(NEEDED)
+    assert settings.binance_rest_url == "https://api.binance.com"
+    assert [str(timeframe) for timeframe in settings.collector_timeframes] == ["1m", "5m", "15m", "1h", "4h", "1d"]
+    assert (settings.collector_symbols, settings.log_depth, settings.collector_grace_ms) == (200, 1_000, 1_500)
+    assert settings.clock_file is None
+
+
+def test_timeframes_are_a_list() -> None:
+    assert Settings.from_env({**NEEDED, "COLLECTOR_TIMEFRAMES": "1m, 1h,1m"}).collector_timeframes == (
+        Timeframe.M1,
+        Timeframe.H1,
+    )
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_must_be_said_is_named(name: str) -> None:
+    with pytest.raises(FatalError, match=name):
+        Settings.from_env({key: value for key, value in NEEDED.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VENUE", "mtgox"),
+        ("BINANCE_WS_URL", "https://stream.binance.com"),
+        ("COLLECTOR_TIMEFRAMES", "1m,7m"),
+        ("COLLECTOR_SYMBOLS", "many"),
+        ("COLLECTOR_SYMBOLS", "0"),
+        ("COLLECTOR_PORT", "70000"),
+        ("LOG_DEPTH", "1"),
+        ("UPSTASH_REDIS_URL", "https://s3cret.upstash.io"),
+    ],
+)
+def test_a_bad_value_is_named_and_secrets_are_not_shown(name: str, value: str) -> None:
+    with pytest.raises(FatalError, match=name) as caught:
+        Settings.from_env({**NEEDED, name: value})
+    assert "s3cret" not in str(caught.value)

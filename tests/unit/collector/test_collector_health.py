@@ -1,0 +1,71 @@
+"""Health is data age: a live socket with old data is not healthy."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from collector.health import ALLOWANCE_MS, Report, health_app
+from shared.domain.timeframe import Timeframe
+
+M1, H1 = Timeframe.M1, Timeframe.H1
+NOW = 1_700_002_800_000  # a full hour
+
+
+def report(
+    *,
+    now_ms: int = NOW,
+    phase: str = "live",
+    speed: float = 1.0,
+    closes: Mapping[Timeframe, int] = MappingProxyType({}),
+) -> Report:
+    newest = {M1: NOW, H1: NOW, **closes}
+    return Report(
+        venue="binance",
+        timeframes=(M1, H1),
+        now_ms=now_ms,
+        phase=phase,
+        speed=speed,
+        newest_close={timeframe: close for timeframe, close in newest.items() if close},
+        symbols=200,
+        connections_open=7,
+        connections_wanted=7,
+    )
+
+
+def test_fresh_data_is_healthy_until_a_candle_and_the_allowance_have_passed() -> None:
+    assert report(now_ms=NOW + M1.ms + ALLOWANCE_MS).status == "ok"
+    assert report(now_ms=NOW + M1.ms + ALLOWANCE_MS + 1).status == "stale"
+
+
+@pytest.mark.parametrize("closes", [{M1: NOW - 2 * M1.ms}, {H1: NOW - 2 * H1.ms}, {H1: 0}])
+def test_one_stale_or_absent_timeframe_is_enough_however_many_sockets_are_open(closes: dict[Timeframe, int]) -> None:
+    assert report(closes=closes).status == "stale"
+
+
+def test_before_it_is_live_it_is_not_healthy_even_with_fresh_data() -> None:
+    assert report(phase="backfilling").status == "backfilling"
+
+
+def test_a_fast_tape_is_allowed_the_same_real_delay() -> None:
+    late = NOW + M1.ms + 30 * ALLOWANCE_MS
+    assert report(now_ms=late).status == "stale"
+    assert report(now_ms=late, speed=60.0).status == "ok"
+
+
+@pytest.mark.parametrize(("now", "expected"), [(NOW + 1_234, 200), (NOW + 10 * M1.ms, 503)])
+async def test_the_answer_says_how_old_each_timeframe_is(now: int, expected: int) -> None:
+    async with TestClient(TestServer(health_app(lambda: report(now_ms=now)))) as client:
+        answer = await client.get("/health")
+        body = await answer.json()
+    assert answer.status == expected
+    assert body["data_age"]["1m"] == {"newest_close": NOW, "age_ms": now - NOW, "is_stale": expected == 503}
+    assert body["connections"] == {"open": 7, "wanted": 7}
+    assert body["open_gaps"] == 0
+
+
+def test_the_status_hash_is_flat_text() -> None:
+    fields = report().fields()
+    assert fields["newest_close:1m"] == str(NOW)
+    assert fields["status"] == "ok"
