@@ -75,10 +75,10 @@ class Function:
 
     @property
     def signature(self) -> str:
-        """Return the call as one would write it, defaults shown."""
-        parts = [f"source={self.series}"] if self.series else []
-        parts += [param.name if param.default is None else f"{param.name}={param.default:g}" for param in self.params]
-        return f"{self.name}({', '.join(parts)})" + (f".{'|'.join(self.outputs)}" if self.outputs else "")
+        """Return the call as one would write it: the optional series in brackets, defaults shown."""
+        parts = [param.name if param.default is None else f"{param.name}={param.default:g}" for param in self.params]
+        source = (f"[{self.series}, ]" if parts else f"[{self.series}]") if self.series else ""
+        return f"{self.name}({source}{', '.join(parts)})" + (f".{'|'.join(self.outputs)}" if self.outputs else "")
 
 
 def length(default: float | None = None, *, low: int = 1, name: str = "length") -> Param:
