@@ -3,7 +3,7 @@
 from mangum import Mangum
 
 from functions.routes import candles, health, signals, traders
-from shared.runtime.http import create_app
+from shared.runtime.http import TEXT_TYPES, create_app
 
 app = create_app([health.router, traders.router, signals.router, candles.router])
-handler = Mangum(app, lifespan="off")
+handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)

@@ -1,9 +1,9 @@
 """A desk in memory: fakes that share a database, a log and a clock, and the use-cases wired to them."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from shared.domain.candles import Boundary, Candle
+from shared.domain.codec import encode
 from shared.domain.runs import ClosedBoundary
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Edge, Trader, Universe
@@ -12,7 +12,7 @@ from shared.messages import BoundaryClosed, ShardDue, ShardResult, Swept, Trigge
 from shared.usecases.execute_trader import execute_shard
 from shared.usecases.trigger_executions import sweep_boundaries, trigger_boundary
 from shared.usecases.watchlist import Watchlist
-from tests.fakes.candle_log import FakeCandleLog, FakeCandleLogWriter
+from tests.fakes.candle_log import FakeCandleLog
 from tests.fakes.clock import ManualClock
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import (
@@ -82,7 +82,7 @@ class DeskInMemory:
                 for name, price in closes.items()
             ],
         )
-        asyncio.run(FakeCandleLogWriter(self.streams).append("binance", [boundary]))
+        self.streams.setdefault(("binance", timeframe), []).append(encode(boundary))
         return BoundaryClosed(venue="binance", timeframe=timeframe, close_time=close_time)
 
     def minute(self, **closes: float) -> BoundaryClosed:

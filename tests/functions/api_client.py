@@ -1,0 +1,111 @@
+"""Call the API as API Gateway does, with a desk in memory behind it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jwt
+
+from functions.api import app, handler
+from shared.runtime.config import Settings
+from shared.runtime.wiring import Deps, process_deps
+from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
+from tests.usecases.desk_in_memory import DeskInMemory
+
+# Importing the API made Mangum set an event loop, as Lambda's main thread has one; each call here brings its own.
+asyncio.get_event_loop_policy().get_event_loop().close()
+asyncio.set_event_loop(None)
+
+JWT_SECRET = "a-synthetic-secret-of-at-least-thirty-two-bytes"
+ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
+BOB = "bbbbbbbb-0000-4000-8000-000000000002"
+
+
+class Answer(NamedTuple):
+    """What the API answered."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+class MemoryDeps(Deps):
+    """The runtime's parts, in memory."""
+
+    def __init__(self, desk: DeskInMemory) -> None:
+        super().__init__(Settings.from_env({"SUPABASE_JWT_SECRET": JWT_SECRET}))
+        self.desk = desk
+        self.clock = self.wall_clock = desk.clock
+        self.candle_log = desk.candles
+        self.venues = desk.venues
+        self.signals = desk.signals
+        self.agents = MemoryAgentStore(desk.database)
+
+    def traders_of(self, token: str) -> MemoryTraderStore:
+        """Return what row security would let the person see."""
+        return MemoryTraderStore(self.desk.database, user_id=_subject(token))
+
+    def signals_of(self, token: str) -> MemorySignalStore:
+        """Return what row security would let the person see."""
+        return MemorySignalStore(self.desk.database, user_id=_subject(token))
+
+
+def token_of(user_id: str, **change: Any) -> str:
+    """Return a Supabase token of a person."""
+    claims = {"sub": user_id, "aud": "authenticated", "exp": int(time.time()) + 60} | change
+    return jwt.encode(claims, JWT_SECRET, "HS256")
+
+
+@contextmanager
+def api_of(desk: DeskInMemory) -> Iterator[None]:
+    """Put a desk behind the API."""
+    app.dependency_overrides[process_deps] = lambda: MemoryDeps(desk)
+    try:
+        yield
+    finally:
+        app.dependency_overrides.clear()
+
+
+def call(
+    method: str, path: str, body: Any = None, *, user: str | None = ALICE, token: str | None = None, query: str = ""
+) -> Answer:
+    """Send one request; `body` is JSON unless it is text already."""
+    headers = {"content-type": "application/json", "host": "desk.test"}
+    if user is not None or token is not None:
+        headers["authorization"] = f"Bearer {token or token_of(user or ALICE)}"
+    event = {
+        "version": "2.0",
+        "routeKey": "ANY /api/{proxy+}",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+            "stage": "$default",
+        },
+        "body": body if isinstance(body, str | None) else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+    with _event_loop():
+        answer = handler(event, None)  # type: ignore[arg-type]  # Mangum reads nothing from the context
+    text = answer["body"]
+    return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Give Mangum the loop that Lambda's main thread has; other tests leave none behind."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _subject(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["sub"])
