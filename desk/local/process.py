@@ -33,6 +33,11 @@ def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | dict(extra or {})
 
 
+def python_module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this project with this interpreter."""
+    return [sys.executable, "-m", name, *arguments]
+
+
 class _Reaper:
     """The process that outlives this one just long enough to end its children."""
 

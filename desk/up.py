@@ -1,0 +1,108 @@
+"""Run the desk until Ctrl-C: a synthetic market in real time, the collector, the functions, the API."""
+
+import json
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+from uuid import uuid4
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from desk.local.desk import LocalDesk
+from shared.domain.timeframe import Timeframe
+
+__all__ = ["LocalDesk", "run_until_interrupted"]
+
+HOME: Final = Path(".desk")
+ADDRESSES: Final = "desk.json"
+_CHECK_S: Final = 2.0
+_TOKEN_TTL_S: Final = 7 * 86_400
+
+
+def run_until_interrupted(
+    *, symbols: int, timeframes: tuple[Timeframe, ...], api_port: int | None = None, home: Path = HOME
+) -> None:
+    """Run a desk in real time until Ctrl-C or SIGTERM; raise `LocalPartError` when a part cannot start or dies."""
+    console = Console()
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    desk = LocalDesk(
+        tape=real_time_tape(symbols=symbols, timeframes=timeframes),
+        timeframes=timeframes,
+        symbols=symbols,
+        home=home,
+        api_port=api_port,
+        data_dir=home / "supabase",
+    )
+    try:
+        with console.status("Starting the desk …"):
+            desk.start()
+        _write_addresses(desk)
+        console.print(_panel(desk))
+        while True:
+            time.sleep(_CHECK_S)
+            desk.check()
+    except KeyboardInterrupt:
+        console.print("Stopping …")
+    finally:
+        (home / ADDRESSES).unlink(missing_ok=True)
+        desk.stop()
+
+
+def real_time_tape(*, symbols: int, timeframes: tuple[Timeframe, ...]) -> dict[str, Any]:
+    """Return a synthetic market that goes live now and never ends."""
+    return {
+        "kind": "synthetic",
+        "symbols": symbols,
+        "timeframes": list(timeframes),
+        "history_bars": 1_000,
+        "live_from": time.time_ns() // 1_000_000,
+    }
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _write_addresses(desk: LocalDesk) -> None:
+    """Let other commands, and people, find the desk; the file has keys in it and is for its owner alone."""
+    person = str(uuid4())
+    file = desk.home / ADDRESSES
+    file.touch(mode=0o600)
+    file.write_text(
+        json.dumps(
+            {
+                "api_url": desk.api_url,
+                "collector_url": desk.collector_url,
+                "simulator_url": desk.simulator_url,
+                "redis_url": desk.redis.url,
+                "supabase_url": desk.supabase.url,
+                "supabase_key": desk.supabase.publishable_key,
+                "service_secret": desk.service_secret,
+                "person": person,
+                "token": desk.supabase.sign_token(person, ttl_s=_TOKEN_TTL_S),
+            },
+            indent=2,
+        )
+    )
+
+
+def _panel(desk: LocalDesk) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for part, address in (
+        ("API", f"[bold]{desk.api_url}[/bold]  (/health, /api/v1/…, /functions/v1/…)"),
+        ("Supabase", f"{desk.supabase.url}  (Supabase Lite, data in {desk.data_dir})"),
+        ("Redis", f"{desk.redis.url}  ({desk.redis.kind}; REST as Upstash's at {desk.upstash.url})"),
+        ("SQS", f"{desk.sqs.url}  (moto)"),
+        ("Collector", f"{desk.collector_url}/health"),
+        ("Market", f"{desk.simulator_url}  (synthetic, {desk.symbols} symbols)"),
+        ("Functions", ", ".join(desk.spec.functions)),
+        ("A token", f"in {desk.home / ADDRESSES}: Authorization: Bearer …"),
+        ("Logs", str(desk.logs)),
+    ):
+        table.add_row(f"[dim]{part}[/dim]", address)
+    return Panel(table, title="nightdesk", subtitle="Ctrl-C stops everything", expand=False)
