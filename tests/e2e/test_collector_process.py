@@ -1,0 +1,141 @@
+"""`python -m collector` as a process: on real sockets and a real Redis protocol, from boot to SIGTERM."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from desk.local.redis import LocalRedis
+from desk.simulator.server import Simulator
+from desk.simulator.spec import SyntheticSpec, build_tape
+from desk.simulator.tape import Tape
+from shared.adapters.clock import SystemClock, TapeClock, steer
+from shared.adapters.redis_log import RedisCandleLogWriter
+from shared.domain.signing import verify
+from shared.domain.timeframe import Timeframe
+
+TIMEFRAMES = (Timeframe.M1, Timeframe.M5)
+SECRET = "a secret of the test"
+DEPTH = 50
+LIVE = 10
+
+
+@asynccontextmanager
+async def collector(env: dict[str, str]) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "collector", env={"PATH": os.environ["PATH"], **env}, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+async def health(session: aiohttp.ClientSession, port: int, status: int) -> dict[str, Any]:
+    """Wait for an answer with a status, and return it."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/health") as answer:
+                    body: dict[str, Any] = await answer.json()
+                    if answer.status == status:
+                        return body
+            except aiohttp.ClientError:
+                pass  # not listening yet
+            await asyncio.sleep(0.05)
+
+
+async def equals_the_tape(writer: RedisCandleLogWriter, tape: Tape, close_time: int) -> bool:
+    for timeframe in TIMEFRAMES:
+        log = (await writer.frame("binance", timeframe)).until(close_time)
+        if log.close_time < timeframe.last_close(close_time):
+            return False
+        expected = tape.frame(timeframe, since=int(log.open_times[0]), until=close_time)
+        log = log.select(expected.symbols)
+        assert np.array_equal(log.values, expected.values, equal_nan=True)
+        assert np.array_equal(log.filled, expected.filled)
+    return True
+
+
+async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
+    tape = build_tape(SyntheticSpec(symbols=5, timeframes=TIMEFRAMES, history_bars=DEPTH + 5, live_bars=600))
+    clock_file = tmp_path / "clock.json"
+    steer(clock_file, tape_ms=tape.live_from, speed=0)
+    told: list[dict[str, Any]] = []
+
+    async def trigger(request: web.Request) -> web.Response:
+        body = await request.text()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        verify(SECRET, headers=headers, body=body, now_ms=SystemClock().now_ms())
+        told.append(json.loads(body))
+        return web.Response(status=202)
+
+    app = web.Application()
+    app.router.add_post("/functions/v1/trigger-executions", trigger)
+    port = free_port()
+    with LocalRedis(log_dir=tmp_path) as redis:
+        async with (
+            Simulator(tape, TapeClock(clock_file)).serve() as url,
+            TestServer(app) as server,
+            aiohttp.ClientSession() as session,
+            collector(
+                {
+                    "BINANCE_REST_URL": url,
+                    "BINANCE_WS_URL": url.replace("http", "ws"),
+                    "COLLECTOR_SYMBOLS": "5",
+                    "COLLECTOR_TIMEFRAMES": "1m,5m",
+                    "COLLECTOR_PORT": str(port),
+                    "LOG_DEPTH": str(DEPTH),
+                    "CLOCK_FILE": str(clock_file),
+                    "UPSTASH_REDIS_URL": redis.url,
+                    "TRIGGER_URL": str(server.make_url("/functions/v1/trigger-executions")),
+                    "TRIGGER_SECRET": SECRET,
+                }
+            ) as process,
+        ):
+            body = await health(session, port, 200)
+            assert body["data_age"]["5m"]["age_ms"] == 0
+            writer = RedisCandleLogWriter(redis.url, depth=DEPTH)
+            assert await equals_the_tape(writer, tape, tape.live_from)
+
+            steer(clock_file, tape_ms=tape.live_from, speed=240)
+            async with asyncio.timeout(30):
+                while not await equals_the_tape(writer, tape, tape.live_from + LIVE * Timeframe.M1.ms):  # noqa: ASYNC110 another process writes
+                    await asyncio.sleep(0.05)
+            await writer.close()
+            process.send_signal(signal.SIGTERM)
+            output, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors + output
+    lines = [json.loads(line) for line in output.splitlines()]
+    announced = {line["correlation_id"] for line in lines if line["message"] == "boundary announced"}
+    assert announced == {one["correlation_id"] for one in told}
+    assert {(one["venue"], one["timeframe"]) for one in told} == {("binance", "1m"), ("binance", "5m")}
+    assert lines[-1]["message"] == "stopped"
+
+
+async def test_bad_settings_name_the_variable_and_exit_2() -> None:
+    async with collector({"UPSTASH_REDIS_URL": "redis://localhost", "TRIGGER_URL": "nowhere"}) as process:
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 2
+    assert b"TRIGGER_URL" in output
+    assert b"TRIGGER_SECRET" in output
