@@ -1,5 +1,6 @@
 """Supabase on this machine: Supabase Lite (PostgREST and auth over PGlite) as a child process."""
 
+import hashlib
 import importlib.util
 import json
 import secrets
@@ -12,6 +13,7 @@ from desk.local.process import HOST, PROJECT, Child, LocalPartError, answers, cl
 from desk.migrate import SQL, sql_files
 
 _SCRIPT: Final = Path(__file__).with_suffix(".mjs")
+_TEMPLATES: Final = PROJECT / ".desk" / "supabase"
 _PACKAGE: Final = PROJECT / "node_modules" / "@supabase" / "lite" / "package.json"
 
 
@@ -38,13 +40,15 @@ def node_binary() -> Path:
 class SupabaseLite:
     """A local Supabase with the migrations applied; use as a context manager, or call `start` and `stop`.
 
-    Without `port` it takes a free one. Without `data_dir` the database lives in memory.
+    Without `port` it takes a free one. Without `data_dir` the database lives in memory. A new database starts from an
+    image that the first one left in `templates`, until sql/ or Supabase Lite changes.
     """
 
     log_dir: Path
     port: int | None = None
     data_dir: Path | None = None
     sql: Path = SQL
+    templates: Path | None = _TEMPLATES
     publishable_key: str = field(default_factory=lambda: f"sb_publishable_{secrets.token_urlsafe(24)}", repr=False)
     secret_key: str = field(default_factory=lambda: f"sb_secret_{secrets.token_urlsafe(24)}", repr=False)
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -70,8 +74,6 @@ class SupabaseLite:
     def start(self) -> Self:
         """Start the child and return when it answers; raise `LocalPartError` with the reason when it does not."""
         node, self.port = node_binary(), claim_port(self.port, "Supabase Lite")
-        if self.data_dir is not None:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
         self._child = Child(
             name="Supabase Lite",
             argv=[str(node), str(_SCRIPT)],
@@ -103,11 +105,28 @@ class SupabaseLite:
         return answers(f"{self.url}/rest/v1/venues?select=venue", headers={"apikey": self.secret_key})
 
     def _settings(self) -> dict[str, object]:
+        migrations = [(file.name, file.text) for file in sql_files(self.sql)]
         return {
             "port": self.port,
             "dataDir": str(self.data_dir) if self.data_dir else None,
+            "template": self._template(migrations),
             "jwtSecret": self.jwt_secret,
             "publishableKey": self.publishable_key,
             "secretKey": self.secret_key,
-            "migrations": [(file.name, file.text) for file in sql_files(self.sql)],
+            "migrations": migrations,
         }
+
+    def _template(self, migrations: list[tuple[str, str]]) -> str | None:
+        if self.templates is None or (self.data_dir is not None and self.data_dir.exists()):
+            return None
+        self.templates.mkdir(parents=True, exist_ok=True)
+        template = self.templates / _template_name(migrations)
+        for outdated in set(self.templates.glob("*.tar")) - {template}:
+            outdated.unlink(missing_ok=True)  # 40 MB each
+        return str(template)
+
+
+def _template_name(migrations: list[tuple[str, str]]) -> str:
+    """Name an image after everything it is made from."""
+    ingredients = json.dumps([migrations, _PACKAGE.read_text(), _SCRIPT.read_text()])
+    return f"{hashlib.sha256(ingredients.encode()).hexdigest()[:16]}.tar"
