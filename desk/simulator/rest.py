@@ -9,7 +9,7 @@ from aiohttp import web
 from desk.simulator import wire
 from desk.simulator.instruments import Instrument
 from desk.simulator.tape import Tape
-from shared.domain.candles import CLOSE
+from shared.domain.candles import CLOSE, Floats, Times
 from shared.domain.timeframe import Timeframe
 from shared.ports import Clock
 
@@ -107,23 +107,25 @@ class Rest:
         start, end = _number(request, "startTime"), _number(request, "endTime")
         limit = _number(request, "limit")
         limit = DEFAULT_ROWS if limit is None else min(limit, MAX_ROWS)
-        rows = self._candles(listed, timeframe)
-        rows = [row for row in rows if (start is None or row[0] >= start) and (end is None or row[0] <= end)]
+        times, bars = self._candles(listed, timeframe)
+        keep = ~np.isnan(bars[CLOSE])
+        if start is not None:
+            keep &= times >= start
+        if end is not None:
+            keep &= times <= end
         # With a start the venue returns the oldest rows, without one the newest.
+        rows = np.flatnonzero(keep)
         rows = rows[:limit] if start is not None else rows[max(len(rows) - limit, 0) :]
-        return [wire.kline_row(open_time, timeframe, bar) for open_time, bar in rows]
+        cells = zip(times[rows].tolist(), bars[:, rows].T.tolist(), strict=True)
+        return [wire.kline_row(open_time, timeframe, bar) for open_time, bar in cells]
 
-    def _candles(self, listed: Instrument, timeframe: Timeframe) -> list[tuple[int, list[float]]]:
-        """Return every candle the venue has of a symbol, the forming one last."""
+    def _candles(self, listed: Instrument, timeframe: Timeframe) -> tuple[Times, Floats]:
+        """Return the open times and (columns, bars) of every candle the venue has of a symbol, the forming one last."""
         now = self._clock.now_ms()
         closed = self._tape.frame(timeframe, since=self._tape.start, until=now, symbols=[listed.symbol])
         forming = self._tape.forming(timeframe, now, [listed.symbol])
-        times = [*closed.open_times.tolist(), timeframe.open_time(now)]
-        bars = np.concatenate([closed.values[:, 0], forming], axis=1).T
-        present = ~np.isnan(bars[:, CLOSE])
-        return [
-            (time_ms, bar) for time_ms, bar, is_there in zip(times, bars.tolist(), present, strict=True) if is_there
-        ]
+        times = np.append(closed.open_times, timeframe.open_time(now))
+        return times, np.concatenate([closed.values[:, 0], forming], axis=1)
 
     def _chosen(self, request: web.Request) -> list[Instrument]:
         if "symbol" in request.query:

@@ -14,7 +14,7 @@ from aiohttp import web
 from desk.simulator import wire
 from desk.simulator.player import Player
 from desk.simulator.rest import Rest
-from desk.simulator.streams import Streams
+from desk.simulator.streams import BACKLOG, Streams
 from desk.simulator.tape import Tape
 from shared.domain.errors import FatalError
 from shared.ports import Clock
@@ -33,9 +33,10 @@ class Simulator:
         forming_ms: int = 2_000,
         forming_pause_s: float = 0.5,
         weight_limit: int = wire.WEIGHT_LIMIT,
+        backlog: int = BACKLOG,
     ) -> None:
         self.tape = tape
-        self.streams = Streams()
+        self.streams = Streams(backlog=backlog)
         self._clock = clock
         self._rest = Rest(tape, clock, weight_limit=weight_limit)
         self._player = Player(tape, clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)

@@ -17,7 +17,7 @@ from shared.domain.timeframe import Timeframe
 
 MAX_STREAMS: Final = 1_024
 MESSAGES_PER_SECOND: Final = 5
-_BACKLOG: Final = 20_000  # frames a connection may lag behind
+BACKLOG: Final = 20_000  # frames a connection may lag behind
 _REMEMBERED: Final = 200_000  # closing frames whose sending time is kept
 _PING_EVERY_S: Final = 60.0
 
@@ -33,7 +33,8 @@ class ClosingFrame(NamedTuple):
 class Streams:
     """The open connections; `sent` remembers when each closing frame first went out (real epoch ms)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, backlog: int = BACKLOG) -> None:
+        self._backlog = backlog
         self.sent: OrderedDict[ClosingFrame, int] = OrderedDict()
         self.frames_sent = 0
         self._connections: set[_Connection] = set()
@@ -78,7 +79,7 @@ class Streams:
         await socket.prepare(request)
         if request.transport is None:  # gone before it was here
             return socket
-        connection = _Connection(socket, request.transport, is_combined=is_combined)
+        connection = _Connection(socket, request.transport, backlog=self._backlog, is_combined=is_combined)
         connection.streams.update(filter(None, names.split("/")))
         if len(connection.streams) > MAX_STREAMS:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many streams")
@@ -104,12 +105,14 @@ class Streams:
 class _Connection:
     """One client: its subscriptions, its outgoing frames, its requests."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, *, is_combined: bool) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, *, backlog: int, is_combined: bool
+    ) -> None:
         self.socket = socket
         self._transport: asyncio.WriteTransport = transport
         self.streams: set[str] = set()
         self._is_combined = is_combined
-        self._queue: asyncio.Queue[tuple[str, ClosingFrame | None]] = asyncio.Queue(_BACKLOG)
+        self._queue: asyncio.Queue[tuple[str, ClosingFrame | None]] = asyncio.Queue(backlog)
         self._asked: deque[float] = deque(maxlen=MESSAGES_PER_SECOND + 1)
 
     def put(self, stream: str, event: str, closing: ClosingFrame | None) -> None:
