@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,11 +13,15 @@ from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
 from shared.domain.traders import Edge
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 app = typer.Typer(name="rules", help="The rule language: look it up, check a rule, try it.", no_args_is_help=True)
 
 RuleText = Annotated[str, typer.Argument(metavar="RULE", help="Such as 'rsi(14) < 30 and close > ema(200)'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 SYMBOL = "FILE/QUOTE"
+PIPED_WIDTH = 160
 
 
 @contextmanager
@@ -36,10 +40,16 @@ def _print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def _console() -> "Console":
+    """Return a console as wide as the terminal, or wide enough to read when the output is piped."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
 @app.command("list")
 def list_words(as_json: AsJson = False) -> None:
     """List every series and function with its signature and one line."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -54,7 +64,7 @@ def list_words(as_json: AsJson = False) -> None:
         table.add_column(name, overflow="fold")
     for word in words:
         table.add_row(escape(word.signature), escape(word.doc), escape(word.formula))
-    Console().print(table)
+    _console().print(table)
 
 
 @app.command()
@@ -146,7 +156,6 @@ def _true_candles(rule: str, path: Path, timeframe: str, edge: Edge) -> tuple[li
 def _print_table(found: list[dict[str, Any]]) -> None:
     from datetime import UTC, datetime
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -157,4 +166,4 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         closed = datetime.fromtimestamp(row["close_time"] / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
         values = (f"{value:.6g}" for value in row["values"].values())
         table.add_row(str(row["open_time"]), str(row["close_time"]), closed, f"{row['close']:.10g}", *values)
-    Console().print(table)
+    _console().print(table)

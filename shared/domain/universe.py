@@ -69,4 +69,4 @@ def volume_condition(universe: Universe, timeframes: Sequence[Timeframe]) -> Boo
         (Input(SERIES["quote_volume"], bars),),
         lambda arrays, k: total(arrays[0], bars, k),
     )
-    return on_truth(timeframe, compare([">="], [day, constant(universe.min_quote_volume_24h)]))
+    return on_truth(timeframe, compare([">="], [day, constant(float(universe.min_quote_volume_24h))]))

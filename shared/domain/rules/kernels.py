@@ -89,10 +89,8 @@ def _extreme(pick: np.ufunc, x: Floats, window: int, k: int) -> Floats:
 
 
 def deviation(x: Floats, window: int, k: int) -> Floats:
-    """Return the population standard deviation of each window, in two passes around the last value.
-
-    TA-Lib computes E[x²] − E[x]² and calls less than 1e-14 zero, which flattens every coin priced below about 1e-6.
-    """
+    """Return the population standard deviation of each window, in two passes around the last value: a flat window
+    gives exactly zero, and no digits cancel as they do in E[x²] − E[x]²."""
     ones = equal_weights(window)
 
     def reduce(values: Floats) -> Floats:

@@ -1,0 +1,96 @@
+"""Synthetic markets and random rules for the tests of the rule language."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from shared.domain.candles import CandleFrame
+from shared.domain.rules.registry import FUNCTIONS, SERIES
+from shared.domain.timeframe import Timeframe
+
+START = 1_700_000_000_000 - 1_700_000_000_000 % 86_400_000
+
+
+def random_frame(
+    timeframe: Timeframe = Timeframe.M1, *, symbols: int = 4, bars: int = 300, seed: int = 1, start: int = START
+) -> CandleFrame:
+    """Return seeded random walks; prices span eight orders of magnitude, as coins do."""
+    rng = np.random.default_rng(seed)
+    shape = (symbols, bars)
+    level = 10.0 ** rng.uniform(-5, 4, (symbols, 1))
+    close = level * np.exp(np.cumsum(rng.normal(0, 0.004, shape), axis=1))
+    opened = np.concatenate((close[:, :1], close[:, :-1]), axis=1) * np.exp(rng.normal(0, 0.0005, shape))
+    high = np.maximum(opened, close) * (1 + np.abs(rng.normal(0, 0.001, shape)))
+    low = np.minimum(opened, close) / (1 + np.abs(rng.normal(0, 0.001, shape)))
+    volume = rng.lognormal(3, 1, shape)
+    values = np.stack([opened, high, low, close, volume, volume * close, np.ceil(volume), volume * 0.5])
+    return CandleFrame(
+        timeframe=timeframe,
+        symbols=tuple(f"S{row}/USDT" for row in range(symbols)),
+        open_times=start + np.arange(bars, dtype=np.int64) * timeframe.ms,
+        values=values,
+        filled=np.zeros(shape, dtype=np.bool_),
+    )
+
+
+@pytest.fixture(scope="session")
+def frame() -> Callable[..., CandleFrame]:
+    """Return the maker of random frames."""
+    return random_frame
+
+
+def _call(name: str, length: int, source: str | None) -> str:
+    function = FUNCTIONS[name]
+    output = f".{function.outputs[length % len(function.outputs)]}" if function.outputs else ""
+    if name in ("psar", "engulfing"):
+        return f"{name}()"
+    if name == "macd":
+        return f"macd({source or 'close'}, {length}, {length + 3}, 3){output}"
+    return f"{name}({source + ', ' if source and function.series else ''}{length}){output}"
+
+
+def _numbers() -> st.SearchStrategy[str]:
+    lengths = st.integers(2, 6)
+    leaves = st.one_of(
+        st.sampled_from(list(SERIES)),
+        st.builds(_call, st.sampled_from(list(FUNCTIONS)), lengths, st.none() | st.sampled_from(list(SERIES))),
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner),
+            st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), st.sampled_from(("2", "0.5", "1e-3"))),
+            st.builds("(-{})".format, inner),
+            st.builds("({})[{}]".format, inner, st.integers(0, 3)),
+            st.builds("{}({}, {})".format, st.sampled_from(("ema", "sma", "highest", "rsi")), inner, lengths),
+        ),
+        max_leaves=3,
+    )
+
+
+def _conditions() -> st.SearchStrategy[str]:
+    numbers = _numbers()
+    plain = st.one_of(
+        st.builds("({} {} {})".format, numbers, st.sampled_from((">", ">=", "<", "<=", "==", "!=")), numbers),
+        st.builds("(1 < {} <= {})".format, numbers, numbers),
+        st.builds("{}({}, {})".format, st.sampled_from(("crosses_above", "crosses_below")), numbers, numbers),
+    )
+    higher = st.builds('on("5m", {})'.format, plain)
+    return st.recursive(
+        plain | higher,
+        lambda inner: st.one_of(
+            st.builds("({} and {})".format, inner, inner),
+            st.builds("({} or {})".format, inner, inner),
+            st.builds("(not {})".format, inner),
+            st.builds("({})[{}]".format, inner, st.integers(0, 7)),
+        ),
+        max_leaves=3,
+    )
+
+
+@pytest.fixture(scope="session")
+def rules() -> st.SearchStrategy[str]:
+    """Return a strategy of well-formed rules over the whole language."""
+    return _conditions()
