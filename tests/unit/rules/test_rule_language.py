@@ -231,27 +231,7 @@ def _judge(text: str) -> None:
         compile_rule(text)
 
 
-WORDS = ['close', 'ema', 'on', '"1h"', *'()[],.>=-', 'macd', 'histogram', 'and', 'not', '1', '0.5']
-    "close",
-    "ema",
-    "on",
-    '"1h"',
-    "(",
-    ")",
-    "[",
-    "]",
-    ",",
-    ".",
-    "macd",
-    "histogram",
-    "and",
-    "not",
-    ">",
-    "=",
-    "-",
-    "1",
-    "0.5",
-]
+WORDS = ["close", "ema", "on", '"1h"', *"()[],.>=-", "macd", "histogram", "and", "not", "1", "0.5"]
 
 
 @settings(max_examples=300)
