@@ -15,8 +15,9 @@ from shared.domain.timeframe import Timeframe
 LIVE_FROM = 1_704_067_200_000
 
 
-def start(tmp_path: Path, *options: str, **spec: object) -> subprocess.Popen[str]:
-    tape = tmp_path / "tape.json"
+def start(folder: Path, *options: str, **spec: object) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    tape = folder / "tape.json"
     tape.write_text(json.dumps({"kind": "synthetic", "symbols": 2, "history_bars": 10, "live_bars": 10} | spec))
     command = [sys.executable, "-m", "desk.simulator", "--tape", str(tape), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -47,12 +48,8 @@ def test_what_prevents_it_from_starting_is_one_clear_line(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
         attempts = {
             f"simulator: port {port} of 127.0.0.1 cannot be used": start(tmp_path, "--port", str(port)),
-            "simulator: tape.json: synthetic.symbols: Input should be": start(
-                tmp_path / make(tmp_path, "a"), symbols=0
-            ),
-            "simulator: nowhere.json does not exist": start(
-                tmp_path / make(tmp_path, "b"), "--clock-file", "nowhere.json"
-            ),
+            "simulator: tape.json: synthetic.symbols: Input should be": start(tmp_path / "a", symbols=0),
+            "simulator: nowhere.json does not exist": start(tmp_path / "b", "--clock-file", "nowhere.json"),
         }
         for problem, process in attempts.items():
             output, errors = process.communicate(timeout=60)
@@ -60,8 +57,3 @@ def test_what_prevents_it_from_starting_is_one_clear_line(tmp_path: Path) -> Non
             assert output == ""
             assert errors.startswith(problem)
             assert errors.count("\n") == 1
-
-
-def make(parent: Path, name: str) -> str:
-    (parent / name).mkdir()
-    return name
