@@ -1,0 +1,109 @@
+"""The queue port over SQS, against moto's server."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from desk.lambda_host.spec import DeskSpec, QueueSpec
+from desk.local.aws import LocalSqs
+from shared.adapters.sqs import MAX_BATCH_BYTES, SqsQueue
+from shared.domain.errors import InvalidMessageError, TransientError
+
+QUEUES = {
+    "Jobs": QueueSpec(logical_id="Jobs", name="jobs", visibility_timeout_s=7, max_receives=5, dead_letter="Dead"),
+    "Dead": QueueSpec(logical_id="Dead", name="dead"),
+}
+
+
+@pytest.fixture(scope="module")
+def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSqs]:
+    spec = DeskSpec(service="tested", stage="dev", region="eu-central-1", functions={}, queues=QUEUES)
+    with LocalSqs(spec=spec, log_dir=tmp_path_factory.mktemp("sqs")) as queues:
+        yield queues
+
+
+@pytest.fixture
+def queue(sqs: LocalSqs, monkeypatch: pytest.MonkeyPatch) -> SqsQueue:
+    for name, value in sqs.env.items():
+        monkeypatch.setenv(name, value)
+    return SqsQueue(sqs.queue_urls["Jobs"])
+
+
+def received(sqs: LocalSqs) -> list[str]:
+    """Take everything that waits."""
+    client, url, bodies = sqs.client(), sqs.queue_urls["Jobs"], list[str]()
+    while messages := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [message["Body"] for message in messages]
+        for message in messages:
+            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    client.close()
+    return bodies
+
+
+def test_every_body_arrives_more_than_one_batch_of_them(sqs: LocalSqs, queue: SqsQueue) -> None:
+    bodies = [json.dumps({"number": number, "text": "Zürich"}) for number in range(23)]
+    queue.send(bodies)
+    assert sorted(received(sqs)) == sorted(bodies)
+
+
+def test_nothing_is_no_message(sqs: LocalSqs, queue: SqsQueue) -> None:
+    queue.send([])
+    assert received(sqs) == []
+
+
+def test_large_bodies_are_split_by_size(sqs: LocalSqs, queue: SqsQueue) -> None:
+    bodies = [character * (MAX_BATCH_BYTES // 3) for character in "abcde"]
+    queue.send(bodies)
+    assert sorted(received(sqs)) == bodies
+
+
+@pytest.mark.parametrize("body", ["", "x" * (MAX_BATCH_BYTES + 1)])
+def test_a_body_sqs_cannot_carry_is_refused_before_anything_is_sent(sqs: LocalSqs, queue: SqsQueue, body: str) -> None:
+    with pytest.raises(InvalidMessageError, match="body"):
+        queue.send(["good", body])
+    assert received(sqs) == []
+
+
+def test_an_absent_queue_is_an_error(queue: SqsQueue, sqs: LocalSqs) -> None:
+    with pytest.raises(TransientError, match="nowhere"):
+        SqsQueue(f"{sqs.url}/123456789012/nowhere").send(["lost"])
+
+
+def test_the_declared_queues_are_there(sqs: LocalSqs) -> None:
+    client = sqs.client()
+    found = client.get_queue_attributes(QueueUrl=sqs.queue_urls["Jobs"], AttributeNames=["All"])["Attributes"]
+    client.close()
+    assert found["VisibilityTimeout"] == "7"
+    redrive = json.loads(found["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"] == sqs.spec.queue_arn("Dead")
+    assert int(redrive["maxReceiveCount"]) == 5
+
+
+class RefusingClient:
+    """An SQS that refuses some entries of each call, as it may under load; it takes one more each time."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.accepted: list[str] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        refused, self.refusals = Entries[: self.refusals], max(self.refusals - 1, 0)
+        self.accepted += [entry["MessageBody"] for entry in Entries[len(refused) :]]
+        return {"Failed": [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in refused]}
+
+
+def test_refused_entries_are_sent_again_and_only_they() -> None:
+    client = RefusingClient(refusals=2)
+    queue = SqsQueue("https://sqs.example/jobs")
+    queue.__dict__["_client"] = client
+    queue.send(["a", "b", "c"])
+    assert sorted(client.accepted) == ["a", "b", "c"]
+
+
+def test_entries_refused_again_and_again_are_an_error() -> None:
+    queue = SqsQueue("https://sqs.example/jobs")
+    queue.__dict__["_client"] = RefusingClient(refusals=9)
+    with pytest.raises(TransientError, match="3 of 3 messages were not accepted: InternalError"):
+        queue.send(["a", "b", "c"])
