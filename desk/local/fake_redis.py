@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from fakeredis import TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+from redis.exceptions import ResponseError
 
 from desk.local.process import HOST
 
@@ -68,6 +69,22 @@ class _CountedOutput:
         return getattr(self._inner, name)
 
 
+class _ErrorsAsReplies:
+    """A connection that goes on after an error reply, as Redis does; fakeredis would close it."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def read_response(self) -> Any:
+        try:
+            return self._inner.read_response()
+        except ResponseError as error:
+            return error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
 def serve(port: int, counters: Counters) -> None:
     """Serve Redis on a local port until the process is ended."""
 
@@ -78,6 +95,7 @@ def serve(port: int, counters: Counters) -> None:
             super().setup()
             streams: Any = self  # fakeredis wants buffers by class, but reads and writes by these methods alone
             streams.rfile = _CountedInput(self.rfile, counters)
+            streams.current_client = _ErrorsAsReplies(self.current_client)
             streams.writer.writer = _CountedOutput(self.wfile, counters)
 
     class CountedServer(TcpFakeServer):

@@ -25,6 +25,10 @@ class _Connection:
         await self._writer.drain()
         return [await self._reply() for _ in commands]
 
+    @property
+    def is_open(self) -> bool:
+        return not self._reader.at_eof()
+
     async def _reply(self) -> Any:
         while (reply := self._parser.gets()) is _PENDING:
             chunk = await self._reader.read(_CHUNK)
@@ -51,7 +55,7 @@ class RespPool:
 
     async def run(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one write and return their replies in order, `ReplyError` among them as a value."""
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = await self._take()
         try:
             replies = await connection.run(commands)
         except BaseException:  # a connection given up half-way through an answer must not be used again
@@ -64,6 +68,14 @@ class RespPool:
         """Close every idle connection."""
         while self._idle:
             self._idle.pop().close()
+
+    async def _take(self) -> _Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            connection.close()
+        return await self._connect()
 
     async def _connect(self) -> _Connection:
         return _Connection(*await asyncio.open_connection(self.host, self.port, limit=_CHUNK))

@@ -89,6 +89,8 @@ def _guard(token: str) -> Middleware:
             return await handler(request)
         except _BadRequestError as error:
             return _json({"error": str(error)}, status=400)
+        except OSError as error:
+            return _json({"error": f"ERR Redis is not reachable: {error}"}, status=502)
         except msgspec.DecodeError:
             return _json({"error": "ERR failed to parse command"}, status=400)
 
