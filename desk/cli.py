@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from desk.demo_options import DemoOptions, parse_candles
+from desk.migrate import migrate
+from desk.rules_cli import app as rules
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
 
@@ -17,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(rules)
+app.command()(migrate)
 
 
 @app.command()

@@ -21,7 +21,6 @@ from shared.domain.timeframe import Timeframe
 from shared.ports import Clock
 
 VENUE: Final = "binance"
-QUOTE: Final = "USDT"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +35,7 @@ class LocalDesk:
     tape: Mapping[str, Any]
     timeframes: tuple[Timeframe, ...]
     symbols: int
+    quote: str = "USDT"
     home: Path = Path(".desk")
     clock_file: Path | None = None
     api_port: int | None = None
@@ -182,7 +182,7 @@ class LocalDesk:
             "UPSTASH_REDIS_URL": self.redis.url,
             "TRIGGER_URL": f"{self.host.url}/functions/v1/trigger-executions",
             "TRIGGER_SECRET": self.trigger_secret,
-            "COLLECTOR_QUOTE": QUOTE,
+            "COLLECTOR_QUOTE": self.quote,
             "COLLECTOR_SYMBOLS": str(self.symbols),
             "COLLECTOR_TIMEFRAMES": ",".join(self.timeframes),
             "COLLECTOR_PORT": str(self.collector_port),

@@ -27,17 +27,31 @@ def candles(draw: st.DrawFn, open_time: int = STEP) -> Candle:
     low, *others = sorted(draw(st.lists(st.integers(1, 10**15 - 1), min_size=4, max_size=4)))
     high = others.pop()
     first, last = draw(st.permutations(others))
-    amounts = [
+    volume, quote_volume = (
         float(venue_decimal(draw(st.integers(0, 10**15 - 1)), draw(st.integers(0, 15)))) for _ in range(2)
-    ]
-    prices = [float(venue_decimal(p, scale)) for p in (first, high, low, last)]
+    )
+    prices = [float(venue_decimal(price, scale)) for price in (first, high, low, last)]
     unknown_or = st.one_of(st.just(float("nan")), st.integers(0, 10**9).map(float))
-    return Candle(open_time, *prices, *amounts, draw(unknown_or), draw(unknown_or), draw(st.booleans()))
+    trades, taker = draw(unknown_or), draw(unknown_or)
+    return Candle(
+        open_time,
+        prices[0],
+        prices[1],
+        prices[2],
+        prices[3],
+        volume,
+        quote_volume,
+        trades,
+        taker,
+        filled=draw(st.booleans()),
+    )
 
 
 def entry(open_time: int, **closes: float) -> dict[str, str]:
     """Return a log entry of flat candles at the given closes."""
-    pairs = [(f"{name}/USDT", no_trade_candle(open_time, close)._replace(filled=False)) for name, close in closes.items()]
+    pairs = [
+        (f"{name}/USDT", no_trade_candle(open_time, close)._replace(filled=False)) for name, close in closes.items()
+    ]
     return encode(Boundary.of(M1, open_time, pairs))
 
 

@@ -88,7 +88,7 @@ class DeskInMemory:
     def minute(self, **closes: float) -> BoundaryClosed:
         """Let a minute pass and close."""
         self.clock.advance(M1.ms)
-        return self.close(**closes)
+        return self.close(M1, **closes)
 
     def announce(self, event: BoundaryClosed) -> Triggered:
         """Call trigger-executions as the collector does."""

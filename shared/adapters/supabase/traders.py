@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from postgrest import CountMethod, SyncPostgrestClient, SyncSelectRequestBuilder
+from postgrest import CountMethod, ReturnMethod, SyncPostgrestClient, SyncSelectRequestBuilder
 
 from shared.adapters.supabase.client import PAGE, Query, Row, every_row, once, repeatable, rows
 from shared.adapters.supabase.times import to_ms, to_text
@@ -16,6 +16,7 @@ _COLUMNS: Final = (
     "trader_id,owner_id,name,description,rule,venue,timeframe,quote,min_quote_volume_24h,include,exclude,"
     "side,edge,cooldown_bars,enabled,created_at,updated_at"
 )
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,13 @@ class SupabaseTraderStore:
 
     def create(self, trader: Trader) -> Trader:
         """Store a new trader and return it as stored; raise `ConflictError` when its id exists."""
-        values = {"trader_id": trader.trader_id, "owner_id": trader.owner_id} | _writable(trader)
-        return _trader(rows(once(self.client.from_("traders").insert(values)))[0])
+        return _trader(rows(once(self.client.from_("traders").insert(_whole(trader))))[0])
+
+    def create_many(self, traders: Sequence[Trader]) -> None:
+        """Store new traders, a few hundred a request, all of a request or none; raise `ConflictError` as `create`."""
+        for start in range(0, len(traders), _BATCH):
+            batch = [_whole(trader) for trader in traders[start : start + _BATCH]]
+            once(self.client.from_("traders").insert(batch, returning=ReturnMethod.minimal))
 
     def update(self, trader: Trader, *, expected_updated_at_ms: int) -> Trader:
         """Replace a trader; raise `NotFoundError`, or `ConflictError` when somebody changed it meanwhile."""
@@ -116,6 +122,10 @@ def _changes(query: SyncSelectRequestBuilder, since_ms: int, last: Row | None) -
         return query.gte("updated_at", to_text(since_ms))
     time, trader_id = to_text(to_ms(last["updated_at"])), last["trader_id"]
     return query.or_(f'updated_at.gt."{time}",and(updated_at.eq."{time}",trader_id.gt."{trader_id}")')
+
+
+def _whole(trader: Trader) -> dict[str, Any]:
+    return {"trader_id": trader.trader_id, "owner_id": trader.owner_id} | _writable(trader)
 
 
 def _writable(trader: Trader) -> dict[str, Any]:

@@ -48,10 +48,22 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         redis=RedisUse(commands=4, bytes_in=10, bytes_out=20),
         invocations={"execute-trader": 2},
     )
-    assert list(asdict(report)) == (
-        "symbols timeframes boundaries candles_expected candles_stored candles_missing traders evaluations signals "
-        "signals_duplicate errors latency_ms redis invocations"
-    ).split()
+    assert list(asdict(report)) == [
+        "symbols",
+        "timeframes",
+        "boundaries",
+        "candles_expected",
+        "candles_stored",
+        "candles_missing",
+        "traders",
+        "evaluations",
+        "signals",
+        "signals_duplicate",
+        "errors",
+        "latency_ms",
+        "redis",
+        "invocations",
+    ]
     report.write(tmp_path / "r.json")
     assert '"p99": 1.0' in (tmp_path / "r.json").read_text()
 

@@ -38,7 +38,7 @@ def test_a_user_never_prints_the_token() -> None:
         token(sub=None),
         token(exp=None),
         token(aud=None),
-        jwt.encode({"sub": USER, "aud": "authenticated", "exp": int(time.time()) + 60}, None, "none"),
+        jwt.encode({"sub": USER, "aud": "authenticated", "exp": int(time.time()) + 60}, "", "none"),
         token(algorithm="HS512"),
         "not.a.token",
         "",
