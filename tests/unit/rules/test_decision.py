@@ -136,7 +136,7 @@ class TestUniverse:
 
     def test_by_volume_of_the_last_24_hours(self, frame: Frames) -> None:
         candles = frame(symbols=4, bars=10)
-        hours = frame(H1, symbols=4, bars=30, start=candles.close_time - 30 * H1.ms)
+        hours = frame(H1, symbols=4, bars=30, start=H1.last_close(candles.close_time) - 30 * H1.ms)
         hours.values[QUOTE_VOLUME] = 1.0
         hours.values[QUOTE_VOLUME, 0, -24:] = 100.0
         hours.values[QUOTE_VOLUME, 1, :-24] = 1e9  # the day before yesterday does not count

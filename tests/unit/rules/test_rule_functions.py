@@ -64,11 +64,13 @@ def tail(bars: int, function: Callable[..., Floats], *names: str, **params: floa
 
 
 def bollinger(c: Columns) -> float:
-    return talib.BBANDS(c["close"], timeperiod=20, nbdevup=2.5, nbdevdn=2.5)[0][-1]
+    return float(talib.BBANDS(c["close"], timeperiod=20, nbdevup=2.5, nbdevdn=2.5)[0][-1])
 
 
 def stochastic(output: int) -> Callable[[Columns], float]:
-    return lambda c: talib.STOCH(c["high"], c["low"], c["close"], 14, 3, 0, 3, 0)[output][-1]
+    return lambda c: talib.STOCH(c["high"], c["low"], c["close"], 14, 3, talib.MA_Type.SMA, 3, talib.MA_Type.SMA)[
+        output
+    ][-1]
 
 
 GOLDEN: dict[str, Callable[[Columns], float]] = {

@@ -20,13 +20,19 @@ def market_of(candles: CandleFrame) -> Market:
     return Market({M1: candles, M5: resample(candles, M5)})
 
 
-def judged(rule: Rule, market: Market, close_time: int, bars: int = 1) -> tuple[list[object], dict[str, list[float]]]:
+Rows = list[list[float]]
+
+
+def judged(
+    rule: Rule, market: Market, close_time: int, bars: int = 1
+) -> tuple[list[list[bool | None]], dict[str, Rows]]:
     """Return truth where known and the exact leaves, as plain lists; None is unknown."""
     view = market.view(M1, close_time)
     yes, known = rule.truth(view, bars)
-    answers = np.where(known, yes.astype(object), None)
+    pairs = zip(yes.tolist(), known.tolist(), strict=True)
+    answers = [[is_true if sure else None for is_true, sure in zip(*row, strict=True)] for row in pairs]
     leaves = {text: np.broadcast_to(x, known.shape) for text, x in rule.values(view, bars).items()}
-    return answers.tolist(), {text: np.nan_to_num(x, nan=-12345.678).tolist() for text, x in leaves.items()}
+    return answers, {text: np.nan_to_num(x, nan=-12345.678).tolist() for text, x in leaves.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,7 +127,7 @@ class TestHigherTimeframes:
 
     def value(self, expression: str, market: Market, close_time: int, bars: int = 1) -> list[float]:
         rule = compile_rule(f"{expression} > 0")
-        return rule.values(market.view(M1, close_time), bars)[rule.leaves[0].text][0].tolist()
+        return list(map(float, rule.values(market.view(M1, close_time), bars)[rule.leaves[0].text][0]))
 
     def test_it_changes_exactly_when_the_higher_candle_closes(self, frame: Frames) -> None:
         candles = frame(symbols=1, bars=30)
