@@ -170,7 +170,7 @@ class Demo:
         return report, compared
 
     def _adapt_builtins(self, store: SupabaseTraderStore) -> list[Trader]:
-        """Give the built-in traders the tape's quote; take out those that do not fit the tape or the number asked for."""
+        """Give the built-in traders the tape's quote; take out those that do not fit the tape or the number wanted."""
         stored = [trader for trader in store.list(limit=100) if trader.owner_id is None]
         kept: list[Trader] = []
         for trader in stored:

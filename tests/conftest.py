@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 import stamina
+from hypothesis import HealthCheck, settings
 
 from desk.local.supabase_lite import SupabaseLite
 from tests.contract.stores import MemoryStores, Stores, SupabaseStores
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("desk")
 
 
 @pytest.fixture(autouse=True, scope="session")
