@@ -65,8 +65,17 @@ class Backfill:
             raise TransientError(f"history of {window.timeframe} not fetched: {group.exceptions[0]}") from group
         return fetched
 
-    async def cells(self, cells: Iterable[Cell], found: Callable[[Timeframe, str, Candle], object]) -> None:
-        """Hand each cell's candle to `found` as soon as the venue has answered; what it does not have stays missing."""
+    async def cells(
+        self,
+        cells: Iterable[Cell],
+        *,
+        is_lacking: Callable[[Cell], bool],
+        found: Callable[[Timeframe, str, Candle], object],
+    ) -> None:
+        """Hand each cell's candle to `found` as soon as the venue has answered; what it does not have stays missing.
+
+        A cell that is not lacking any more when its turn comes, since its frame was only late, is not asked for.
+        """
         series: dict[tuple[Timeframe, str], set[int]] = defaultdict(set)
         for cell in cells:
             series[cell.timeframe, cell.symbol].add(cell.open_time)
@@ -76,8 +85,11 @@ class Backfill:
             if symbol not in self._venue_ids:  # dropped meanwhile
                 return
             async with slots:
+                lacking = {time for time in open_times if is_lacking(Cell(timeframe, time, symbol))}
+                if not lacking:
+                    return
                 try:
-                    series, _ = await self._series(symbol, timeframe, open_times)
+                    series, _ = await self._series(symbol, timeframe, lacking)
                 except (TransientError, InvalidMessageError) as error:
                     self._log.warning("repair failed", symbol=symbol, timeframe=timeframe, error=str(error))
                     return
@@ -101,5 +113,6 @@ class Backfill:
         stretch = await self._source.candles(self._venue_ids[symbol], window, now_ms=self._clock.now_ms())
         known = series_of(stretch, timeframe)
         series = {open_time: known[open_time] for open_time in sorted(open_times) if open_time in known}
-        missing = [Cell(timeframe, open_time, symbol) for open_time in open_times if known and open_time > max(known)]
+        latest = max(known, default=max(open_times))
+        missing = [Cell(timeframe, open_time, symbol) for open_time in open_times if open_time > latest]
         return series, missing

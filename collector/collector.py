@@ -82,16 +82,20 @@ class Collector:
 
     async def run(self) -> None:
         """Collect until cancelled; raise what ended the run."""
-        await self._check_clock()
-        frames = {
-            timeframe: await self._writer.frame(self._settings.venue, timeframe) for timeframe in self._timeframes
-        }
-        await self._choose(incumbents=newest_symbols(frames.values()))
+        try:
+            await self._check_clock()
+            venue = self._settings.venue
+            frames = {timeframe: await self._writer.frame(venue, timeframe) for timeframe in self._timeframes}
+            await self._choose(incumbents=newest_symbols(frames.values()))
+            await self._collect(frames)
+        finally:
+            self._phase = "ended"
+
+    async def _collect(self, frames: dict[Timeframe, CandleFrame]) -> None:
         # What closes from here on is assembled; what has closed is history. A close still in its grace is not history
-        # yet, and the sockets open before history is fetched, so that nothing falls between the two.
-        since = self._clock.now_ms() - (
-            self._grace_ms() if _speed(self._clock) else 0
-        )  # a held tape: nothing is on its way
+        # yet (on a held tape nothing is on its way), and the sockets open before history is fetched, so that nothing
+        # falls between the two.
+        since = self._clock.now_ms() - (self._grace_ms() if _speed(self._clock) else 0)
         self._assembler = Assembler(self._timeframes, self._venue_ids, since=since, depth=self._settings.log_depth)
         async with self._streams, asyncio.TaskGroup() as tasks:
             self._streams.follow(self._venue_ids.values())
@@ -113,6 +117,8 @@ class Collector:
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until what was assembled is written and announced, and tell whether that happened in time."""
+        if self._phase != "live":  # nothing is being written, and the next run finds what is missing
+            return True
         self._publish()
         return await self._publisher.drain(timeout_s)
 
@@ -183,7 +189,7 @@ class Collector:
         self._log.info("repairing", missing=_named(missing))
         try:
             async with asyncio.timeout(REPAIR_S):
-                await self._backfill.cells(missing, self._assembler.add)
+                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._assembler.add)
         except TimeoutError:
             self._log.warning("repair not done in time", timeout_s=REPAIR_S)
         finally:
@@ -196,7 +202,7 @@ class Collector:
             await asyncio.sleep(max(GAP_RETRY_S / max(_speed(self._clock), 1.0), 1.0))
             if gaps := self._assembler.gaps:
                 self._refresh_early.set()
-                await self._backfill.cells(gaps, self._assembler.add)
+                await self._backfill.cells(gaps, is_lacking=self._assembler.is_lacking, found=self._assembler.add)
                 self._wake.set()
 
     async def _refresh_symbols(self) -> None:

@@ -146,6 +146,11 @@ class Assembler:
                 missing += _missing(close_time, instant)
         return tuple(missing)
 
+    def is_lacking(self, cell: Cell) -> bool:
+        """Tell whether a candle is awaited, or is a gap."""
+        instant = self._pending.get(cell.open_time + cell.timeframe.ms)
+        return cell in self._gaps if instant is None else cell.symbol in instant.awaited.get(cell.timeframe, ())
+
     def note_gaps(self, cells: Iterable[Cell]) -> None:
         """Remember cells that history lacks too, so that a candle for them counts."""
         self._gaps.update(cell for cell in cells if cell.symbol in self._symbols)

@@ -74,6 +74,19 @@ def test_a_boundary_of_which_nothing_arrived_is_missed_too() -> None:
     assert made.overdue(START + MINUTE + 9_000, grace_ms=1_500) == ()  # reported once
 
 
+def test_a_cell_is_lacking_until_its_candle_comes_on_time_or_late() -> None:
+    made = assembler()
+    btc, eth = (Cell(M1, START, symbol) for symbol in SYMBOLS)
+    made.advance(START + MINUTE)
+    made.add(M1, "BTC/USDT", candle(START))
+    assert [made.is_lacking(cell) for cell in (btc, eth)] == [False, True]
+    made.settle([START + MINUTE])
+    made.take()
+    assert [made.is_lacking(cell) for cell in (btc, eth)] == [False, True]
+    made.add(M1, "ETH/USDT", candle(START))
+    assert not made.is_lacking(eth)
+
+
 def test_repaired_cells_complete_the_boundary_without_giving_up() -> None:
     made = assembler()
     made.add(M1, "BTC/USDT", candle(START))
