@@ -1,0 +1,166 @@
+"""`serverless.yml`, `functions/` and the event samples are one thing said three times; the packager agrees."""
+
+import json
+import shutil
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desk.lambda_host.host import LambdaHost
+from desk.lambda_host.schedule import is_due
+from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
+from desk.local.process import PROJECT, clean_env
+from desk.local.supabase_lite import node_binary
+from shared.messages import ExecuteRequest, TriggerRequest
+from shared.runtime.config import Settings
+
+VARIABLES = {
+    "SUPABASE_URL": "https://supabase.example",
+    "SUPABASE_KEY": "of-the-deployer-1",
+    "SUPABASE_SERVICE_ROLE_KEY": "of-the-deployer-2",
+    "SUPABASE_JWT_SECRET": "of-the-deployer-3",
+    "UPSTASH_REDIS_REST_URL": "https://upstash.example",
+    "UPSTASH_REDIS_REST_TOKEN": "of-the-deployer-4",
+    "TRIGGER_SECRET": "of-the-deployer-5",
+    "SERVICE_SECRET": "of-the-deployer-6",
+}
+SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
+FUNCTIONS = sorted(SPEC.functions.values(), key=lambda function: function.name)
+each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+
+
+def test_every_function_is_a_file_and_every_file_a_function() -> None:
+    files = {path.stem for path in (PROJECT / "functions").glob("*.py")} - {"__init__"}
+    assert {function.handler for function in FUNCTIONS} == {f"functions.{name}.handler" for name in files}
+
+
+@each_function
+def test_a_function_is_named_as_its_file(function: FunctionSpec) -> None:
+    assert function.handler == f"functions.{function.name.replace('-', '_')}.handler"
+    source = (PROJECT / "functions" / f"{function.handler.split('.')[1]}.py").read_text()
+    assert "\nhandler = " in source or "\ndef handler(" in source
+
+
+@each_function
+def test_something_wakes_every_function(function: FunctionSpec) -> None:
+    assert function.schedules or function.queues or function.routes
+    for schedule in function.schedules:
+        is_due(schedule)
+
+
+@each_function
+def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
+    known = {name.upper() for name in Settings.model_fields} | {"LOG_LEVEL"}
+    assert set(function.environment) <= known, "nobody reads these"
+
+
+def test_no_secret_is_written_in_the_file() -> None:
+    for function in FUNCTIONS:
+        for name, value in function.environment.items():
+            if name.endswith(("_KEY", "_SECRET", "_TOKEN")):
+                assert value == VARIABLES[name]
+
+
+@each_function
+def test_queues_give_a_function_the_time_it_needs(function: FunctionSpec) -> None:
+    """AWS asks for a visibility timeout of six times the function's, and five tries before the dead-letter queue."""
+    for event in function.queues:
+        queue = SPEC.queues[event.queue]
+        assert event.reports_failures
+        assert queue.visibility_timeout_s >= 6 * function.timeout_s
+        assert queue.max_receives == 5
+        assert queue.dead_letter in SPEC.queues
+
+
+@each_function
+def test_an_http_function_answers_before_the_gateway_gives_up(function: FunctionSpec) -> None:
+    assert not function.routes or function.timeout_s < 30
+
+
+def test_routes_are_the_callers_paths() -> None:
+    """Paths an existing frontend and pg_cron call; they stay as they are."""
+    routes = {(route.method, route.path) for function in FUNCTIONS for route in function.routes}
+    assert routes >= {
+        ("POST", "/functions/v1/trigger-executions"),
+        ("POST", "/functions/v1/execute-trader"),
+        ("GET", "/health"),
+        ("ANY", "/api/{proxy+}"),
+    }
+
+
+def test_every_function_has_an_event_sample() -> None:
+    samples = {path.stem for path in (PROJECT / "tests" / "events").glob("*.json")}
+    assert {function.name for function in FUNCTIONS} <= samples
+
+
+def test_the_samples_are_messages_the_functions_read() -> None:
+    record = sample("execute-trader")["Records"][0]
+    assert record["eventSourceARN"] == SPEC.queue_arn("ExecutionsQueue")
+    ExecuteRequest.validate_json(record["body"])
+    TriggerRequest.validate_json(sample("trigger-executions")["body"])
+    for name in ("trigger-executions", "api"):
+        assert sample(name)["routeKey"] in {f"{r.method} {r.path}" for r in SPEC.functions[name].routes}
+
+
+def test_the_desk_on_this_machine_knows_every_event(tmp_path: Path) -> None:
+    """The Lambda host refuses what it does not understand; here it understands all of the file."""
+    assert isinstance(SPEC, DeskSpec)
+    assert LambdaHost(spec=SPEC, log_dir=tmp_path).spec is SPEC
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `osls package` makes of the file; beside a copy of the code alone, which is all it should need."""
+    folder = tmp_path_factory.mktemp("package")
+    shutil.copy(PROJECT / "serverless.yml", folder)
+    for name in ("functions", "shared"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    node = node_binary()
+    osls = PROJECT / "node_modules" / "osls" / "bin" / "serverless.js"
+    assert osls.exists(), "run `make setup`, which installs osls with npm"
+    done = subprocess.run(
+        [str(node), str(osls), "package"],
+        cwd=folder,
+        env=clean_env(VARIABLES | _caches()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "Warning" not in output, output
+    made: dict[str, Any] = json.loads(
+        (folder / ".serverless" / "cloudformation-template-update-stack.json").read_text()
+    )
+    return made
+
+
+def test_the_package_has_every_function_queue_and_schedule(template: dict[str, Any]) -> None:
+    kinds = defaultdict(list)
+    for resource in template["Resources"].values():
+        kinds[resource["Type"]].append(resource["Properties"])
+    assert {p["FunctionName"] for p in kinds["AWS::Lambda::Function"]} == {
+        f"nightdesk-dev-{function.name}" for function in FUNCTIONS
+    }
+    assert {p["Architectures"][0] for p in kinds["AWS::Lambda::Function"]} == {"arm64"}
+    assert {p["QueueName"] for p in kinds["AWS::SQS::Queue"]} == {queue.name for queue in SPEC.queues.values()}
+    assert len(kinds["AWS::Events::Rule"]) == sum(len(function.schedules) for function in FUNCTIONS)
+    assert {p["RouteKey"] for p in kinds["AWS::ApiGatewayV2::Route"]} == {
+        f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes
+    }
+    (mapping,) = kinds["AWS::Lambda::EventSourceMapping"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def _caches() -> dict[str, str]:
+    """Let node and osls keep what they compile: the second package takes a third of the time of the first."""
+    cache = PROJECT / "node_modules" / ".cache"
+    return {"SLS_SCHEMA_CACHE_BASE_DIR": str(cache), "NODE_COMPILE_CACHE": str(cache / "node")}
+
+
+def sample(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((PROJECT / "tests" / "events" / f"{name}.json").read_text())
+    return loaded
