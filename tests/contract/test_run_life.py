@@ -86,7 +86,7 @@ def test_the_life_of_runs_is_the_same_in_memory_and_in_supabase(clean_supabase: 
     run_state_machine_as_test(
         RunLife,
         settings=settings(
-            max_examples=12,
+            max_examples=6,
             stateful_step_count=30,
             deadline=None,
             phases=[Phase.generate],  # shrinking takes minutes
