@@ -47,7 +47,8 @@ def check_candle(candle: Candle, *, field: str = "candle") -> Candle:
     if not (0 < low <= candle.open <= high < float("inf") and low <= candle.close <= high):
         raise InvalidMessageError(
             field,
-            f"expected 0 < low <= open, close <= high, got open={candle.open} high={high} low={low} close={candle.close}",
+            "expected 0 < low <= open, close <= high, "
+            f"got open={candle.open} high={high} low={low} close={candle.close}",
         )
     for name in ("volume", "quote_volume", "trades", "taker_buy_volume"):
         value = getattr(candle, name)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -220,7 +221,8 @@ class TestRedis:
     ) -> None:
         await writer.append("back", [boundary(0, {"BTC/USDT": 1.0})])
         reader.frame("back", M1, bars=9)
-        ((_, fields),) = await client.xrange(stream_key("back", M1))
+        entries: Any = await client.xrange(stream_key("back", M1))
+        fields = entries[0][1]
         await client.delete(stream_key("back", M1))
         await client.xadd(stream_key("back", M1), {**fields, b"t": str(START + M1.ms).encode()}, id="7-0")
         assert reader.frame("back", M1, bars=9).open_times.tolist() == [START + M1.ms]
