@@ -6,6 +6,7 @@ Columns are converted whole, which is quick; only when something is wrong are th
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def _lines_of(path: Path) -> Iterator[Iterator[str]]:
             yield _bounded(path, text)
     except UnicodeDecodeError as error:
         raise InvalidMessageError(path.name, f"expected UTF-8 text, byte {error.start} is not") from error
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InvalidMessageError(path.name, f"expected a whole gzip file: {error}") from error
     except csv.Error as error:
         raise InvalidMessageError(path.name, f"expected CSV: {error}") from error

@@ -168,7 +168,10 @@ def test_a_huge_line_or_a_binary_file_is_refused(tmp_path: Path, content: bytes,
         read_candles(tmp_path / "odd.csv", Timeframe.M1)
 
 
-@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(HEADER.encode() * 99)[:-9]])
+PACKED = gzip.compress(HEADER.encode() * 99)
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", PACKED[:-9], PACKED[:12] + b"\xff" * 20 + PACKED[32:]])
 def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd.csv.gz").write_bytes(content)
     with pytest.raises(InvalidMessageError, match="expected a whole gzip file"):
@@ -192,7 +195,7 @@ def test_rows_that_do_not_make_the_timeframe_are_refused(
         read_candles(save(*(row(minute) for minute in minutes)), timeframe)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.permutations(range(12)), st.sets(st.integers(1, 10), max_size=4))
 def test_whatever_the_order_the_candles_are_consecutive_and_only_missing_ones_are_flagged(
     save: Save, order: list[int], missing: set[int]
@@ -200,3 +203,45 @@ def test_whatever_the_order_the_candles_are_consecutive_and_only_missing_ones_ar
     candles = read_candles(save(*(row(minute) for minute in order if minute not in missing)), Timeframe.M1)
     assert [candle.open_time for candle in candles] == [T0 + minute * MINUTE for minute in range(12)]
     assert {minute for minute, candle in enumerate(candles) if candle.filled} == missing
+
+
+TIMES = [str(T0), str(T0 + MINUTE), "2022-01-01", "0001-01-01", "9999-12-31T23:59:59Z"]
+NUMBERS = [
+    "1",
+    "2",
+    "0",
+    "-1",
+    "1e400",
+    "1e-320",
+    "nan",
+    "",
+    " 1",
+    "1_0",
+    "\u0661",
+    "x",
+    '"',
+    '"1"',
+    "\0",
+    "\r",
+    "1" * 30,
+]
+CELLS = st.sampled_from(TIMES + NUMBERS)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=6, max_size=6).map(",".join) | st.text(max_size=20), max_size=4))
+def test_a_file_is_read_whole_or_refused_with_a_clear_error(tmp_path: Path, lines: list[str]) -> None:
+    path = tmp_path / "any.csv"
+    path.write_bytes("\n".join([HEADER, row(0), *lines]).encode("utf-8", "surrogatepass"))
+    got = read_or_refuse(path)
+    if isinstance(got, str):
+        assert got.startswith("any.csv")
+    else:
+        assert [candle.open_time for candle in got] == [got[0].open_time + bar * MINUTE for bar in range(len(got))]
+
+
+def read_or_refuse(path: Path) -> list[Candle] | str:
+    try:
+        return read_candles(path, Timeframe.M1)
+    except InvalidMessageError as error:
+        return error.field

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.candles import Candle, CandleFrame, frame_of, no_trade_candle
@@ -21,7 +21,7 @@ def bar(minute: int, close: float = 10.0, *, volume: float = 1.0) -> Candle:
 @st.composite
 def minute_frames(draw: st.DrawFn) -> CandleFrame:
     """Frames of minutes as a venue prints them: prices in cents, volumes in lots, some candles missing."""
-    first, count = draw(st.integers(0, 20)), draw(st.integers(1, 70))
+    first, count = draw(st.integers(0, 20)), draw(st.integers(1, 50))
     series: dict[str, Sequence[Candle]] = {}
     for symbol in ("BTC/USDT", "ETH/USDT"):
         closes = draw(st.lists(st.integers(200, 10**6), min_size=count, max_size=count))
@@ -73,6 +73,7 @@ def test_a_timeframe_that_is_no_multiple_is_refused(source: Timeframe, target: T
         resample(frame_of(source, {"BTC/USDT": [bar(0)]}), target)
 
 
+@settings(max_examples=40, deadline=None)
 @given(minute_frames())
 def test_joining_in_two_steps_is_joining_in_one(frame: CandleFrame) -> None:
     direct, by_fives = resample(frame, Timeframe.M15), resample(resample(frame, Timeframe.M5), Timeframe.M15)
@@ -81,6 +82,7 @@ def test_joining_in_two_steps_is_joining_in_one(frame: CandleFrame) -> None:
     np.testing.assert_array_equal(direct.filled, by_fives.filled)
 
 
+@settings(max_examples=40, deadline=None)
 @given(minute_frames())
 def test_volume_is_conserved_and_the_range_contains_every_part(frame: CandleFrame) -> None:
     longer = resample(frame, Timeframe.M5)
