@@ -13,7 +13,7 @@ from math import gcd
 from typing import Final, NamedTuple
 
 from shared.domain.candles import Boundary, Candle
-from shared.domain.errors import FatalError, InvalidMessageError
+from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe, closing_at
 
 AHEAD_MS: Final = 3_600_000
@@ -109,10 +109,12 @@ class Assembler:
     def advance(self, now_ms: int) -> None:
         """Open every instant up to now, so that a boundary of which nothing arrives is missed too.
 
-        Raise `FatalError` when the clock leaps further than the log is deep: that is for a backfill, not for assembly.
+        Raise `TransientError` when the clock leaps further than the log is deep: start over, that is for a backfill.
         """
         if now_ms - self._opened > self._depth * self._step:
-            raise FatalError(f"the clock leapt from {self._opened} to {now_ms}, further than {self._depth} boundaries")
+            raise TransientError(
+                f"the clock leapt from {self._opened} to {now_ms}, further than {self._depth} boundaries"
+            )
         while self._opened + self._step <= now_ms:
             self._opened += self._step
             closing = closing_at(self._opened, self._timeframes)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.assembly import Assembler, Cell, Emission
 from shared.domain.candles import Boundary, Candle, no_trade_candle
-from shared.domain.errors import FatalError, InvalidMessageError
+from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
 
 M1, M5, H1 = Timeframe.M1, Timeframe.M5, Timeframe.H1
@@ -177,8 +177,8 @@ def test_a_time_off_the_grid_or_far_ahead_is_refused(open_time: int) -> None:
         assembler().add(M1, "BTC/USDT", candle(open_time))
 
 
-def test_a_leap_of_the_clock_is_for_a_backfill() -> None:
-    with pytest.raises(FatalError, match="leapt"):
+def test_after_a_leap_of_the_clock_a_run_starts_over_with_a_backfill() -> None:
+    with pytest.raises(TransientError, match="leapt"):
         assembler().advance(START + 2_000 * MINUTE)
 
 
