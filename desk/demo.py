@@ -25,12 +25,14 @@ from shared.adapters.clock import steer
 from shared.adapters.redis_log import upstash_candle_log
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.traders import SupabaseTraderStore
+from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, Universe
 
 DEPTH: Final = 1_000
 HOME: Final = Path(".desk/demo")
-SETTLE_S: Final = 30.0
+WARM_UP_S: Final = 120.0
+SETTLE_S: Final = 60.0
 PERSON: Final = "d0000000-0000-4000-8000-000000000001"
 _REFRESH_S: Final = 0.5
 _AFTER_END_MS: Final = 1_000
@@ -46,6 +48,7 @@ def run_demo(options: DemoOptions, *, home: Path = HOME) -> int:
         status.update("Starting the desk …")
         with demo.desk:
             demo.populate()
+            demo.warm_up()
             status.stop()
             demo.play(console)
             report, compared = demo.report()
@@ -108,9 +111,9 @@ class Demo:
 
     def populate(self) -> None:
         """Bring the traders in: the built-in ones that fit the tape, and synthetic ones up to the number asked for."""
-        database = connect(self.desk.supabase.url, self.desk.supabase.secret_key)
-        self.observer = Observer(database, since=self.tape.live_from)
-        store = SupabaseTraderStore(database)
+        self.database = connect(self.desk.supabase.url, self.desk.supabase.secret_key)
+        self.observer = Observer(self.database, since=self.tape.live_from)
+        store = SupabaseTraderStore(self.database)
         builtins = self._adapt_builtins(store)
         crowd = synthetic_traders(
             max(self.options.traders - len(builtins), 0),
@@ -121,6 +124,23 @@ class Demo:
         )
         store.create_many(crowd)
         self.names = {trader.trader_id: trader.name for trader in [*builtins, *crowd]}
+
+    def warm_up(self) -> None:
+        """Let the desk's own sweep find the newest boundary of the history, so that every function has run once."""
+        before = Observer(self.database, since=0)
+        deadline = time.monotonic() + WARM_UP_S
+        outcome = None
+        while time.monotonic() < deadline:
+            if outcome is None or outcome.error is not None:
+                outcome = self.desk.host.invoke("trigger-executions", {"trigger": "cron"})
+            runs = before.newest_runs(50)
+            if runs and all(run.status == "finished" for run in runs):
+                return
+            time.sleep(0.1)
+        reason = f": {outcome.error}" if outcome is not None and outcome.error else ""
+        raise FatalError(
+            f"the functions did not finish the newest boundary of the history{reason}, see {self.desk.logs}"
+        )
 
     def play(self, console: Console) -> None:
         """Let the tape run to its end and the desk finish what it started."""

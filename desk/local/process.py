@@ -122,7 +122,7 @@ class Child:
         except OSError as error:
             raise LocalPartError(f"{self.name} cannot be started: {error}") from error
 
-    def wait_ready(self, is_ready: Callable[[], bool], *, timeout_s: float = 30.0) -> Self:
+    def wait_ready(self, is_ready: Callable[[], bool], *, timeout_s: float = 120.0) -> Self:
         """Wait until a probe succeeds; raise `LocalPartError` with the end of the log when it does not, or dies."""
         deadline = time.monotonic() + timeout_s
         while not is_ready():

@@ -20,7 +20,7 @@ from desk.up import run_until_interrupted
 from shared.domain.timeframe import Timeframe
 run_until_interrupted(symbols=3, timeframes=(Timeframe.M1,), home=Path(sys.argv[1]))
 """
-START_S = 120
+START_S = 300
 
 
 def processes_of(session: str) -> list[str]:
@@ -53,9 +53,9 @@ def test_a_desk_starts_answers_and_leaves_nothing_behind(tmp_path: Path) -> None
         assert httpx.get(f"{addresses['collector_url']}/health", timeout=20).status_code == 200
         assert len(processes_of(mark)) > 8
         desk.send_signal(signal.SIGINT)
-        assert desk.wait(30) == 0
+        assert desk.wait(120) == 0
     finally:
         desk.kill()
         desk.wait()
-    until(lambda: not processes_of(mark), within_s=10)
+    until(lambda: not processes_of(mark), within_s=60)
     assert not (home / "desk.json").exists()
