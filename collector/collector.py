@@ -116,10 +116,11 @@ class Collector:
             tasks.create_task(self._refresh_symbols())
 
     async def drain(self, timeout_s: float) -> bool:
-        """Wait until what was assembled is written and announced, and tell whether that happened in time."""
+        """Publish nothing new, wait until the rest is written and announced, and tell whether that happened in time."""
         if self._phase != "live":  # nothing is being written, and the next run finds what is missing
             return True
         self._publish()
+        self._phase = "draining"
         return await self._publisher.drain(timeout_s)
 
     def report(self) -> Report:
@@ -173,6 +174,8 @@ class Collector:
                     await self._wake.wait()
 
     def _publish(self) -> None:
+        if self._phase != "live":
+            return
         for emission in self._assembler.take():
             if emission.missing:
                 self._log.warning("gaps", close_time=emission.close_time, missing=_named(emission.missing))

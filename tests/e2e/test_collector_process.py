@@ -52,7 +52,7 @@ def free_port() -> int:
 
 async def health(session: aiohttp.ClientSession, port: int, status: int) -> dict[str, Any]:
     """Wait for an answer with a status, and return it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 async with session.get(f"http://127.0.0.1:{port}/health") as answer:
@@ -118,12 +118,12 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
             assert await equals_the_tape(writer, tape, tape.live_from)
 
             steer(clock_file, tape_ms=tape.live_from, speed=240)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while not await equals_the_tape(writer, tape, tape.live_from + LIVE * Timeframe.M1.ms):  # noqa: ASYNC110 another process writes
                     await asyncio.sleep(0.05)
             await writer.close()
             process.send_signal(signal.SIGTERM)
-            output, errors = await asyncio.wait_for(process.communicate(), 20)
+            output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
     assert b"Traceback" not in errors + output
     lines = [json.loads(line) for line in output.splitlines()]
@@ -135,7 +135,7 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
 
 async def test_bad_settings_name_the_variable_and_exit_2() -> None:
     async with collector({"UPSTASH_REDIS_URL": "redis://localhost", "TRIGGER_URL": "nowhere"}) as process:
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 2
     assert b"TRIGGER_URL" in output
     assert b"TRIGGER_SECRET" in output
