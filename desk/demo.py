@@ -34,7 +34,7 @@ HOME: Final = Path(".desk/demo")
 WARM_UP_S: Final = 120.0
 SETTLE_S: Final = 60.0
 PERSON: Final = "d0000000-0000-4000-8000-000000000001"
-_REFRESH_S: Final = 0.5
+_REFRESH_S: Final = 1.0
 _AFTER_END_MS: Final = 1_000
 
 
@@ -146,18 +146,15 @@ class Demo:
         """Let the tape run to its end and the desk finish what it started."""
         self.desk.redis.reset_stats()
         steer(self.clock_file, tape_ms=self.tape.live_from, speed=self.options.speed)
-        sent = _Sent(self.desk.simulator_url)
-        live = nullcontext() if self.options.headless else Live(console=console, refresh_per_second=4)
-        expected, deadline = self.boundaries, float("inf")
+        sent, expected, deadline = _Sent(self.desk.simulator_url), self.boundaries, float("inf")
+        live = nullcontext() if self.options.headless else Live(console=console, auto_refresh=False)
         with live as view:
             while True:
-                runs = self.observer.newest_runs(12)
                 if view is not None:
-                    view.update(render(self._scene(runs, sent, len(expected))))
-                now = self.desk.clock.now_ms()
-                if now >= self.end + _AFTER_END_MS:
+                    view.update(render(self._scene(sent, len(expected))), refresh=True)
+                if self.desk.clock.now_ms() >= self.end + _AFTER_END_MS:
                     deadline = min(deadline, time.monotonic() + SETTLE_S)
-                    if self._finished() >= expected or time.monotonic() > deadline:
+                    if self._finished(self.observer.runs()) >= expected or time.monotonic() > deadline:
                         break
                 self.desk.check()
                 time.sleep(_REFRESH_S)
@@ -201,17 +198,17 @@ class Demo:
                 store.delete(trader.trader_id)
         return kept
 
-    def _scene(self, runs: Sequence[RunRow], sent: "_Sent", boundaries: int) -> Scene:
+    def _scene(self, sent: "_Sent", boundaries: int) -> Scene:
         newest = self.observer.newest_signals(12)
         return Scene(
             title=self._title(),
             api=self.desk.api_url,
             now_ms=min(self.desk.clock.now_ms(), self.end),
-            boundaries_done=len(self._finished()),
+            boundaries_done=self.observer.count_finished(),
             boundaries_total=boundaries,
             signals=self.observer.count_signals(),
             latency_ms=_latency(newest, sent.read()),
-            runs=runs,
+            runs=self.observer.newest_runs(12),
             newest=newest,
             names=self.names,
         )
@@ -220,11 +217,10 @@ class Demo:
         source = "recorded market" if self.options.candles else "synthetic market"
         return f"{source}, {len(self.tape.tradable)} symbols, {len(self.names)} traders, {self.options.speed:g}× speed"
 
-    def _finished(self, runs: Sequence[RunRow] | None = None) -> set[tuple[str, int]]:
+    def _finished(self, runs: Sequence[RunRow]) -> set[tuple[str, int]]:
         """Return the boundaries whose every shard is finished."""
-        rows = self.observer.runs() if runs is None else runs
-        open_ones = {(run.timeframe, run.close_time) for run in rows if run.status != "finished"}
-        return {(run.timeframe, run.close_time) for run in rows} - open_ones
+        open_ones = {(run.timeframe, run.close_time) for run in runs if run.status != "finished"}
+        return {(run.timeframe, run.close_time) for run in runs} - open_ones
 
     def _compare_candles(self) -> list[Compared]:
         """Hold the log against the tape, timeframe by timeframe, as deep as the log is."""

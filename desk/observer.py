@@ -67,6 +67,12 @@ class Observer:
         query = self._database.from_("signals").select("signal_id", count=CountMethod.exact, head=True)
         return int(query.gt("close_time", self._since).execute().count or 0)
 
+    def count_finished(self) -> int:
+        """Return how many boundaries have their first shard finished."""
+        query = self._database.from_("execution_runs").select("shard", count=CountMethod.exact, head=True)
+        query = query.gt("close_time", self._since).eq("shard", 0).eq("status", "finished")
+        return int(query.execute().count or 0)
+
     def _newest(self, table: str, columns: str, limit: int) -> list[dict[str, Any]]:
         query = self._database.from_(table).select(columns).gt("close_time", self._since)
         rows: Any = query.order("close_time", desc=True).limit(limit).execute().data

@@ -22,7 +22,7 @@ _MONTHS: Final = {name: i for i, name in enumerate("JAN FEB MAR APR MAY JUN JUL 
 _DAYS: Final = {name: i for i, name in enumerate("SUN MON TUE WED THU FRI SAT".split(), start=1)}  # noqa: SIM905
 _LOOK_BACK: Final = 1_440  # minutes: a tape may jump, but one firing is all it gets
 _POLL_S: Final = 0.05
-_AT_MOST_EVERY_S: Final = 1.0
+_AT_MOST_EVERY_S: Final = 5.0
 
 IsDue = Callable[[int, int], bool]
 
