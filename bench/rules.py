@@ -102,8 +102,9 @@ def rule_texts(count: int, seed: int = 11) -> list[str]:
     draw = random.Random(seed)
     texts: dict[str, str] = {}
     while len(texts) < count:
+        word = " or " if draw.random() < 0.1 else " and "
         parts = [condition(draw) for condition in draw.sample(CONDITIONS, draw.choice((1, 2, 2, 3, 3)))]
-        text = draw.choice((" and ", " and ", " and ", " and ", " or ")).join(parts)
+        text = word.join(parts)
         texts.setdefault(compile_rule(text).rule_hash, text)
     return list(texts.values())
 

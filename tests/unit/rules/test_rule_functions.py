@@ -1,6 +1,7 @@
 """Every function against TA-Lib on exactly the candles it reads, and against numbers worked out by hand."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,9 +69,8 @@ def bollinger(c: Columns) -> float:
 
 
 def stochastic(output: int) -> Callable[[Columns], float]:
-    return lambda c: talib.STOCH(c["high"], c["low"], c["close"], 14, 3, talib.MA_Type.SMA, 3, talib.MA_Type.SMA)[
-        output
-    ][-1]
+    lengths: dict[str, Any] = {"fastk_period": 14, "slowk_period": 3, "slowd_period": 3}
+    return lambda c: talib.STOCH(c["high"], c["low"], c["close"], **lengths)[output][-1]
 
 
 GOLDEN: dict[str, Callable[[Columns], float]] = {

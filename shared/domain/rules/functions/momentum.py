@@ -190,7 +190,11 @@ def _adx(a: Arguments) -> Recipe:
     def reduce(up: Floats, down: Floats) -> Floats:
         plus = np.cumsum(up * grow, axis=1)[:, first - 1 :]
         minus = np.cumsum(down * grow, axis=1)[:, first - 1 :]
-        average: Floats = np.vecdot(100.0 * np.abs(plus - minus) / (plus + minus), smooth)
+        whole = plus + minus
+        plus -= minus
+        np.abs(plus, out=plus)
+        plus /= whole
+        average: Floats = 100.0 * np.vecdot(plus, smooth)
         return average
 
     inputs = (Input(_directional(up=True), window), Input(_directional(up=False), window))

@@ -71,7 +71,7 @@ OBV = Function(
     params=(length(100),),
     build=_obv,
 )
-PSAR_WINDOW = 200  # from acceleration 0.01 up, 3,000 of 3,000 random walks had met the path of their full history
+PSAR_WINDOW = 200  # from acceleration 0.01 up, 2,500 of 2,500 random walks had met the path of their full history
 
 
 def _psar(a: Arguments) -> Recipe:
