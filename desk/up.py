@@ -69,11 +69,14 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _write_addresses(desk: LocalDesk) -> None:
-    """Let other commands, and people, find the desk; the file has keys in it and is for its owner alone."""
+    """Let other commands, and people, find the desk; the file has keys in it and is for its owner alone.
+
+    It appears whole: whoever sees it may read it at once.
+    """
     person = str(uuid4())
-    file = desk.home / ADDRESSES
-    file.touch(mode=0o600)
-    file.write_text(
+    part = desk.home / f"{ADDRESSES}.part"
+    part.touch(mode=0o600)
+    part.write_text(
         json.dumps(
             {
                 "api_url": desk.api_url,
@@ -89,6 +92,7 @@ def _write_addresses(desk: LocalDesk) -> None:
             indent=2,
         )
     )
+    part.replace(desk.home / ADDRESSES)
 
 
 def _panel(desk: LocalDesk) -> Panel:
