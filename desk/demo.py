@@ -26,6 +26,7 @@ from shared.adapters.redis_log import upstash_candle_log
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.domain.errors import FatalError
+from shared.domain.sweeping import PATIENCE_MS
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, Universe
 
@@ -88,7 +89,9 @@ class Demo:
         self.tape = tape
         self.end = tape.end
         self.clock_file = home / "clock.json"
-        steer(self.clock_file, tape_ms=tape.live_from, speed=0)
+        # Held where the sweep no longer leaves the history's last boundary to the collector, so that it warms the desk.
+        self.begin = tape.live_from + PATIENCE_MS
+        steer(self.clock_file, tape_ms=self.begin, speed=0)
         self.desk = LocalDesk(
             tape=tape_spec(options),
             timeframes=options.timeframes,
@@ -145,7 +148,7 @@ class Demo:
     def play(self, console: Console) -> None:
         """Let the tape run to its end and the desk finish what it started."""
         self.desk.redis.reset_stats()
-        steer(self.clock_file, tape_ms=self.tape.live_from, speed=self.options.speed)
+        steer(self.clock_file, tape_ms=self.begin, speed=self.options.speed)
         sent, expected, deadline = _Sent(self.desk.simulator_url), self.boundaries, float("inf")
         live = nullcontext() if self.options.headless else Live(console=console, auto_refresh=False)
         with live as view:
