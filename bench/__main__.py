@@ -15,7 +15,7 @@ OUT = Path(__file__).parent / "out"
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all of them; return how many names were unknown."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         console.print(f"[red]unknown benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}[/]")
