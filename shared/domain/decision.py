@@ -22,12 +22,16 @@ ALL_TIMEFRAMES: Final = tuple(Timeframe)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompiledTrader:
-    """A trader ready to decide; `needs` says how many candles of each timeframe one decision reads."""
+    """A trader ready to decide; `needs` says how many candles of each timeframe one decision reads.
+
+    Traders with the same `symbols` look at the same symbols.
+    """
 
     trader: Trader
     rule: Rule
     volume: Boolean | None
     needs: Mapping[Timeframe, int]
+    symbols: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,8 @@ def compile_trader(trader: Trader, *, timeframes: Sequence[Timeframe] = ALL_TIME
     needs = rule.needs(trader.timeframe, bars)
     for timeframe, span in volume.reads.higher.items() if volume else ():
         needs[timeframe] = max(needs.get(timeframe, 0), span.reach)
-    return CompiledTrader(trader=trader, rule=rule, volume=volume, needs=needs)
+    symbols = f"{trader.universe} {volume.text if volume else ''}"
+    return CompiledTrader(trader=trader, rule=rule, volume=volume, needs=needs, symbols=symbols)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +92,9 @@ def members(view: View, symbols: Sequence[str], universe: Universe, volume: Bool
     unknown = np.zeros_like(inside)
     if volume is not None:
         with np.errstate(all="ignore"):
-            enough, known = volume.truth(view, bars)
-        unknown = inside & ~known
-        inside &= enough | ~known
+            enough = volume.truth(view, bars)
+        unknown = inside & ~enough.known
+        inside &= enough.yes | unknown
     return Members(inside, unknown, len(set(universe.include) - set(symbols)) * bars)
 
 
@@ -117,11 +122,12 @@ def decide(
     signals: list[Signal] = []
     evaluations = insufficient = 0
     for compiled in due:
-        group = desk.members(compiled)
+        group = desk.group(compiled)
         rows, unknown = desk.fire(compiled, group)
         evaluations += group.count
         insufficient += unknown
-        signals += desk.signals(compiled, rows)
+        if len(rows):
+            signals += desk.signals(compiled, rows)
     return Decision(signals=tuple(signals), evaluations=evaluations, insufficient=insufficient, errors=errors)
 
 
@@ -132,41 +138,59 @@ def _problem(compiled: CompiledTrader, market: Market, timeframe: Timeframe) -> 
     return f"needs {', '.join(missing)} candles, which the market does not hold" if missing else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The symbols a trader looks at now, by row: those in question, those in doubt, and how many there are of each."""
+
+    inside: Bools
+    doubtful: Bools
+    certain: Bools
+    count: int
+    insufficient: int
+
+    @classmethod
+    def of(cls, found: Members) -> "_Group":
+        """Return the members at the only bar asked for."""
+        inside, doubtful = found.inside[:, 0], found.unknown[:, 0]
+        insufficient = int(np.count_nonzero(doubtful)) + found.absent
+        return cls(inside, doubtful, inside & ~doubtful, found.count, insufficient)
+
+
 class _Boundary:
     """One boundary for many traders: shares views, universes and the truth of equal rules."""
 
     def __init__(self, market: Market, timeframe: Timeframe, close_time: int) -> None:
         self._view = market.view(timeframe, close_time)
         self._symbols = market.frames[timeframe].symbols
-        self._timeframe = timeframe
         self._time = close_time
         self._prices = self._view.price()[:, 0]
         self._triggers: dict[tuple[str, Edge], tuple[Bools, Bools | None]] = {}
-        self._members: dict[tuple[Universe, str], Members] = {}
+        self._groups: dict[str, _Group] = {}
 
-    def members(self, compiled: CompiledTrader) -> Members:
+    def group(self, compiled: CompiledTrader) -> _Group:
         """Return the universe of a trader now."""
-        key = (compiled.trader.universe, compiled.volume.text if compiled.volume else "")
-        if key not in self._members:
-            self._members[key] = members(self._view, self._symbols, compiled.trader.universe, compiled.volume)
-        return self._members[key]
+        group = self._groups.get(compiled.symbols)
+        if group is None:
+            found = members(self._view, self._symbols, compiled.trader.universe, compiled.volume)
+            group = self._groups[compiled.symbols] = _Group.of(found)
+        return group
 
     def _trigger(self, rule: Rule, edge: Edge) -> tuple[Bools, Bools | None]:
         """Return where a rule triggers now, and where that is unknown (None when it is known everywhere)."""
         key = (rule.rule_hash, edge)
         if key not in self._triggers:
-            yes, known = triggers(rule.truth(self._view, truth_bars(edge, 0)), edge)
-            self._triggers[key] = (yes[:, -1], None if known.all() else ~known[:, -1])
+            yes, unknown = triggers(rule.truth(self._view, truth_bars(edge, 0)), edge)
+            self._triggers[key] = (yes[:, -1], None if unknown is None else unknown[:, -1])
         return self._triggers[key]
 
-    def fire(self, compiled: CompiledTrader, group: Members) -> tuple[NDArray[np.intp], int]:
+    def fire(self, compiled: CompiledTrader, group: _Group) -> tuple[NDArray[np.intp], int]:
         """Return the rows at which a trader fires, and how many of its symbols are insufficient."""
         trader = compiled.trader
         yes, unknown = self._trigger(compiled.rule, trader.edge)
-        inside, doubtful = group.inside[:, 0], group.unknown[:, 0]
-        rows = np.flatnonzero(yes & inside & ~doubtful)
-        doubt = doubtful if unknown is None else (unknown & inside) | doubtful
-        insufficient = int(np.count_nonzero(doubt)) + group.absent
+        rows = (yes & group.certain).nonzero()[0]
+        insufficient = group.insufficient
+        if unknown is not None:
+            insufficient += int(np.count_nonzero(unknown & group.certain))
         if trader.cooldown_bars and len(rows):
             fired = self._after_quiet(compiled, rows)
             insufficient += int(np.count_nonzero(~fired.known))
@@ -181,10 +205,8 @@ class _Boundary:
 
     def signals(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> list[Signal]:
         """Return the signals of the rows at which a trader fires."""
-        if not len(rows):
-            return []
         leaves = compiled.rule.values(self._view)
-        columns = [leaf[rows, -1].tolist() for leaf in leaves.values()]
+        columns = [cells[:, -1].take(rows).tolist() for cells in leaves.values()]
         return [
             make_signal(
                 compiled,
@@ -193,7 +215,7 @@ class _Boundary:
                 price=price,
                 values=dict(zip(leaves, values, strict=True)),
             )
-            for row, price, *values in zip(rows.tolist(), self._prices[rows].tolist(), *columns, strict=True)
+            for row, price, *values in zip(rows.tolist(), self._prices.take(rows).tolist(), *columns, strict=True)
         ]
 
 
@@ -202,13 +224,5 @@ def make_signal(
 ) -> Signal:
     """Return one firing with what the leaves of the rule were at that candle."""
     trader = compiled.trader
-    return Signal(
-        trader_id=trader.trader_id,
-        symbol=symbol,
-        timeframe=trader.timeframe,
-        close_time=close_time,
-        side=trader.side,
-        price=price,
-        rule_hash=compiled.rule.rule_hash,
-        values=values,
-    )
+    rule_hash = compiled.rule.rule_hash
+    return Signal(trader.trader_id, symbol, trader.timeframe, close_time, trader.side, price, rule_hash, values)

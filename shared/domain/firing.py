@@ -19,9 +19,11 @@ def truth_bars(edge: Edge, cooldown_bars: int) -> int:
 def triggers(truth: Truth, edge: Edge) -> Truth:
     """Return the triggers within a stretch of truth (rows × bars); `rising` costs the first bar."""
     if edge is Edge.LEVEL:
-        return Truth(truth.yes & truth.known, truth.known)
-    known = truth.known[:, 1:] & truth.known[:, :-1]
-    return Truth(truth.yes[:, 1:] & ~truth.yes[:, :-1] & known, known)
+        yes, unknown = truth
+    else:
+        yes = truth.yes[:, 1:] > truth.yes[:, :-1]
+        unknown = None if truth.unknown is None else truth.unknown[:, 1:] | truth.unknown[:, :-1]
+    return Truth(yes if unknown is None else yes & ~unknown, unknown)
 
 
 def firings(trigger: Truth, cooldown_bars: int) -> Truth:
@@ -30,15 +32,14 @@ def firings(trigger: Truth, cooldown_bars: int) -> Truth:
     A trigger after a known trigger is quiet. A trigger after bars that cannot be judged is unknown: the answer waits
     for the history instead of guessing, so more history never turns one answer into another.
     """
-    bars = trigger.yes.shape[1] - cooldown_bars
-    yes, known = trigger.yes[:, cooldown_bars:].copy(), trigger.known[:, cooldown_bars:].copy()
     if not cooldown_bars:
-        return Truth(yes, known)
-    blocked = np.zeros_like(yes)
-    doubtful = np.zeros_like(yes)
+        return trigger
+    yes, unknown = trigger.bars(slice(cooldown_bars, None))
+    blocked, doubtful = np.zeros_like(yes), np.zeros_like(yes)
     for ago in range(1, cooldown_bars + 1):
-        earlier = slice(cooldown_bars - ago, cooldown_bars - ago + bars)
-        blocked |= trigger.yes[:, earlier]
-        doubtful |= ~trigger.known[:, earlier]
-    known &= ~(yes & doubtful & ~blocked)
-    return Truth(yes & ~blocked & known, known)
+        earlier = trigger.bars(slice(cooldown_bars - ago, -ago))
+        blocked |= earlier.yes
+        if earlier.unknown is not None:
+            doubtful |= earlier.unknown
+    yes = yes & ~blocked
+    return Truth(yes & ~doubtful, None if unknown is None else unknown | (yes & doubtful))

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(NamedTuple):
     """One firing; its identity is (trader, symbol, timeframe, close time), so storing it twice changes nothing.
 
     `price` is the close of the candle (quote units); `values` are the leaves of the rule at that candle, by their text.

@@ -5,8 +5,9 @@ from typing import Final
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.rules import MAX_LOOKBACK
-from shared.domain.rules.kernels import total
-from shared.domain.rules.nodes import SERIES, Boolean, Input, call, compare, constant, on_truth
+from shared.domain.rules.conditions import compare, on_truth
+from shared.domain.rules.folds import total
+from shared.domain.rules.nodes import SERIES, Boolean, constant
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Universe
 
@@ -63,10 +64,5 @@ def volume_condition(universe: Universe, timeframes: Sequence[Timeframe]) -> Boo
     if universe.min_quote_volume_24h <= 0:
         return None
     timeframe = volume_timeframe(timeframes)
-    bars = DAY_MS // timeframe.ms
-    day = call(
-        f"total(quote_volume, {bars})",
-        (Input(SERIES["quote_volume"], bars),),
-        lambda arrays, k: total(arrays[0], bars, k),
-    )
+    day = total(SERIES["quote_volume"], DAY_MS // timeframe.ms)
     return on_truth(timeframe, compare([">="], [day, constant(float(universe.min_quote_volume_24h))]))

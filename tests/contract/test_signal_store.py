@@ -1,7 +1,6 @@
 """What every SignalStore keeps, in memory and in Supabase."""
 
 import math
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -34,7 +33,7 @@ def test_the_same_signal_is_stored_once(stores: Stores) -> None:
     signals = stores.signals()
 
     assert signals.record("binance", "a", [signal, signal]) == Recorded(new=1, duplicate=1)
-    again = replace(signal, price=2.0)  # identity is (trader, symbol, timeframe, close time), the first one stays
+    again = signal._replace(price=2.0)  # identity is (trader, symbol, timeframe, close time), the first one stays
     assert signals.record("binance", "b", [again, a_signal(trader.trader_id, minute=1)]) == Recorded(new=1, duplicate=1)
     assert [row.signal.price for row in signals.list(limit=10)] == [signal.price, signal.price]
     assert signals.record("binance", "c", []) == Recorded(new=0, duplicate=0)
@@ -42,7 +41,7 @@ def test_the_same_signal_is_stored_once(stores: Stores) -> None:
 
 def test_a_value_that_is_no_number_is_stored_as_missing(stores: Stores) -> None:
     trader = stores.traders().create(a_trader())
-    signal = replace(a_signal(trader.trader_id), values={"obv()": math.nan, "close": 1.5})
+    signal = a_signal(trader.trader_id)._replace(values={"obv()": math.nan, "close": 1.5})
     stores.signals().record("binance", "a", [signal])
     (stored,) = stores.signals().list(limit=1)
     assert math.isnan(stored.signal.values["obv()"])
@@ -54,7 +53,7 @@ def test_a_signal_without_its_trader_or_price_is_refused(stores: Stores) -> None
         stores.signals().record("binance", "a", [a_signal("nobody")])
     trader = stores.traders().create(a_trader())
     with pytest.raises(InvalidMessageError, match="price"):
-        stores.signals().record("binance", "a", [replace(a_signal(trader.trader_id), price=math.nan)])
+        stores.signals().record("binance", "a", [a_signal(trader.trader_id)._replace(price=math.nan)])
     assert list(stores.signals().list(limit=10)) == []
 
 
@@ -110,7 +109,7 @@ def test_a_person_sees_signals_of_their_traders_and_the_built_in_ones(stores: St
 )
 def test_numbers_survive_the_wire_exactly(stores: Stores, price: float, value: float, symbol: str) -> None:
     trader = stores.traders().create(a_trader())
-    signal = replace(a_signal(trader.trader_id, symbol=symbol), price=price, values={"x": value})
+    signal = a_signal(trader.trader_id, symbol=symbol)._replace(price=price, values={"x": value})
     stores.signals().record("binance", "a", [signal])
     (stored,) = stores.signals().list(limit=1, trader_id=trader.trader_id)
     assert stored.signal == signal

@@ -6,7 +6,8 @@ from typing import NoReturn, Protocol
 
 from shared.domain.rules.definition import Arguments, Function
 from shared.domain.rules.errors import did_you_mean
-from shared.domain.rules.nodes import Call, Constant, Number, call, constant
+from shared.domain.rules.indicators import Call, call
+from shared.domain.rules.nodes import Constant, Number, constant
 from shared.domain.rules.registry import SERIES
 
 SOURCE = "source"
@@ -47,7 +48,7 @@ def bind(reader: Reader, function: Function, tree: ast.Call, output: str) -> Cal
     if problem:
         reader.fail(tree, f"{function.name}: {problem}")
     recipe = function.build(Arguments(params, series, output))
-    return call(_text(function, series, params, output), recipe.inputs, recipe.compute)
+    return call(_text(function, series, params, output), recipe)
 
 
 def _arguments(

@@ -1,11 +1,12 @@
 """How a function of the rule language is described: once, for the compiler, the reference and the error messages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from shared.domain.rules.indicators import Recipe
 from shared.domain.rules.lexer import MAX_NUMBER
-from shared.domain.rules.nodes import Compute, Input, Number
+from shared.domain.rules.nodes import Number
 
 MAX_LOOKBACK: Final = 1_000
 
@@ -47,13 +48,6 @@ class Arguments:
         if self.series is None:
             raise TypeError("this function takes no series")
         return self.series
-
-
-class Recipe(NamedTuple):
-    """What a call reads and how it computes; the input read furthest comes first, so that the rest is remembered."""
-
-    inputs: Sequence[Input]
-    compute: Compute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def rolling(reduce: Callable[..., Floats], window: int, k: int, *series: Floats)
     A window is handed over contiguous, because a strided dot product rounds differently; the result lies bar by bar,
     because most rules look at two bars and compare them whole.
     """
-    series = tuple(x if x.strides[1] == x.itemsize else np.ascontiguousarray(x) for x in series)
+    series = tuple(_by_row(x) for x in series)
     rows = series[0].shape[0]
     if k <= rows:
         out = np.empty((k, rows)).T
@@ -56,50 +56,24 @@ def in_parts(reduce: Callable[..., Floats], window: int) -> Callable[..., Floats
 
 def weighted(x: Floats, weights: Floats, k: int) -> Floats:
     """Return Σ weight × value over each window, oldest weight first; a NaN in the window makes it NaN."""
-    return rolling(lambda values: np.vecdot(values, weights), len(weights), k, x)
+    window, rows = len(weights), len(x)
+    if k > rows:
+        return rolling(lambda values: np.vecdot(values, weights), window, k, x)
+    x = _by_row(x)
+    out = np.empty((k, rows))
+    for bar in range(k):
+        np.vecdot(x[:, bar : bar + window], weights, out=out[bar])
+    return out.T
 
 
-def total(x: Floats, window: int, k: int) -> Floats:
-    """Return the sum of each window."""
-    return weighted(x, _ones(window), k)
+def _by_row(x: Floats) -> Floats:
+    return x if x.strides[1] == x.itemsize else np.ascontiguousarray(x)
 
 
-def highest(x: Floats, window: int, k: int) -> Floats:
-    """Return the largest value of each window."""
-    return _extreme(np.maximum, x, window, k)
-
-
-def lowest(x: Floats, window: int, k: int) -> Floats:
-    """Return the smallest value of each window."""
-    return _extreme(np.minimum, x, window, k)
-
-
-def _extreme(pick: np.ufunc, x: Floats, window: int, k: int) -> Floats:
-    """Return the extreme of each window; neighbours share their common middle, and NaN wins."""
-    if not 1 < k < window:
-        return rolling(lambda values: pick.reduce(values, axis=1), window, k, x)
-    common = pick.reduce(x[:, k - 1 : window], axis=1, keepdims=True)
-    left = pick.accumulate(x[:, k - 2 :: -1], axis=1)[:, ::-1]
-    right = pick.accumulate(x[:, window : window + k - 1], axis=1)
-    out = np.empty((k, x.shape[0])).T
-    out[:] = common
-    pick(out[:, :-1], left, out=out[:, :-1])
-    pick(out[:, 1:], right, out=out[:, 1:])
-    return out
-
-
-def deviation(x: Floats, window: int, k: int) -> Floats:
-    """Return the population standard deviation of each window, in two passes around the last value: a flat window
-    gives exactly zero, and no digits cancel as they do in E[x²] − E[x]²."""
-    ones = equal_weights(window)
-
-    def reduce(values: Floats) -> Floats:
-        apart = values - values[:, -1:]
-        apart -= np.vecdot(apart, ones)[:, None]
-        spread: Floats = np.sqrt(np.vecdot(apart, apart) / window)
-        return spread
-
-    return rolling(in_parts(reduce, window), window, k, x)
+def newest_first(x: Floats, ages: int, k: int) -> Floats:
+    """Return the last `ages` values at each of the last k bars, newest first, as (ages × k × rows)."""
+    windows = sliding_window_view(x, ages, axis=1)[:, -k:, ::-1]
+    return windows.transpose(2, 1, 0).copy()
 
 
 def warmup(alpha: float) -> int:
@@ -113,20 +87,9 @@ def _frozen(values: Floats) -> Floats:
 
 
 @lru_cache(maxsize=512)
-def _ones(length: int) -> Floats:
-    return _frozen(np.ones(length))
-
-
-@lru_cache(maxsize=512)
 def equal_weights(length: int) -> Floats:
     """Return the weights of a simple average."""
     return _frozen(np.full(length, 1.0 / length))
-
-
-@lru_cache(maxsize=512)
-def linear_weights(length: int) -> Floats:
-    """Return the weights of a linearly weighted average: 1, 2, … n, over their sum."""
-    return _frozen(np.arange(1.0, length + 1) / (length * (length + 1) / 2))
 
 
 @lru_cache(maxsize=2048)

@@ -1,7 +1,8 @@
 """The market a rule sees: candles of several timeframes, read as of one instant."""
 
+import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,13 @@ from shared.domain.timeframe import Timeframe
 
 Rows = NDArray[np.intp]
 NEAR: Final = 3
+
+
+class Values(NamedTuple):
+    """Numbers by row and bar, NaN where there is none; `whole` when it is certain that none is missing."""
+
+    cells: Floats
+    whole: bool
 
 
 class Market:
@@ -56,12 +64,14 @@ class View:
         self._values = market.values(timeframe, symbols)
         self._depth = (close_time - int(frame.open_times[0])) // timeframe.ms if frame.bars else 0
         self._higher: dict[Timeframe, View] = {}
-        self._near: dict[int, Floats] = {}
-        self._present: dict[int, Bools] = {}
+        self._holes: dict[int, bool] = {}
+        self._near: dict[int, Values] = {}
+        self._absent: dict[int, Bools | None] = {}
         self.timeframe = timeframe
         self.time = close_time
         self.rows = len(symbols) if rows is None else len(rows)
-        self.memo: dict[str, Floats] = {}
+        self.memo: dict[str, Values] = {}
+        self.tables: dict[tuple[str, int], Floats] = {}
 
     @property
     def depth(self) -> int:
@@ -82,25 +92,36 @@ class View:
             self._higher[timeframe] = View(self._market, self._symbols, timeframe, close_time, self._selection)
         return self._higher[timeframe]
 
-    def column(self, column: int, bars: int) -> Floats:
-        """Return the last `bars` values of a column as (rows × bars), NaN where the market has no candle."""
+    def column(self, column: int, bars: int) -> Values:
+        """Return the last `bars` values of a column, (rows × bars), NaN where the market has no candle."""
         if bars > NEAR:
-            return self._read(column, bars)
+            return Values(self._read(column, bars), bars <= self._depth and self._whole(column))
         # The newest bars are what every rule compares: kept once, bar by bar, so that comparing them is contiguous.
         near = self._near.get(column)
         if near is None:
-            near = self._near[column] = np.asfortranarray(self._read(column, NEAR))
-        return near[:, NEAR - bars :]
+            cells = np.asfortranarray(self._read(column, NEAR))
+            near = self._near[column] = Values(cells, bool(np.isfinite(cells).all()))
+        return Values(near.cells[:, NEAR - bars :], near.whole)
 
-    def present(self, bars: int) -> Bools:
-        """Return where there is a candle at all, (rows × bars)."""
-        known = self._present.get(bars)
-        if known is None:
-            known = self._present[bars] = ~np.isnan(self.column(CLOSE, bars))
-        return known
+    def _whole(self, column: int) -> bool:
+        """Return whether a column of the market has no hole at all."""
+        if column not in self._holes:
+            self._holes[column] = not math.isfinite(self._table(column).sum())
+        return not self._holes[column]
+
+    def absent(self, bars: int) -> Bools | None:
+        """Return where there is no candle at all, (rows × bars); None when there is one everywhere."""
+        if bars not in self._absent:
+            absent = np.isnan(self.column(CLOSE, bars).cells)
+            self._absent[bars] = absent if absent.any() else None
+        return self._absent[bars]
+
+    def _table(self, column: int) -> Floats:
+        table: Floats = self._values[column] if self._selection is None else self._values[column, self._selection]
+        return table
 
     def _read(self, column: int, bars: int) -> Floats:
-        table: Floats = self._values[column] if self._selection is None else self._values[column, self._selection]
+        table = self._table(column)
         stop = self._depth
         start = stop - bars
         held = table.shape[1]
@@ -114,4 +135,4 @@ class View:
 
     def price(self, bars: int = 1) -> Floats:
         """Return the last closes as (rows × bars)."""
-        return self.column(CLOSE, bars)
+        return self.column(CLOSE, bars).cells

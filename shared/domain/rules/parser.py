@@ -11,12 +11,12 @@ from itertools import pairwise
 from typing import Final, NoReturn
 
 from shared.domain.errors import InvalidMessageError
-from shared.domain.rules import nodes
+from shared.domain.rules import conditions, numeric
 from shared.domain.rules.binding import bind
 from shared.domain.rules.definition import MAX_LOOKBACK
 from shared.domain.rules.errors import RuleError, did_you_mean
 from shared.domain.rules.lexer import MAX_DEPTH, MAX_NODES, MAX_NUMBER, check_text
-from shared.domain.rules.nodes import Boolean, Constant, Node, Number
+from shared.domain.rules.nodes import Boolean, Constant, Node, Number, constant
 from shared.domain.rules.registry import CROSSES, FUNCTIONS, SERIES
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
@@ -117,7 +117,7 @@ class _Reader:
             self.fail(tree, 'text stands only for the timeframe of on("1h", …)')
         if not isinstance(tree.value, int | float):
             self.fail(tree, f"{tree.value!r} is not part of the rule language")
-        return nodes.constant(float(tree.value))
+        return constant(float(tree.value))
 
     def _name(self, tree: ast.Name) -> Node:
         if tree.id in SERIES:
@@ -148,10 +148,10 @@ class _Reader:
             self.fail(place, "a lag is a whole number of candles, such as close[1]")
         if place.value >= MAX_LOOKBACK:
             self.fail(place, f"a lag is below {MAX_LOOKBACK:,}")
-        return nodes.lag_number(node, place.value) if isinstance(node, Number) else self._past(node, place.value)
+        return numeric.lag_number(node, place.value) if isinstance(node, Number) else self._past(node, place.value)
 
     def _past(self, node: Node, bars: int) -> Node:
-        return nodes.lag_truth(node, bars) if isinstance(node, Boolean) else node
+        return conditions.lag_truth(node, bars) if isinstance(node, Boolean) else node
 
     def _call(self, tree: ast.Call) -> Node:
         if not isinstance(tree.func, ast.Name):
@@ -184,7 +184,7 @@ class _Reader:
         left, right = self.number(first), self.number(second)
         if isinstance(left, Constant) and isinstance(right, Constant):
             self.fail(tree, "two plain numbers never cross")
-        return nodes.cross(name, left, right)
+        return conditions.cross(name, left, right)
 
     def _higher(self, tree: ast.Call) -> Node:
         first, second = self._pair(tree, "on", '"1h"', "expression")
@@ -198,7 +198,7 @@ class _Reader:
         self._on = None
         if isinstance(node, Constant):
             self.fail(second, "expected something that moves, this is a plain number")
-        return nodes.on_number(timeframe, node) if isinstance(node, Number) else _truth_on(timeframe, node)
+        return numeric.on_number(timeframe, node) if isinstance(node, Number) else _truth_on(timeframe, node)
 
     def _timeframe(self, tree: ast.expr, text: str) -> Timeframe:
         try:
@@ -215,24 +215,24 @@ class _Reader:
             self.fail(tree.right, "division by zero")
         if isinstance(left, Constant) and isinstance(right, Constant):
             return self._folded(tree, mark, float(left.number), float(right.number))
-        return nodes.arithmetic(mark, left, right)
+        return numeric.arithmetic(mark, left, right)
 
     def _folded(self, tree: ast.expr, mark: str, left: float, right: float) -> Constant:
         result = {"+": left + right, "-": left - right, "*": left * right, "/": left / (right or 1.0)}[mark]
         if not math.isfinite(result) or abs(result) > MAX_NUMBER:
             self.fail(tree, f"a number is at most {MAX_NUMBER:g}")
-        return nodes.constant(result)
+        return constant(result)
 
     def _unary(self, tree: ast.UnaryOp) -> Node:
         if isinstance(tree.op, ast.Not):
-            return nodes.negation(self.condition(tree.operand))
+            return conditions.negation(self.condition(tree.operand))
         node = self.number(tree.operand)
         if isinstance(tree.op, ast.UAdd):
             return node
-        return nodes.constant(-float(node.number)) if isinstance(node, Constant) else nodes.negative(node)
+        return constant(-float(node.number)) if isinstance(node, Constant) else numeric.negative(node)
 
     def _junction(self, tree: ast.BoolOp) -> Node:
-        return nodes.junction(
+        return conditions.junction(
             "and" if isinstance(tree.op, ast.And) else "or", [self.condition(part) for part in tree.values]
         )
 
@@ -242,11 +242,11 @@ class _Reader:
         for left, right in pairwise(sides):
             if isinstance(left, Constant) and isinstance(right, Constant):
                 self.fail(tree, "this compares two plain numbers")
-        return nodes.compare([mark for mark in marks if mark], sides)
+        return conditions.compare([mark for mark in marks if mark], sides)
 
 
 def _truth_on(timeframe: Timeframe, node: Node) -> Node:
-    return nodes.on_truth(timeframe, node) if isinstance(node, Boolean) else node
+    return conditions.on_truth(timeframe, node) if isinstance(node, Boolean) else node
 
 
 def _signature(name: str) -> str:

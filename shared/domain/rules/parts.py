@@ -6,16 +6,16 @@ from functools import lru_cache
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Recipe
+from shared.domain.rules.indicators import Call, Input, Recipe, call
 from shared.domain.rules.kernels import over_steps, weighted
-from shared.domain.rules.nodes import SERIES, Call, Input, Number, call
+from shared.domain.rules.nodes import SERIES, Number
 
 HIGH, LOW, CLOSE, VOLUME = (SERIES[name] for name in ("high", "low", "close", "volume"))
 
 
 def each_bar(text: str, combine: Callable[..., Floats], *inputs: Input) -> Call:
     """Return a series computed bar by bar from aligned windows of others."""
-    return call(text, inputs, lambda arrays, _: combine(*arrays), step=True)
+    return call(text, Recipe(inputs, lambda arrays, _: combine(*arrays)), step=True)
 
 
 HL2 = each_bar("hl2", lambda h, low: (h + low) / 2, Input(HIGH, 1), Input(LOW, 1))

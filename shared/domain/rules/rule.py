@@ -11,7 +11,7 @@ from shared.domain.candles import Floats
 from shared.domain.rules.definition import MAX_LOOKBACK
 from shared.domain.rules.errors import RuleError
 from shared.domain.rules.market import View
-from shared.domain.rules.nodes import Boolean, Number, Truth
+from shared.domain.rules.nodes import Boolean, Number, Truth, either
 from shared.domain.rules.parser import parse_rule
 from shared.domain.timeframe import Timeframe
 
@@ -59,18 +59,18 @@ class Rule:
                 raise RuleError(_too_long(count, f"{timeframe} candles"))
 
     def truth(self, view: View, bars: int = 1) -> Truth:
-        """Return what is true and what is known at the last `bars` boundaries, both (rows × bars).
+        """Return what is true and what is unknown at the last `bars` boundaries, both (rows × bars).
 
         A boundary at which the symbol has no candle is unknown, whatever the rule reads.
         """
         with np.errstate(all="ignore"):
-            yes, known = self.root.truth(view, bars)
-        return Truth(yes, known & view.present(bars))
+            yes, unknown = self.root.truth(view, bars)
+        return Truth(yes, either(unknown, view.absent(bars)))
 
     def values(self, view: View, bars: int = 1) -> dict[str, Floats]:
         """Return the value of every leaf at the last `bars` boundaries, each (rows × bars), by its text."""
         with np.errstate(all="ignore"):
-            return {leaf.text: leaf.value(view, bars) for leaf in self.leaves}
+            return {leaf.text: leaf.values(view, bars).cells for leaf in self.leaves}
 
 
 def _too_long(count: int, unit: str) -> str:

@@ -13,7 +13,7 @@ from shared.domain.traders import Edge
 
 
 def truth_of(marks: str) -> Truth:
-    return Truth(np.array([[mark == "#" for mark in marks]]), np.array([[mark != "?" for mark in marks]]))
+    return Truth(np.array([[mark == "#" for mark in marks]]), np.array([[mark == "?" for mark in marks]]))
 
 
 def fired(marks: str, edge: Edge, cooldown: int) -> str:

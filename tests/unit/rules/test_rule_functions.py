@@ -9,11 +9,19 @@ import talib
 
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
+from shared.domain.rules.indicators import ANCHOR_BARS, Anchored
 from shared.domain.rules.registry import FUNCTIONS
 from shared.domain.timeframe import Timeframe
 
 Columns = Mapping[str, Floats]
-BARS = 260
+BARS = 300
+
+
+def longest(frame: Callable[..., CandleFrame], expression: str, *, symbols: int, seed: int) -> CandleFrame:
+    """Return random candles at whose last one the path of the expression is as long as it ever is."""
+    (leaf,) = compile_rule(f"{expression} > 0").leaves
+    path = leaf.path if isinstance(leaf, Anchored) else 0
+    return frame(symbols=symbols, bars=BARS, seed=seed, start=(path - BARS - 1) % ANCHOR_BARS * Timeframe.M1.ms)
 
 
 def last(expression: str, frame: CandleFrame) -> Floats:
@@ -44,7 +52,7 @@ def stochrsi(c: Columns) -> Floats:
 
 def adx(c: Columns) -> float:
     """Return Wilder's ADX(14) step by step: sums of directional movement, then the average of DX."""
-    high, low = c["high"][-192:], c["low"][-192:]
+    high, low = c["high"][-255:], c["low"][-255:]
     rise, fall = np.diff(high), -np.diff(low)
     movements = [np.where((rise > fall) & (rise > 0), rise, 0), np.where((fall > rise) & (fall > 0), fall, 0)]
     plus, minus = (float(m[:13].sum()) for m in movements)
@@ -98,7 +106,7 @@ GOLDEN: dict[str, Callable[[Columns], float]] = {
     "obv(100)": lambda c: talib.OBV(c["close"][-101:], c["volume"][-101:])[-1] - c["volume"][-101],
     "roc(10)": tail(BARS, talib.ROC, "close", timeperiod=10),
     "willr(14)": tail(BARS, talib.WILLR, "high", "low", "close", timeperiod=14),
-    "psar(0.02, 0.2)": tail(200, talib.SAR, "high", "low", acceleration=0.02, maximum=0.2),
+    "psar(0.02, 0.2)": tail(263, talib.SAR, "high", "low", acceleration=0.02, maximum=0.2),
     "highest(20)": tail(BARS, talib.MAX, "high", timeperiod=20),
     "lowest(20)": tail(BARS, talib.MIN, "low", timeperiod=20),
     "change(3)": tail(BARS, talib.MOM, "close", timeperiod=3),
@@ -110,7 +118,7 @@ GOLDEN: dict[str, Callable[[Columns], float]] = {
 def test_a_function_is_what_ta_lib_says_on_the_candles_it_reads(
     expression: str, frame: Callable[..., CandleFrame]
 ) -> None:
-    candles = frame(symbols=8, bars=BARS, seed=3)
+    candles = longest(frame, expression, symbols=8, seed=3)
     got = last(expression, candles)
     for row in range(8):
         columns = {name: np.ascontiguousarray(candles.column(name)[row]) for name in COLUMNS}
@@ -203,6 +211,15 @@ def test_a_coin_of_tiny_price_has_bands_of_its_own(frame: Callable[..., CandleFr
     closes = candles.column("close")[0]
     assert last("stdev(20)", candles)[0] == pytest.approx(np.std(closes[-20:]), rel=1e-9)
     assert last("bbands().upper", candles)[0] > last("bbands().lower", candles)[0]
+
+
+@pytest.mark.parametrize("place", [0, 30, 58, 59])
+def test_a_lone_outlier_does_not_cost_a_deviation_its_digits(place: int, frame: Callable[..., CandleFrame]) -> None:
+    closes = list(np.linspace(100.0, 100.001, 60))
+    closes[place] = 1e6
+    candles = small(frame, close=closes)
+    assert last("stdev(60)", candles)[0] == pytest.approx(np.std(closes), rel=1e-12)
+    assert last("sma(60)", candles)[0] == pytest.approx(np.mean(closes), rel=1e-12)
 
 
 def test_engulfing_agrees_with_ta_lib_on_every_candle(frame: Callable[..., CandleFrame]) -> None:

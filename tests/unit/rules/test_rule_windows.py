@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,10 +29,10 @@ def judged(
 ) -> tuple[list[list[bool | None]], dict[str, Rows]]:
     """Return truth where known and the exact leaves, as plain lists; None is unknown."""
     view = market.view(M1, close_time)
-    yes, known = rule.truth(view, bars)
-    pairs = zip(yes.tolist(), known.tolist(), strict=True)
+    truth = rule.truth(view, bars)
+    pairs = zip(truth.yes.tolist(), truth.known.tolist(), strict=True)
     answers = [[is_true if sure else None for is_true, sure in zip(*row, strict=True)] for row in pairs]
-    leaves = {text: np.broadcast_to(x, known.shape) for text, x in rule.values(view, bars).items()}
+    leaves = {text: np.broadcast_to(x, truth.yes.shape) for text, x in rule.values(view, bars).items()}
     return answers, {text: np.nan_to_num(x, nan=-12345.678).tolist() for text, x in leaves.items()}
 
 
@@ -49,6 +50,36 @@ def test_one_bar_at_a_time_and_many_together_give_the_same_bits(
         place = bars - 1 - ago
         assert [row[0] for row in alone] == [row[place] for row in together]
         assert {t: [r[0] for r in x] for t, x in own.items()} == {t: [r[place] for r in x] for t, x in leaves.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_others_asked_before_changes_nothing(
+    data: st.DataObject, rules: st.SearchStrategy[str], frame: Frames
+) -> None:
+    candles = frame(symbols=3, bars=BARS, seed=8)
+    market = market_of(candles)
+    shared = market.view(M1, candles.close_time)
+    for text in data.draw(st.lists(rules, min_size=2, max_size=6)):
+        rule, bars = compile_rule(text), data.draw(st.sampled_from((1, 2, 3, 20)))
+        asked_together = rule.truth(shared, bars), rule.values(shared, bars)
+        fresh = market.view(M1, candles.close_time)
+        truth, values = rule.truth(fresh, bars), rule.values(fresh, bars)
+        assert np.array_equal(asked_together[0].known, truth.known)
+        assert np.array_equal(asked_together[0].yes & truth.known, truth.yes & truth.known)
+        for leaf, cells in values.items():
+            assert np.array_equal(asked_together[1][leaf], cells, equal_nan=True), leaf
+
+
+@pytest.mark.parametrize("expression", ["psar()", "adx(5)", "stoch(9, 3, 3).d", "stdev(40)", "wma(30)", "highest(25)"])
+def test_a_long_stretch_is_its_bars_one_by_one(expression: str, frame: Frames) -> None:
+    rule = compile_rule(f"{expression} > 0")
+    candles, bars = frame(symbols=2, bars=500, seed=12), 150
+    market = Market({M1: candles})
+    together = rule.values(market.view(M1, candles.close_time), bars)[rule.leaves[0].text]
+    for ago in range(bars):
+        alone = rule.values(market.view(M1, candles.close_time - ago * M1.ms))[rule.leaves[0].text]
+        assert np.array_equal(alone[:, -1], together[:, bars - 1 - ago])
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,9 +5,10 @@ from functools import lru_cache
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, Recipe, factor, length
-from shared.domain.rules.kernels import deviation, ema_weights, equal_weights, linear_weights
-from shared.domain.rules.nodes import Input, call
+from shared.domain.rules.definition import Arguments, Function, factor, length
+from shared.domain.rules.folds import deviation, mean, ramp_mean, sma
+from shared.domain.rules.indicators import Input, Recipe, call
+from shared.domain.rules.kernels import ema_weights
 from shared.domain.rules.parts import linear
 
 SMA = Function(
@@ -16,7 +17,7 @@ SMA = Function(
     formula="mean of the last n values",
     params=(length(),),
     series="close",
-    build=lambda a: linear(a.source, equal_weights, a["length"]),
+    build=lambda a: mean(a.source, a["length"]),
 )
 EMA = Function(
     name="ema",
@@ -32,7 +33,7 @@ WMA = Function(
     formula="weights 1 … n, newest heaviest",
     params=(length(),),
     series="close",
-    build=lambda a: linear(a.source, linear_weights, a["length"]),
+    build=lambda a: ramp_mean(a.source, a["length"]),
 )
 
 
@@ -81,19 +82,16 @@ STDEV = Function(
     formula="population: divided by n",
     params=(length(low=2),),
     series="close",
-    build=lambda a: Recipe((Input(a.source, a["length"]),), lambda x, k: deviation(x[0], a["length"], k)),
+    build=lambda a: deviation(a.source, a["length"]),
 )
 
 
 def _bbands(a: Arguments) -> Recipe:
     bars, width = a["length"], a.params["width"] * (1 if a.output == "upper" else -1)
-    middle = linear(a.source, equal_weights, bars)
     if a.output == "middle":
-        return middle
-    mean = call(f"sma({a.source.text}, {bars})", middle.inputs, middle.compute)
-    spread = STDEV.build(a)
-    wide = call(f"stdev({a.source.text}, {bars})", spread.inputs, spread.compute)
-    return Recipe((Input(wide, 1), Input(mean, 1)), lambda x, _: x[1] + width * x[0])
+        return mean(a.source, bars)
+    wide = call(f"stdev({a.source.text}, {bars})", STDEV.build(a))
+    return Recipe((Input(wide, 1), Input(sma(a.source, bars), 1)), lambda x, _: x[1] + width * x[0])
 
 
 BBANDS = Function(

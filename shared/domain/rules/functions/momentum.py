@@ -1,12 +1,16 @@
 """How fast and how one-sidedly prices move."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, Recipe, length
-from shared.domain.rules.kernels import equal_weights, highest, in_parts, lowest, rolling, weighted, wilder_weights
-from shared.domain.rules.nodes import Call, Input, Number, call
-from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, each_bar, linear, sizes, steps
+from shared.domain.rules.definition import Arguments, Function, length
+from shared.domain.rules.folds import highest, lowest, sma
+from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along, call
+from shared.domain.rules.kernels import equal_weights, in_parts, rolling, weighted, wilder_weights
+from shared.domain.rules.nodes import Number
+from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, each_bar, sizes, steps
 
 
 def _rsi(source: Number, bars: int) -> Recipe:
@@ -30,24 +34,13 @@ RSI = Function(
 )
 
 
-def _extreme(name: str, source: Number, bars: int) -> Call:
-    kernel = highest if name == "highest" else lowest
-    text = f"{name}({source.text}, {bars})"
-    return call(text, (Input(source, bars),), lambda arrays, k: kernel(arrays[0], bars, k))
-
-
-def _extreme_recipe(name: str, a: Arguments) -> Recipe:
-    node = _extreme(name, a.source, a["length"])
-    return Recipe(node.inputs, node.compute)
-
-
 HIGHEST = Function(
     name="highest",
     doc="largest of the last n values",
     formula="this candle included; highest(20)[1] leaves it out",
     params=(length(),),
     series="high",
-    build=lambda a: _extreme_recipe("highest", a),
+    build=lambda a: Recipe((Input(highest(a.source, a["length"]), 1),), lambda x, _: x[0]),
 )
 LOWEST = Function(
     name="lowest",
@@ -55,23 +48,19 @@ LOWEST = Function(
     formula="this candle included; lowest(20)[1] leaves it out",
     params=(length(),),
     series="low",
-    build=lambda a: _extreme_recipe("lowest", a),
+    build=lambda a: Recipe((Input(lowest(a.source, a["length"]), 1),), lambda x, _: x[0]),
 )
 
 
 def _place_in_range(top: Number, bottom: Number, source: Number, bars: int) -> Call:
     """Return where a value stands between the extremes of n candles, 0 to 100; nowhere when they coincide."""
-    high, low = _extreme("highest", top, bars), _extreme("lowest", bottom, bars)
     return call(
         f"place({top.text}, {bottom.text}, {source.text}, {bars})",
-        (Input(high, 1), Input(low, 1), Input(source, 1)),
-        lambda x, _: 100.0 * (x[2] - x[1]) / (x[0] - x[1]),
+        Recipe(
+            (Input(highest(top, bars), 1), Input(lowest(bottom, bars), 1), Input(source, 1)),
+            lambda x, _: 100.0 * (x[2] - x[1]) / (x[0] - x[1]),
+        ),
     )
-
-
-def _averaged(node: Call, bars: int) -> Call:
-    recipe = linear(node, equal_weights, bars)
-    return call(f"sma({node.text}, {bars})", recipe.inputs, recipe.compute)
 
 
 def _recipe(node: Call) -> Recipe:
@@ -79,8 +68,8 @@ def _recipe(node: Call) -> Recipe:
 
 
 def _stoch(a: Arguments) -> Recipe:
-    k_line = _averaged(_place_in_range(HIGH, LOW, CLOSE, a["length"]), a["smooth"])
-    return _recipe(k_line if a.output == "k" else _averaged(k_line, a["signal"]))
+    k_line = sma(_place_in_range(HIGH, LOW, CLOSE, a["length"]), a["smooth"])
+    return _recipe(k_line if a.output == "k" else sma(k_line, a["signal"]))
 
 
 STOCH = Function(
@@ -94,10 +83,9 @@ STOCH = Function(
 
 
 def _stochrsi(a: Arguments) -> Recipe:
-    recipe = _rsi(a.source, a["length"])
-    rsi = call(f"rsi({a.source.text}, {a['length']})", recipe.inputs, recipe.compute)
+    rsi = call(f"rsi({a.source.text}, {a['length']})", _rsi(a.source, a["length"]))
     k_line = _place_in_range(rsi, rsi, rsi, a["window"])
-    return _recipe(k_line if a.output == "k" else _averaged(k_line, a["signal"]))
+    return _recipe(k_line if a.output == "k" else sma(k_line, a["signal"]))
 
 
 STOCHRSI = Function(
@@ -167,38 +155,39 @@ CHANGE = Function(
 )
 
 
-def _directional(up: bool) -> Call:
-    """Return Wilder's directional movement: the larger of the two one-sided extensions of the range, the other zero."""
+def _directional(name: str, combine: Callable[[Floats, Floats], Floats]) -> Call:
+    """Combine Wilder's directional movements, up and down: the larger one-sided extension of the range, the other 0."""
 
-    def combine(h: Floats, low: Floats) -> Floats:
+    def movements(h: Floats, low: Floats) -> Floats:
         rise, fall = h[:, 1:] - h[:, :-1], low[:, :-1] - low[:, 1:]
-        ours, theirs = (rise, fall) if up else (fall, rise)
-        return np.where((ours > theirs) & (ours > 0), ours, 0.0 * (ours + theirs))  # NaN stays NaN
+        none = 0.0 * (rise + fall)  # NaN stays NaN
+        return combine(
+            np.where((rise > fall) & (rise > 0), rise, none), np.where((fall > rise) & (fall > 0), fall, none)
+        )
 
-    return each_bar(f"directional({'up' if up else 'down'})", combine, Input(HIGH, 2), Input(LOW, 2))
+    return each_bar(f"directional({name})", movements, Input(HIGH, 2), Input(LOW, 2))
 
 
 def _adx(a: Arguments) -> Recipe:
     bars = a["length"]
     smooth = wilder_weights(bars)
-    first, window = len(smooth), len(smooth) + len(smooth) - 1
+    path = 2 * len(smooth) - 1
     keep = 1.0 - 1.0 / bars
-    ages = np.arange(window, dtype=np.float64)
     # Wilder's sum keeps (1 - 1/n) of itself each bar; its first n - 1 terms count in full, as in TA-Lib.
-    grow = keep ** -np.maximum(ages, bars - 2)
+    grow = keep ** -np.maximum(np.arange(path + ANCHOR_BARS, dtype=np.float64), bars - 2)
 
-    def reduce(up: Floats, down: Floats) -> Floats:
-        plus = np.cumsum(up * grow, axis=1)[:, first - 1 :]
-        minus = np.cumsum(down * grow, axis=1)[:, first - 1 :]
-        whole = plus + minus
-        plus -= minus
-        np.abs(plus, out=plus)
-        plus /= whole
-        average: Floats = 100.0 * np.vecdot(plus, smooth)
-        return average
+    def compute(arrays: list[Floats], k: int) -> Floats:
+        wanted = len(smooth) + k - 1
 
-    inputs = (Input(_directional(up=True), window), Input(_directional(up=False), window))
-    return Recipe(inputs, lambda arrays, k: rolling(in_parts(reduce, window), window, k, *arrays))
+        def one_sidedness(difference: Floats, total: Floats) -> Floats:
+            """Return |+DM - -DM| / (+DM + -DM) at the bars to average."""
+            weights = grow[: total.shape[1]]
+            apart, whole = (np.cumsum(moves * weights, axis=1)[:, -wanted:] for moves in (difference, total))
+            return np.abs(apart) / whole
+
+        return 100.0 * weighted(in_parts(one_sidedness, path)(*arrays), smooth, k)
+
+    return along(path, compute, _directional("difference", np.subtract), _directional("total", np.add))
 
 
 ADX = Function(

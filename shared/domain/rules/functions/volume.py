@@ -4,9 +4,11 @@ import numpy as np
 import talib
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, Recipe, factor, length
-from shared.domain.rules.kernels import equal_weights, rolling, total, weighted, wilder_weights
-from shared.domain.rules.nodes import SERIES, Call, Input
+from shared.domain.rules.definition import Arguments, Function, factor, length
+from shared.domain.rules.folds import total
+from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along
+from shared.domain.rules.kernels import weighted, wilder_weights
+from shared.domain.rules.nodes import SERIES
 from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, true_range
 
 
@@ -35,12 +37,8 @@ def _flow(*, signed: bool) -> Call:
 
 
 def _mfi(a: Arguments) -> Recipe:
-    weights = equal_weights(a["length"])
-
-    def compute(arrays: list[Floats], k: int) -> Floats:
-        return 50.0 * (1.0 + weighted(arrays[0], weights, k) / weighted(arrays[1], weights, k))
-
-    return Recipe((Input(_flow(signed=True), a["length"]), Input(_flow(signed=False), a["length"])), compute)
+    signed, size = (total(_flow(signed=signed), a["length"]) for signed in (True, False))
+    return Recipe((Input(signed, 1), Input(size, 1)), lambda x, _: 50.0 * (1.0 + x[0] / x[1]))
 
 
 MFI = Function(
@@ -60,8 +58,7 @@ def _signed_volume() -> Call:
 
 
 def _obv(a: Arguments) -> Recipe:
-    bars = a["length"]
-    return Recipe((Input(_signed_volume(), bars),), lambda x, k: total(x[0], bars, k))
+    return Recipe((Input(total(_signed_volume(), a["length"]), 1),), lambda x, _: x[0])
 
 
 OBV = Function(
@@ -71,30 +68,26 @@ OBV = Function(
     params=(length(100),),
     build=_obv,
 )
-PSAR_WINDOW = 200  # from acceleration 0.01 up, 2,500 of 2,500 random walks had met the path of their full history
+PSAR_PATH = 200  # from acceleration 0.01 up, 2,500 of 2,500 random walks had met the path of their full history
 
 
 def _psar(a: Arguments) -> Recipe:
     acceleration, maximum = a.params["acceleration"], a.params["maximum"]
 
-    def last(high: Floats, low: Floats) -> float:
-        return float(talib.SAR(high, low, acceleration, maximum)[-1])
-
-    def reduce(high: Floats, low: Floats) -> Floats:
-        known = np.isfinite((high + low).sum(axis=1))  # TA-Lib would skip leading NaNs and answer all the same
-        pairs = zip(np.ascontiguousarray(high), np.ascontiguousarray(low), known, strict=True)
-        return np.array([last(h, low_) if whole else np.nan for h, low_, whole in pairs])
-
     def compute(arrays: list[Floats], k: int) -> Floats:
-        return rolling(reduce, PSAR_WINDOW, k, *arrays)
+        high, low = (np.ascontiguousarray(prices) for prices in arrays)
+        out = np.empty((len(high), k))
+        for row, tops in enumerate(high):
+            out[row] = talib.SAR(tops, low[row], acceleration, maximum)[-k:]
+        return out
 
-    return Recipe((Input(HIGH, PSAR_WINDOW), Input(LOW, PSAR_WINDOW)), compute)
+    return along(PSAR_PATH, compute, HIGH, LOW)
 
 
 PSAR = Function(
     name="psar",
     doc="parabolic stop and reverse",
-    formula=f"Wilder 1978, started {PSAR_WINDOW} candles ago",
+    formula=f"Wilder 1978, started {PSAR_PATH} to {PSAR_PATH + ANCHOR_BARS - 1} candles ago",
     params=(factor("acceleration", 0.02, low=0.01, high=1.0), factor("maximum", 0.2, low=0.01, high=1.0)),
     check=lambda p: None if p["acceleration"] <= p["maximum"] else "acceleration is at most maximum",
     build=_psar,

@@ -1,0 +1,95 @@
+"""What can be known of the last n values from what is known of the last n − 1: sums, spreads and extremes.
+
+Prices are summed as distances from the newest value: a flat market is then exactly flat, and a variance loses at most
+log10 n digits, because the value the distances are counted from is itself one of the n.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from shared.domain.candles import Floats
+from shared.domain.rules.indicators import Call, Folded, Input, Recipe, call, folded
+from shared.domain.rules.nodes import Number
+
+
+def _accumulated(step: np.ufunc, windows: Floats) -> Floats:
+    for newer, older in pairwise(windows):
+        step(newer, older, out=older)
+    return windows
+
+
+def _totals(windows: Floats) -> Floats:
+    return _accumulated(np.add, windows)
+
+
+def _apart(windows: Floats) -> Floats:
+    distances: Floats = windows - windows[0]
+    return distances
+
+
+def _squares(windows: Floats) -> Floats:
+    return _totals(np.square(_apart(windows)))
+
+
+def _ramps(windows: Floats) -> Floats:
+    return _totals(_totals(_apart(windows)))
+
+
+def _largest(windows: Floats) -> Floats:
+    return _accumulated(np.maximum, windows)
+
+
+def _smallest(windows: Floats) -> Floats:
+    return _accumulated(np.minimum, windows)
+
+
+def total(node: Number, length: int) -> Folded:
+    """Return Σ x over the last `length` values."""
+    return folded("total", _totals, node, length)
+
+
+def highest(node: Number, length: int) -> Folded:
+    """Return the largest of the last `length` values."""
+    return folded("largest", _largest, node, length)
+
+
+def lowest(node: Number, length: int) -> Folded:
+    """Return the smallest of the last `length` values."""
+    return folded("smallest", _smallest, node, length)
+
+
+def _distance(node: Number, length: int) -> Folded:
+    return folded("distance", lambda windows: _totals(_apart(windows)), node, length)
+
+
+def mean(node: Number, length: int) -> Recipe:
+    """Return the mean of the last `length` values: x₀ + Σ (xₐ − x₀) / n, with xₐ the value a bars ago."""
+    inputs = (Input(_distance(node, length), 1), Input(node, 1))
+    return Recipe(inputs, lambda x, _: x[1] + x[0] / length)
+
+
+def sma(node: Number, length: int) -> Call:
+    """Return the simple moving average."""
+    return call(f"sma({node.text}, {length})", mean(node, length))
+
+
+def ramp_mean(node: Number, length: int) -> Recipe:
+    """Return the mean weighted n for the newest of `length` values down to 1 for the oldest.
+
+    Σ (n − a)(xₐ − x₀) is the sum of the sums over 1, 2, … n values.
+    """
+    weight = length * (length + 1) / 2
+    inputs = (Input(folded("ramp", _ramps, node, length), 1), Input(node, 1))
+    return Recipe(inputs, lambda x, _: x[1] + x[0] / weight)
+
+
+def deviation(node: Number, length: int) -> Recipe:
+    """Return the population standard deviation of the last `length` values; of equal ones it is exactly zero."""
+
+    def compute(x: list[Floats], _: int) -> Floats:
+        squares, distance = x
+        variance = squares / length - np.square(distance / length)
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    return Recipe((Input(folded("squares", _squares, node, length), 1), Input(_distance(node, length), 1)), compute)
