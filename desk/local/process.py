@@ -1,5 +1,6 @@
 """Child processes of the desk: started with a log file, awaited with a clear error, never left behind."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -60,11 +61,18 @@ class _Reaper:
                 self._process = subprocess.Popen(
                     [sys.executable, "-ES", str(script)], stdin=subprocess.PIPE, text=True, start_new_session=True
                 )
+                atexit.register(_dismiss, self._process)
             stdin = self._process.stdin
             if stdin is None:
                 raise LocalPartError("the reaper has no input")
             stdin.write(line)
             stdin.flush()
+
+
+def _dismiss(process: subprocess.Popen[str]) -> None:
+    """Close a reaper's input, at which it ends what is left and itself."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        process.communicate(timeout=5)
 
 
 reaper: Final = _Reaper()
