@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +58,7 @@ def list_words(as_json: AsJson = False) -> None:
 
     words = reference()
     if as_json:
-        _print_json([{"kind": w.kind, "signature": w.signature, "doc": w.doc, "formula": w.formula} for w in words])
+        _print_json([asdict(word) for word in words])
         return
     table = Table(box=None, pad_edge=False)
     for name in ("write", "meaning", "formula"):

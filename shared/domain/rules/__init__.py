@@ -4,7 +4,18 @@ from shared.domain.rules.definition import MAX_LOOKBACK
 from shared.domain.rules.errors import RuleError
 from shared.domain.rules.market import Market, View
 from shared.domain.rules.nodes import Truth
-from shared.domain.rules.registry import Word, reference
+from shared.domain.rules.reference import Argument, Entry, reference
 from shared.domain.rules.rule import Rule, compile_rule
 
-__all__ = ["MAX_LOOKBACK", "Market", "Rule", "RuleError", "Truth", "View", "Word", "compile_rule", "reference"]
+__all__ = [
+    "MAX_LOOKBACK",
+    "Argument",
+    "Entry",
+    "Market",
+    "Rule",
+    "RuleError",
+    "Truth",
+    "View",
+    "compile_rule",
+    "reference",
+]

@@ -1,16 +1,16 @@
 """Match the arguments of a call to the parameters of its function."""
 
 import ast
-from collections.abc import Mapping
 from typing import NoReturn, Protocol
 
-from shared.domain.rules.definition import Arguments, Function
+from shared.domain.rules.conditions import Flag
+from shared.domain.rules.definition import Arguments, Condition, Function, Param, Parameter, Source, Word
 from shared.domain.rules.errors import did_you_mean
-from shared.domain.rules.indicators import Call, call
-from shared.domain.rules.nodes import Constant, Number, constant
+from shared.domain.rules.indicators import Recipe, call
+from shared.domain.rules.nodes import Boolean, Constant, Node, Number, constant
 from shared.domain.rules.registry import SERIES
 
-SOURCE = "source"
+Value = float | str | Node
 
 
 class Reader(Protocol):
@@ -20,8 +20,8 @@ class Reader(Protocol):
         """Read a part that must be a number."""
         ...
 
-    def moving(self, tree: ast.expr) -> Number:
-        """Read a number that changes from candle to candle."""
+    def condition(self, tree: ast.expr) -> Boolean:
+        """Read a part that must be true or false."""
         ...
 
     def fail(self, tree: ast.AST, message: str) -> NoReturn:
@@ -29,73 +29,108 @@ class Reader(Protocol):
         ...
 
 
-def bind(reader: Reader, function: Function, tree: ast.Call, output: str) -> Call:
+def bind(reader: Reader, function: Function, tree: ast.Call, output: str) -> Node:
     """Return the node of a call with its defaults filled in, or refuse it at the argument that does not fit."""
-    given, series = _arguments(reader, function, tree)
-    params: dict[str, float] = {}
+    given = _given(reader, function, tree)
+    values: dict[str, Value] = {}
     for param in function.params:
         if param.name in given:
-            where, value = given[param.name]
-            problem = param.problem(value)
-            if problem:
-                reader.fail(where, f"{function.name}: {problem}")
-            params[param.name] = value
+            values[param.name] = given[param.name]
         elif param.default is None:
             reader.fail(tree, f"{function.name} needs {param.name}: write {function.signature}")
         else:
-            params[param.name] = float(param.default)
-    problem = function.check(params)
+            values[param.name] = _default(param)
+    problem = function.check({name: value for name, value in values.items() if isinstance(value, float)})
     if problem:
         reader.fail(tree, f"{function.name}: {problem}")
-    recipe = function.build(Arguments(params, series, output))
-    return call(_text(function, series, params, output), recipe)
+    text = f"{function.name}({', '.join(map(_text, values.values()))})" + (f".{output}" if output else "")
+    made = function.build(Arguments(values, output))
+    node = call(text, made) if isinstance(made, Recipe) else made(text)
+    return Flag.of(node) if function.condition and isinstance(node, Number) else node
 
 
-def _arguments(
-    reader: Reader, function: Function, tree: ast.Call
-) -> tuple[dict[str, tuple[ast.expr, float]], Number | None]:
-    """Return the parameters given, with the place each was read from, and the series."""
-    names = [param.name for param in function.params]
+def _default(param: Parameter) -> Value:
+    if isinstance(param, Source):
+        return SERIES[param.default or ""]
+    return float(param.default) if isinstance(param, Param) and param.default is not None else str(param.default)
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, Node):
+        return value.text
+    return f'"{value}"' if isinstance(value, str) else constant(value).text
+
+
+def _given(reader: Reader, function: Function, tree: ast.Call) -> dict[str, Value]:
+    """Return the arguments of a call, read, by the names of their parameters."""
+    names = {param.name: param for param in function.params}
+    given: dict[str, Value] = {}
     args = list(tree.args)
-    series: Number | None = None
-    given: dict[str, tuple[ast.expr, float]] = {}
-    if function.series and args:
+    free = list(function.params)
+    if args and free and isinstance(free[0], Source) and free[0].default:
+        leading = free.pop(0)
         first = reader.number(args[0])
-        if not isinstance(first, Constant):
-            series = first
+        if isinstance(first, Constant) and free:
+            param = free.pop(0)
+            given[param.name] = _plain(reader, function, param, args[0], first)
         else:
-            given[names[0]] = (args[0], float(first.number))
+            given[leading.name] = _moving(reader, args[0], first)
         args = args[1:]
-    free = [name for name in names if name not in given]
     if len(args) > len(free):
         reader.fail(args[len(free)], f"{function.name} takes fewer arguments: {function.signature}")
-    pairs = list(zip(free, args, strict=False))
+    for param, place in zip(free, args, strict=False):
+        given[param.name] = _read(reader, function, param, place)
     for keyword in tree.keywords:
-        if keyword.arg == SOURCE and function.series and series is None:
-            series = reader.moving(keyword.value)
-            continue
         if keyword.arg not in names:
-            near = did_you_mean(keyword.arg or "", [*names, SOURCE])
+            near = did_you_mean(keyword.arg or "", list(names))
             reader.fail(keyword, f"{function.name} has no parameter {keyword.arg!r}{near}")
-        pairs.append((keyword.arg, keyword.value))
-    for name, place in pairs:
-        if name in given:
-            reader.fail(place, f"{function.name} was given {name} twice")
-        given[name] = (place, _plain(reader, function, name, place))
-    if function.series and series is None:
-        series = SERIES[function.series]
-    return given, series
+        if keyword.arg in given:
+            reader.fail(keyword.value, f"{function.name} was given {keyword.arg} twice")
+        given[keyword.arg] = _read(reader, function, names[keyword.arg], keyword.value)
+    return given
 
 
-def _plain(reader: Reader, function: Function, name: str, place: ast.expr) -> float:
+def _read(reader: Reader, function: Function, param: Parameter, place: ast.expr) -> Value:
+    if isinstance(param, Condition):
+        return reader.condition(place)
+    if isinstance(param, Word):
+        return _word(reader, function, param, place)
     node = reader.number(place)
+    return _moving(reader, place, node) if isinstance(param, Source) else _plain(reader, function, param, place, node)
+
+
+def _moving(reader: Reader, place: ast.expr, node: Number) -> Number:
+    if isinstance(node, Constant):
+        reader.fail(place, "expected something that moves, this is a plain number")
+    return node
+
+
+def _plain(reader: Reader, function: Function, param: Parameter, place: ast.expr, node: Number) -> float:
+    if not isinstance(param, Param):
+        reader.fail(place, f"{function.name}: {param.name} is no plain number: write {function.signature}")
     if not isinstance(node, Constant):
-        hint = "" if function.series else f"; {function.name} reads candles by itself"
-        reader.fail(place, f"{function.name}: {name} is a plain number{hint}")
+        takes = any(isinstance(param, Source) for param in function.params)
+        hint = "" if takes else f"; {function.name} reads candles by itself"
+        reader.fail(place, f"{function.name}: {param.name} is a plain number{hint}")
+    problem = param.problem(float(node.number))
+    if problem:
+        reader.fail(place, f"{function.name}: {problem}")
     return float(node.number)
 
 
-def _text(function: Function, series: Number | None, params: Mapping[str, float], output: str) -> str:
-    parts = [series.text] if series is not None else []
-    parts += [constant(value).text for value in params.values()]
-    return f"{function.name}({', '.join(parts)})" + (f".{output}" if output else "")
+def _word(reader: Reader, function: Function, param: Word, place: ast.expr) -> str:
+    example = param.choices[0] if param.choices else "BTC/USDT"
+    if not isinstance(place, ast.Constant) or not isinstance(place.value, str):
+        reader.fail(place, f'{function.name}: {param.name} is text in quotes, such as "{example}"')
+    if param.choices and place.value not in param.choices:
+        near = did_you_mean(place.value, param.choices)
+        reader.fail(place, f"{function.name}: {param.name} is one of {', '.join(param.choices)}{near}")
+    if not param.choices and not is_symbol(place.value):
+        reader.fail(place, f'{function.name}: {param.name} is a symbol, such as "{example}"')
+    return place.value
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether a text looks like a unified symbol: BTC/USDT, BTC/USDT:USDT."""
+    base, slash, quote = text.partition("/")
+    return bool(base and slash and quote) and all(c.isalnum() or c in "/:-." for c in text) and len(text) <= 40

@@ -200,3 +200,48 @@ class TruthOn(Boolean):
 def on_truth(timeframe: Timeframe, node: Boolean) -> TruthOn:
     """Return a condition as of the last closed candle of a timeframe."""
     return TruthOn(f'on("{timeframe}", {node.text})', ATOM, on_reads(timeframe, node.reads), timeframe, node)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flag(Boolean):
+    """A function whose values 1 and 0 mean true and false; unknown where it has none."""
+
+    node: Number
+
+    @classmethod
+    def of(cls, node: Number) -> Flag:
+        """Return the condition a number stands for."""
+        return cls(node.text, ATOM, node.reads, node)
+
+    def leaves(self) -> tuple[Number, ...]:
+        """Return the number's leaves."""
+        return self.node.leaves()
+
+    def truth(self, view: View, k: int) -> Truth:
+        """Return where the number is not zero."""
+        cells, whole = self.node.values(view, k)
+        return Truth(cells != 0.0, None if whole else np.isnan(cells))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark(Number):
+    """A condition as a number, so that functions can count and remember it: 1, 0, or no value where unknown."""
+
+    node: Boolean
+
+    @classmethod
+    def of(cls, node: Boolean) -> Mark:
+        """Return the number that stands for a condition."""
+        return cls(node.text, node.rank, node.reads, node)
+
+    def leaves(self) -> tuple[Number, ...]:
+        """Return the condition's leaves."""
+        return self.node.leaves()
+
+    def values(self, view: View, k: int) -> Values:
+        """Return 1 where the condition holds."""
+        yes, unknown = self.node.truth(view, k)
+        cells = yes.astype(np.float64)
+        if unknown is not None:
+            cells[unknown] = np.nan
+        return Values(cells, unknown is None)

@@ -1,17 +1,19 @@
 """The market a rule sees: candles of several timeframes, read as of one instant."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.domain.candles import CLOSE, COLUMNS, Bools, CandleFrame, Floats
+from shared.domain.candles import CLOSE, COLUMNS, HIGH, LOW, OPEN, Bools, CandleFrame, Floats
 from shared.domain.timeframe import Timeframe
 
 Rows = NDArray[np.intp]
 NEAR: Final = 3
+AVERAGED_BARS: Final = 13
+"""How many candles a Heikin-Ashi open reads: 1/2¹³ is what it remembers of older ones."""
 
 
 class Values(NamedTuple):
@@ -28,9 +30,12 @@ class Market:
         self.frames: Final = dict(frames)
         self._aligned: dict[tuple[Timeframe, tuple[str, ...]], Floats] = {}
 
-    def view(self, timeframe: Timeframe, close_time: int) -> "View":
-        """Return every symbol of a timeframe as of a boundary (epoch ms); later candles are not seen."""
-        return View(self, self.frames[timeframe].symbols, timeframe, close_time, None)
+    def view(self, timeframe: Timeframe, close_time: int, *, peers: "Peers | None" = None) -> "View":
+        """Return every symbol of a timeframe as of a boundary (epoch ms); later candles are not seen.
+
+        `peers` says which of them belong to the universe that functions across the market look at; None is all.
+        """
+        return View(self, self.frames[timeframe].symbols, timeframe, close_time, None, peers=peers)
 
     def values(self, timeframe: Timeframe, symbols: tuple[str, ...]) -> Floats:
         """Return a timeframe's (columns × symbols × bars) in the order of `symbols`, NaN where it lacks one."""
@@ -47,6 +52,10 @@ class Market:
         return self._aligned[key]
 
 
+Peers = Callable[["View", int], Bools]
+"""Which symbols of a view belong to a universe at each of its last bars, (rows × bars)."""
+
+
 class View:
     """Some symbols of a market as of one boundary of one timeframe; remembers every indicator it was asked for.
 
@@ -55,10 +64,22 @@ class View:
     """
 
     def __init__(
-        self, market: Market, symbols: tuple[str, ...], timeframe: Timeframe, close_time: int, rows: Rows | None
+        self,
+        market: Market,
+        symbols: tuple[str, ...],
+        timeframe: Timeframe,
+        close_time: int,
+        rows: Rows | None,
+        *,
+        whole: "View | None" = None,
+        peers: Peers | None = None,
     ) -> None:
         frame = market.frames[timeframe]
         self._market = market
+        self._whole_market = whole
+        self._peers = peers
+        self._alone: dict[str, View] = {}
+        self._averaged: View | None = None
         self._symbols = symbols
         self._selection = rows
         self._values = market.values(timeframe, symbols)
@@ -78,18 +99,53 @@ class View:
         """Return how many bars lie at or before the boundary."""
         return max(self._depth, 0)
 
+    @property
+    def everybody(self) -> "View":
+        """Return the same moment with every symbol of the market."""
+        return self._whole_market or self
+
+    @property
+    def place(self) -> Rows | slice:
+        """Return which rows of `everybody` this view shows."""
+        return slice(None) if self._selection is None else self._selection
+
+    def peers(self, bars: int) -> Bools:
+        """Return which symbols of the market belong to the universe at the last bars, (all rows × bars)."""
+        if self._whole_market is not None:
+            return self._whole_market.peers(bars)
+        return np.ones((self.rows, bars), dtype=np.bool_) if self._peers is None else self._peers(self, bars)
+
     def of(self, rows: Rows) -> "View":
         """Return a fresh view of some rows of this one."""
         chosen = rows if self._selection is None else self._selection[rows]
-        return View(self._market, self._symbols, self.timeframe, self.time, chosen)
+        return self._like(self.timeframe, self.time, chosen, self.everybody)
+
+    def alone(self, symbol: str) -> "View | None":
+        """Return a view of one symbol of the market, None when the market does not have it."""
+        if self._whole_market is not None:
+            return self._whole_market.alone(symbol)
+        if symbol not in self._alone and symbol in self._symbols:
+            self._alone[symbol] = self.of(np.array([self._symbols.index(symbol)], dtype=np.intp))
+        return self._alone.get(symbol)
+
+    def averaged(self) -> "View":
+        """Return the same symbols with Heikin-Ashi candles."""
+        if self._averaged is None:
+            self._averaged = AveragedView(
+                self._market, self._symbols, self.timeframe, self.time, self._selection, whole=self._whole_market
+            )
+        return self._averaged
+
+    def _like(self, timeframe: Timeframe, close_time: int, rows: Rows | None, whole: "View | None") -> "View":
+        return View(self._market, self._symbols, timeframe, close_time, rows, whole=whole, peers=self._peers)
 
     def higher(self, timeframe: Timeframe) -> "View":
         """Return the same symbols on another timeframe, as of its last close at or before this boundary."""
         if timeframe == self.timeframe:
             return self
         if timeframe not in self._higher:
-            close_time = timeframe.last_close(self.time)
-            self._higher[timeframe] = View(self._market, self._symbols, timeframe, close_time, self._selection)
+            whole = None if self._whole_market is None else self._whole_market.higher(timeframe)
+            self._higher[timeframe] = self._like(timeframe, timeframe.last_close(self.time), self._selection, whole)
         return self._higher[timeframe]
 
     def column(self, column: int, bars: int) -> Values:
@@ -136,3 +192,31 @@ class View:
     def price(self, bars: int = 1) -> Floats:
         """Return the last closes as (rows × bars)."""
         return self.column(CLOSE, bars).cells
+
+
+class AveragedView(View):
+    """A view of Heikin-Ashi candles (Valcu, Stocks & Commodities 2004); volumes are those of the real candles.
+
+    Its open is the mean of the open and close before, which forgets by half a candle: it starts from the real open
+    AVERAGED_BARS candles ago, so that it is a function of a fixed number of candles.
+    """
+
+    def _read(self, column: int, bars: int) -> Floats:
+        if column not in (OPEN, HIGH, LOW, CLOSE):
+            return super()._read(column, bars)
+        reach = AVERAGED_BARS if column in (OPEN, HIGH, LOW) else 0
+        real = super()._read
+        prices = [real(price, bars + reach) for price in (OPEN, HIGH, LOW, CLOSE)]
+        close = (prices[0] + prices[1] + prices[2] + prices[3]) / 4
+        if column == CLOSE:
+            return close
+        opened = prices[0][:, :bars].copy()
+        for ago in range(AVERAGED_BARS):  # every bar starts its own way, so that all of them read as far back
+            opened = (opened + close[:, ago : ago + bars]) / 2
+        if column == OPEN:
+            return opened
+        pick = np.maximum if column == HIGH else np.minimum
+        return pick(pick(prices[column][:, reach:], opened), close[:, reach:])
+
+    def _whole(self, column: int) -> bool:
+        return False if column in (OPEN, HIGH, LOW, CLOSE) else super()._whole(column)

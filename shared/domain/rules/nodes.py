@@ -67,18 +67,21 @@ class Span(NamedTuple):
 class Reads(NamedTuple):
     """How many bars a node reads to give one value: on its own timeframe, and on higher ones.
 
-    The work of k values is at most `per_bar * k + fixed` numbers looked at per symbol.
+    The work of k values is at most `per_bar * k + fixed` numbers looked at per symbol. `wide` tells that the value of
+    one symbol depends on which others are in the universe.
     """
 
     bars: int
     higher: Mapping[Timeframe, Span]
     per_bar: int = 0
     fixed: int = 0
+    wide: bool = False
 
     def shifted(self, bars: int) -> Reads:
         """Return what is read when values up to `bars` earlier are wanted, too."""
         higher = {timeframe: Span(span.offset + bars, span.reach) for timeframe, span in self.higher.items()}
-        return Reads(self.bars + bars if self.bars else 0, higher, self.per_bar, self.fixed + self.per_bar * bars)
+        own = self.bars + bars if self.bars else 0
+        return self._replace(bars=own, higher=higher, fixed=self.fixed + self.per_bar * bars)
 
 
 NOTHING: Final = Reads(0, {})
@@ -92,7 +95,8 @@ def together(parts: Sequence[Reads]) -> Reads:
         for timeframe, span in part.higher.items():
             known = higher.get(timeframe, Span(0, 0))
             higher[timeframe] = Span(max(known.offset, span.offset), max(known.reach, span.reach))
-    return Reads(bars, higher, sum(part.per_bar for part in parts), sum(part.fixed for part in parts))
+    work = sum(part.per_bar for part in parts), sum(part.fixed for part in parts)
+    return Reads(bars, higher, *work, any(part.wide for part in parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -126,7 +126,7 @@ class On(Number):
 
 def on_reads(timeframe: Timeframe, reads: Reads) -> Reads:
     """Return what is read when a node is asked on a higher timeframe."""
-    return Reads(0, {timeframe: Span(0, reads.bars)}, reads.per_bar, reads.fixed)
+    return reads._replace(bars=0, higher={timeframe: Span(0, max(reads.bars, 1))})
 
 
 def on_number(timeframe: Timeframe, node: Number) -> On:

@@ -11,16 +11,16 @@ from itertools import pairwise
 from typing import Final, NoReturn
 
 from shared.domain.errors import InvalidMessageError
-from shared.domain.rules import conditions, numeric
-from shared.domain.rules.binding import bind
+from shared.domain.rules import across, conditions, numeric
+from shared.domain.rules.binding import bind, is_symbol
 from shared.domain.rules.definition import MAX_LOOKBACK
 from shared.domain.rules.errors import RuleError, did_you_mean
 from shared.domain.rules.lexer import MAX_DEPTH, MAX_NODES, MAX_NUMBER, check_text
 from shared.domain.rules.nodes import Boolean, Constant, Node, Number, constant
-from shared.domain.rules.registry import CROSSES, FUNCTIONS, SERIES
+from shared.domain.rules.registry import CROSSES, FORMS, FUNCTIONS, SERIES
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
-_NAMES: Final = (*SERIES, *FUNCTIONS, *CROSSES, "on")
+_NAMES: Final = (*SERIES, *FUNCTIONS, *CROSSES, *FORMS)
 _ARITHMETIC: Final[dict[type[ast.operator], str]] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARE: Final[dict[type[ast.cmpop], str]] = {
     ast.Gt: ">",
@@ -55,7 +55,7 @@ class _Reader:
         self._start = start
         self._seen = 0
         self._depth = 0
-        self._on: ast.AST | None = None
+        self._within: list[str] = []
         self._readers: dict[type[ast.expr], Callable[..., Node]] = {
             ast.Constant: self._constant,
             ast.Name: self._name,
@@ -105,16 +105,9 @@ class _Reader:
             self.fail(tree, message)
         return node
 
-    def moving(self, tree: ast.expr) -> Number:
-        """Read a number that changes from candle to candle."""
-        node = self.number(tree)
-        if isinstance(node, Constant):
-            self.fail(tree, "expected something that moves, this is a plain number")
-        return node
-
     def _constant(self, tree: ast.Constant) -> Node:
         if isinstance(tree.value, str):
-            self.fail(tree, 'text stands only for the timeframe of on("1h", …)')
+            self.fail(tree, 'text stands only for a timeframe, a symbol or a choice, such as on("1h", …)')
         if not isinstance(tree.value, int | float):
             self.fail(tree, f"{tree.value!r} is not part of the rule language")
         return constant(float(tree.value))
@@ -148,10 +141,9 @@ class _Reader:
             self.fail(place, "a lag is a whole number of candles, such as close[1]")
         if place.value >= MAX_LOOKBACK:
             self.fail(place, f"a lag is below {MAX_LOOKBACK:,}")
-        return numeric.lag_number(node, place.value) if isinstance(node, Number) else self._past(node, place.value)
-
-    def _past(self, node: Node, bars: int) -> Node:
-        return conditions.lag_truth(node, bars) if isinstance(node, Boolean) else node
+        if isinstance(node, Number):
+            return numeric.lag_number(node, place.value)
+        return conditions.lag_truth(_true(node), place.value)
 
     def _call(self, tree: ast.Call) -> Node:
         if not isinstance(tree.func, ast.Name):
@@ -159,15 +151,15 @@ class _Reader:
         name = tree.func.id
         if name in CROSSES:
             return self._cross(tree, name)
-        if name == "on":
-            return self._higher(tree)
+        if name in FORMS:
+            return self._form(tree, name)
         if name not in FUNCTIONS:
             what = (
                 f"{name} is a series, not a function; {name} n candles ago is {name}[n]"
                 if name in SERIES
                 else f"unknown function {name!r}"
             )
-            self.fail(tree.func, what + ("" if name in SERIES else did_you_mean(name, (*FUNCTIONS, *CROSSES, "on"))))
+            self.fail(tree.func, what + ("" if name in SERIES else did_you_mean(name, (*FUNCTIONS, *CROSSES, *FORMS))))
         function = FUNCTIONS[name]
         if function.outputs:
             choices = " or ".join(f"{name}(…).{output}" for output in function.outputs)
@@ -186,23 +178,38 @@ class _Reader:
             self.fail(tree, "two plain numbers never cross")
         return conditions.cross(name, left, right)
 
-    def _higher(self, tree: ast.Call) -> Node:
-        first, second = self._pair(tree, "on", '"1h"', "expression")
-        if self._on is not None:
-            self.fail(tree, "on(…) does not stand inside on(…)")
-        if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
-            self.fail(first, 'a timeframe is written as text, such as "1h"')
-        timeframe = self._timeframe(first, first.value)
-        self._on = tree
-        node = self.read(second)
-        self._on = None
+    def _form(self, tree: ast.Call, name: str) -> Node:
+        """Read `on`, `of` or `ha`: an expression on other candles."""
+        if name in self._within:
+            self.fail(tree, f"{name}(…) does not stand inside {name}(…)")
+        if "ha" in self._within:
+            self.fail(tree, f"{name}(…) does not stand inside ha(…), the other way round it does")
+        if tree.keywords or len(tree.args) != (1 if name == "ha" else 2):
+            self.fail(tree, f"write {FORMS[name][0]}")
+        where = tree.args[0]
+        timeframe = self._timeframe(where) if name == "on" else None
+        symbol = self._symbol(where) if name == "of" else ""
+        self._within.append(name)
+        node = self.read(tree.args[-1])
+        self._within.pop()
         if isinstance(node, Constant):
-            self.fail(second, "expected something that moves, this is a plain number")
-        return numeric.on_number(timeframe, node) if isinstance(node, Number) else _truth_on(timeframe, node)
+            self.fail(tree.args[-1], "expected something that moves, this is a plain number")
+        if name == "ha" and node.reads.wide:
+            self.fail(tree, "rank, percentile and breadth do not stand inside ha(…), the other way round they do")
+        if isinstance(node, Number):
+            return _number_on(node, timeframe, symbol)
+        return _truth_on(_true(node), timeframe, symbol)
 
-    def _timeframe(self, tree: ast.expr, text: str) -> Timeframe:
+    def _symbol(self, tree: ast.expr) -> str:
+        if not isinstance(tree, ast.Constant) or not isinstance(tree.value, str) or not is_symbol(tree.value):
+            self.fail(tree, 'a symbol is written as text, such as "BTC/USDT"')
+        return tree.value
+
+    def _timeframe(self, tree: ast.expr) -> Timeframe:
+        if not isinstance(tree, ast.Constant) or not isinstance(tree.value, str):
+            self.fail(tree, 'a timeframe is written as text, such as "1h"')
         try:
-            return parse_timeframe(text)
+            return parse_timeframe(tree.value)
         except InvalidMessageError as error:
             self.fail(tree, error.problem)
 
@@ -245,12 +252,29 @@ class _Reader:
         return conditions.compare([mark for mark in marks if mark], sides)
 
 
-def _truth_on(timeframe: Timeframe, node: Node) -> Node:
-    return conditions.on_truth(timeframe, node) if isinstance(node, Boolean) else node
+def _number_on(node: Number, timeframe: Timeframe | None, symbol: str) -> Number:
+    """Return a number on other candles: of a timeframe, of a symbol, or Heikin-Ashi ones."""
+    if timeframe:
+        return numeric.on_number(timeframe, node)
+    return across.of_number(symbol, node) if symbol else across.averaged_number(node)
+
+
+def _truth_on(node: Boolean, timeframe: Timeframe | None, symbol: str) -> Boolean:
+    """Return a condition on other candles."""
+    if timeframe:
+        return conditions.on_truth(timeframe, node)
+    return across.of_truth(symbol, node) if symbol else across.averaged_truth(node)
+
+
+def _true(node: Node) -> Boolean:
+    """Return what is no number as what it then is."""
+    if not isinstance(node, Boolean):
+        raise TypeError(f"{node.text} is neither a number nor a condition")
+    return node
 
 
 def _signature(name: str) -> str:
-    return FUNCTIONS[name].signature if name in FUNCTIONS else f'{name}("1h", …)' if name == "on" else f"{name}(a, b)"
+    return FUNCTIONS[name].signature if name in FUNCTIONS else FORMS[name][0] if name in FORMS else f"{name}(a, b)"
 
 
 _NOUNS: Final[dict[type[ast.expr], str]] = {

@@ -39,6 +39,11 @@ class Rule:
         """Return how many candles of the trader's own timeframe one decision reads."""
         return max(self.root.reads.bars, 1)
 
+    @property
+    def work(self) -> int:
+        """Return how many numbers one decision may look at per symbol."""
+        return self.root.reads.per_bar + self.root.reads.fixed
+
     def needs(self, base: Timeframe, bars: int = 1) -> dict[Timeframe, int]:
         """Return how many candles of each timeframe the decisions at the last `bars` boundaries read."""
         needs = {base: self.lookback + bars - 1}

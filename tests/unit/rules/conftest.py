@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from shared.domain.candles import CandleFrame
+from shared.domain.rules.definition import Condition, Parameter, Source, Word
 from shared.domain.rules.registry import FUNCTIONS, SERIES
 from shared.domain.timeframe import Timeframe
 
@@ -41,21 +42,32 @@ def frame() -> Callable[..., CandleFrame]:
     return random_frame
 
 
+def _argument(param: Parameter, length: int, source: str | None) -> str | None:
+    """Return what to write for a parameter, None to leave it out."""
+    if isinstance(param, Source):
+        return source if param.default else source or "hlc3"
+    if isinstance(param, Condition):
+        return "close > open"
+    if isinstance(param, Word):
+        return f'"{param.choices[length % len(param.choices)]}"' if param.choices else '"S1/USDT"'
+    return f"{param.name}={int(min(max(param.low, length), param.high))}" if param.whole else None
+
+
 def _call(name: str, length: int, source: str | None) -> str:
     function = FUNCTIONS[name]
     output = f".{function.outputs[length % len(function.outputs)]}" if function.outputs else ""
-    if name in ("psar", "engulfing"):
-        return f"{name}()"
-    if name == "macd":
-        return f"macd({source or 'close'}, {length}, {length + 3}, 3){output}"
-    return f"{name}({source + ', ' if source and function.series else ''}{length}){output}"
+    written = [_argument(param, length + place, source) for place, param in enumerate(function.params)]
+    by_name = [text for text in written if text and "=" in text]
+    by_place = [text for text in written if text and "=" not in text]
+    return f"{name}({', '.join(by_place + by_name)}){output}"
 
 
 def _numbers() -> st.SearchStrategy[str]:
     lengths = st.integers(2, 6)
+    numeric = [name for name, function in FUNCTIONS.items() if not function.condition]
     leaves = st.one_of(
         st.sampled_from(list(SERIES)),
-        st.builds(_call, st.sampled_from(list(FUNCTIONS)), lengths, st.none() | st.sampled_from(list(SERIES))),
+        st.builds(_call, st.sampled_from(numeric), lengths, st.none() | st.sampled_from(list(SERIES))),
     )
     return st.recursive(
         leaves,
@@ -77,6 +89,8 @@ def _conditions() -> st.SearchStrategy[str]:
         st.builds("(1 < {} <= {})".format, numbers, numbers),
         st.builds("{}({}, {})".format, st.sampled_from(("crosses_above", "crosses_below")), numbers, numbers),
     )
+    flags = [name for name, function in FUNCTIONS.items() if function.condition]
+    plain = st.one_of(plain, st.builds(_call, st.sampled_from(flags), st.integers(2, 6), st.none()))
     higher = st.builds('on("5m", {})'.format, plain)
     return st.recursive(
         plain | higher,

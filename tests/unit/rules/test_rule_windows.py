@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.candles import CandleFrame
@@ -97,6 +97,7 @@ def test_the_future_changes_nothing(data: st.DataObject, rules: st.SearchStrateg
 @given(data=st.data())
 def test_other_symbols_change_nothing(data: st.DataObject, rules: st.SearchStrategy[str], frame: Frames) -> None:
     rule = compile_rule(data.draw(rules))
+    assume(not rule.root.reads.wide and "S1/USDT" not in rule.text)  # across the market, others are the point
     candles = frame(symbols=7, bars=BARS, seed=2)
     some = data.draw(st.lists(st.sampled_from(candles.symbols), min_size=1, max_size=7, unique=True))
     everybody, all_leaves = judged(rule, market_of(candles), candles.close_time, 3)

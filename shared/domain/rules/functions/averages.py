@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, factor, length
+from shared.domain.rules.definition import Arguments, Function, factor, length, series
 from shared.domain.rules.folds import deviation, mean, ramp_mean, sma
 from shared.domain.rules.indicators import Input, Recipe, call
 from shared.domain.rules.kernels import ema_weights
@@ -15,24 +15,30 @@ SMA = Function(
     name="sma",
     doc="simple moving average",
     formula="mean of the last n values",
-    params=(length(),),
-    series="close",
+    params=(
+        series(),
+        length(),
+    ),
     build=lambda a: mean(a.source, a["length"]),
 )
 EMA = Function(
     name="ema",
     doc="exponential moving average",
     formula="α = 2/(n+1), seeded with the mean of n values, over floor(3.45 (n+1)) candles",
-    params=(length(),),
-    series="close",
+    params=(
+        series(),
+        length(),
+    ),
     build=lambda a: linear(a.source, ema_weights, a["length"]),
 )
 WMA = Function(
     name="wma",
     doc="linearly weighted moving average",
     formula="weights 1 … n, newest heaviest",
-    params=(length(),),
-    series="close",
+    params=(
+        series(),
+        length(),
+    ),
     build=lambda a: ramp_mean(a.source, a["length"]),
 )
 
@@ -70,8 +76,7 @@ MACD = Function(
     name="macd",
     doc="moving average convergence/divergence",
     formula="macd = ema(fast) - ema(slow), signal = ema of macd, histogram = macd - signal",
-    params=(length(12, name="fast"), length(26, name="slow"), length(9, name="signal")),
-    series="close",
+    params=(series(), length(12, name="fast"), length(26, name="slow"), length(9, name="signal")),
     outputs=("macd", "signal", "histogram"),
     check=lambda p: None if p["fast"] < p["slow"] else f"fast is below slow, got {p['fast']:g} and {p['slow']:g}",
     build=_macd,
@@ -80,17 +85,19 @@ STDEV = Function(
     name="stdev",
     doc="standard deviation",
     formula="population: divided by n",
-    params=(length(low=2),),
-    series="close",
+    params=(
+        series(),
+        length(low=2),
+    ),
     build=lambda a: deviation(a.source, a["length"]),
 )
 
 
 def _bbands(a: Arguments) -> Recipe:
-    bars, width = a["length"], a.params["width"] * (1 if a.output == "upper" else -1)
+    bars, width = a["length"], a.factor("width") * (1 if a.output == "upper" else -1)
     if a.output == "middle":
         return mean(a.source, bars)
-    wide = call(f"stdev({a.source.text}, {bars})", STDEV.build(a))
+    wide = call(f"stdev({a.source.text}, {bars})", deviation(a.source, bars))
     return Recipe((Input(wide, 1), Input(sma(a.source, bars), 1)), lambda x, _: x[1] + width * x[0])
 
 
@@ -98,8 +105,7 @@ BBANDS = Function(
     name="bbands",
     doc="Bollinger bands",
     formula="sma(n) ± width × stdev(n)",
-    params=(length(20, low=2), factor("width", 2.0, high=100.0)),
-    series="close",
+    params=(series(), length(20, low=2), factor("width", 2.0, high=100.0)),
     outputs=("upper", "middle", "lower"),
     build=_bbands,
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, length
+from shared.domain.rules.definition import Arguments, Function, length, series
 from shared.domain.rules.folds import highest, lowest, sma
 from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along, call
 from shared.domain.rules.kernels import equal_weights, in_parts, rolling, weighted, wilder_weights
@@ -28,8 +28,10 @@ RSI = Function(
     name="rsi",
     doc="relative strength index, 0 to 100",
     formula="Wilder 1978: 100 G/(G+L), averages with α = 1/n; no value when nothing moved (TA-Lib says 0)",
-    params=(length(14, low=2),),
-    series="close",
+    params=(
+        series(),
+        length(14, low=2),
+    ),
     build=lambda a: _rsi(a.source, a["length"]),
 )
 
@@ -38,16 +40,20 @@ HIGHEST = Function(
     name="highest",
     doc="largest of the last n values",
     formula="this candle included; highest(20)[1] leaves it out",
-    params=(length(),),
-    series="high",
+    params=(
+        series("high"),
+        length(),
+    ),
     build=lambda a: Recipe((Input(highest(a.source, a["length"]), 1),), lambda x, _: x[0]),
 )
 LOWEST = Function(
     name="lowest",
     doc="smallest of the last n values",
     formula="this candle included; lowest(20)[1] leaves it out",
-    params=(length(),),
-    series="low",
+    params=(
+        series("low"),
+        length(),
+    ),
     build=lambda a: Recipe((Input(lowest(a.source, a["length"]), 1),), lambda x, _: x[0]),
 )
 
@@ -92,8 +98,7 @@ STOCHRSI = Function(
     name="stochrsi",
     doc="where rsi stands in its own range, 0 to 100",
     formula="k = 100 (rsi - lowest)/(highest - lowest) over the window, d = sma of k (Chande and Kroll 1994)",
-    params=(length(14, low=2), length(14, name="window", low=2), length(3, name="signal")),
-    series="close",
+    params=(series(), length(14, low=2), length(14, name="window", low=2), length(3, name="signal")),
     outputs=("k", "d"),
     build=_stochrsi,
 )
@@ -138,8 +143,10 @@ ROC = Function(
     name="roc",
     doc="rate of change in percent",
     formula="100 (x/x[n] - 1)",
-    params=(length(10),),
-    series="close",
+    params=(
+        series(),
+        length(10),
+    ),
     build=lambda a: Recipe(
         (Input(a.source, a["length"] + 1),),
         lambda x, k: 100.0 * (x[0][:, -k:] / x[0][:, :k] - 1.0),
@@ -149,8 +156,10 @@ CHANGE = Function(
     name="change",
     doc="difference to n candles ago",
     formula="x - x[n]",
-    params=(length(1),),
-    series="close",
+    params=(
+        series(),
+        length(1),
+    ),
     build=lambda a: Recipe((Input(a.source, a["length"] + 1),), lambda x, k: x[0][:, -k:] - x[0][:, :k]),
 )
 

@@ -72,7 +72,7 @@ PSAR_PATH = 200  # from acceleration 0.01 up, 2,500 of 2,500 random walks had me
 
 
 def _psar(a: Arguments) -> Recipe:
-    acceleration, maximum = a.params["acceleration"], a.params["maximum"]
+    acceleration, maximum = a.factor("acceleration"), a.factor("maximum")
 
     def compute(arrays: list[Floats], k: int) -> Floats:
         high, low = (np.ascontiguousarray(prices) for prices in arrays)

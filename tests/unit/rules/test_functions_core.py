@@ -1,6 +1,6 @@
 """Every function against TA-Lib on exactly the candles it reads, and against numbers worked out by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,26 +9,8 @@ import talib
 
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
-from shared.domain.rules.indicators import ANCHOR_BARS, Anchored
-from shared.domain.rules.registry import FUNCTIONS
 from shared.domain.timeframe import Timeframe
-
-Columns = Mapping[str, Floats]
-BARS = 300
-
-
-def longest(frame: Callable[..., CandleFrame], expression: str, *, symbols: int, seed: int) -> CandleFrame:
-    """Return random candles at whose last one the path of the expression is as long as it ever is."""
-    (leaf,) = compile_rule(f"{expression} > 0").leaves
-    path = leaf.path if isinstance(leaf, Anchored) else 0
-    return frame(symbols=symbols, bars=BARS, seed=seed, start=(path - BARS - 1) % ANCHOR_BARS * Timeframe.M1.ms)
-
-
-def last(expression: str, frame: CandleFrame) -> Floats:
-    """Return an expression's value for each symbol at the last candle of a frame."""
-    rule = compile_rule(f"{expression} > 0")
-    view = Market({frame.timeframe: frame}).view(frame.timeframe, frame.close_time)
-    return rule.values(view)[rule.leaves[0].text][:, -1]
+from tests.unit.rules.golden import BARS, Columns, check_golden, last, tail
 
 
 def ema_line(x: Floats, length: int, bars: int) -> Floats:
@@ -65,11 +47,6 @@ def adx(c: Columns) -> float:
     for value in dx[14:]:
         average = (average * 13 + value) / 14
     return average
-
-
-def tail(bars: int, function: Callable[..., Floats], *names: str, **params: float) -> Callable[[Columns], float]:
-    """Return TA-Lib's last value over the last `bars` candles."""
-    return lambda c: function(*(np.ascontiguousarray(c[name][-bars:]) for name in names), **params)[-1]
 
 
 def bollinger(c: Columns) -> float:
@@ -115,19 +92,8 @@ GOLDEN: dict[str, Callable[[Columns], float]] = {
 
 
 @pytest.mark.parametrize("expression", GOLDEN)
-def test_a_function_is_what_ta_lib_says_on_the_candles_it_reads(
-    expression: str, frame: Callable[..., CandleFrame]
-) -> None:
-    candles = longest(frame, expression, symbols=8, seed=3)
-    got = last(expression, candles)
-    for row in range(8):
-        columns = {name: np.ascontiguousarray(candles.column(name)[row]) for name in COLUMNS}
-        tolerance = 1e-9 * min(float(columns["close"][-1]), 1.0)
-        assert got[row] == pytest.approx(GOLDEN[expression](columns), rel=1e-9, abs=tolerance), (expression, row)
-
-
-def test_every_function_has_a_golden_test() -> None:
-    assert {expression.split("(")[0] for expression in GOLDEN} == set(FUNCTIONS)
+def test_a_function_is_what_ta_lib_says_on_the_candles_it_reads(expression: str) -> None:
+    check_golden(expression, GOLDEN[expression])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""Every word of the language is described, compiles, and is held to numbers somebody worked out."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from shared.domain.rules import compile_rule, reference
+from shared.domain.rules.registry import FAMILIES, FUNCTIONS
+
+FAMILY_TESTS = sorted(path.stem for path in Path(__file__).parent.glob("test_functions_*.py"))
+
+
+def test_every_function_has_a_golden_test() -> None:
+    tested = {
+        expression.split("(")[0]
+        for name in FAMILY_TESTS
+        for expression in import_module(f"tests.unit.rules.{name}").GOLDEN
+    }
+    assert tested == set(FUNCTIONS)
+
+
+def test_no_two_functions_share_a_name() -> None:
+    names = [function.name for family in FAMILIES.values() for function in family]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("entry", reference(), ids=lambda entry: entry.name)
+def test_every_word_is_described_and_its_example_compiles(entry: object) -> None:
+    entry = next(known for known in reference() if known == entry)
+    assert entry.doc
+    assert entry.signature.startswith(entry.name) or entry.name == "[]"
+    if entry.example:
+        example = entry.example if entry.gives == "condition" else f"{entry.example} > {entry.example}[1]"
+        compile_rule(example)
+        assert entry.lookback >= 1
