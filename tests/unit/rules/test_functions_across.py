@@ -22,7 +22,7 @@ def closes(*rows: list[float]) -> Market:
 def value(expression: str, market: Market, **options: object) -> list[float]:
     rule = compile_rule(f"{expression} >= 0")
     view = market.view(M1, market.frames[M1].close_time, **options)  # type: ignore[arg-type]
-    return rule.values(view)[rule.leaves[0].text][:, -1].tolist()
+    return list(map(float, rule.values(view)[rule.leaves[0].text][:, -1]))
 
 
 NAN = float("nan")
