@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shared.domain.candles import Bools
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
-from shared.domain.rules import MAX_LOOKBACK, Market, Rule, RuleError, Truth, View, compile_rule
+from shared.domain.rules import MAX_LOOKBACK, Market, Peers, Rule, RuleError, Truth, View, compile_rule
 from shared.domain.rules.nodes import Boolean
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
@@ -63,7 +63,12 @@ def compile_trader(trader: Trader, *, timeframes: Sequence[Timeframe] = ALL_TIME
     volume = volume_condition(trader.universe, timeframes)
     needs = rule.needs(trader.timeframe, bars)
     for timeframe, span in volume.reads.higher.items() if volume else ():
-        needs[timeframe] = max(needs.get(timeframe, 0), span.reach)
+        # A rule across the market asks who belonged at every bar it looks at, any other only who belongs now.
+        older_ms = max(known.ms * count for known, count in needs.items()) if rule.wide else 0
+        count = span.reach + -(-older_ms // timeframe.ms)
+        if count > MAX_LOOKBACK:
+            raise RuleError(f"the universe's volume looks back {count:,} {timeframe} candles, at most {MAX_LOOKBACK:,}")
+        needs[timeframe] = max(needs.get(timeframe, 0), count)
     symbols = f"{trader.universe} {volume.text if volume else ''}"
     return CompiledTrader(trader=trader, rule=rule, volume=volume, needs=needs, symbols=symbols)
 
@@ -80,6 +85,21 @@ class Members:
     def count(self) -> int:
         """Return how many (symbol, bar) pairs are looked at."""
         return int(np.count_nonzero(self.inside)) + self.absent
+
+
+def peers(universe: Universe, volume: Boolean | None, symbols: Sequence[str]) -> Peers:
+    """Return who belongs to a universe, for the functions that look across the market; unknown volume is outside."""
+    named = np.array([is_member(universe, symbol) for symbol in symbols], dtype=np.bool_)[:, None]
+
+    def inside(view: View, bars: int) -> Bools:
+        everyone = np.repeat(named, bars, axis=1)
+        if volume is None:
+            return everyone
+        with np.errstate(all="ignore"):
+            enough = volume.truth(view, bars)
+        return everyone & enough.yes & enough.known
+
+    return inside
 
 
 def members(view: View, symbols: Sequence[str], universe: Universe, volume: Boolean | None, bars: int = 1) -> Members:
@@ -160,11 +180,14 @@ class _Boundary:
     """One boundary for many traders: shares views, universes and the truth of equal rules."""
 
     def __init__(self, market: Market, timeframe: Timeframe, close_time: int) -> None:
+        self._market = market
+        self._timeframe = timeframe
         self._view = market.view(timeframe, close_time)
+        self._views: dict[str, View] = {}
         self._symbols = market.frames[timeframe].symbols
         self._time = close_time
         self._prices = self._view.price()[:, 0]
-        self._triggers: dict[tuple[str, Edge], tuple[Bools, Bools | None]] = {}
+        self._triggers: dict[tuple[str, Edge, str], tuple[Bools, Bools | None]] = {}
         self._groups: dict[str, _Group] = {}
 
     def group(self, compiled: CompiledTrader) -> _Group:
@@ -175,18 +198,29 @@ class _Boundary:
             group = self._groups[compiled.symbols] = _Group.of(found)
         return group
 
-    def _trigger(self, rule: Rule, edge: Edge) -> tuple[Bools, Bools | None]:
+    def _seen(self, compiled: CompiledTrader) -> View:
+        """Return the view a trader looks at: everybody's, or its universe's where the rule looks across the market."""
+        if not compiled.rule.wide:
+            return self._view
+        view = self._views.get(compiled.symbols)
+        if view is None:
+            among = peers(compiled.trader.universe, compiled.volume, self._symbols)
+            view = self._views[compiled.symbols] = self._market.view(self._timeframe, self._time, peers=among)
+        return view
+
+    def _trigger(self, compiled: CompiledTrader) -> tuple[Bools, Bools | None]:
         """Return where a rule triggers now, and where that is unknown (None when it is known everywhere)."""
-        key = (rule.rule_hash, edge)
+        rule, edge = compiled.rule, compiled.trader.edge
+        key = (rule.rule_hash, edge, compiled.symbols if rule.wide else "")
         if key not in self._triggers:
-            yes, unknown = triggers(rule.truth(self._view, truth_bars(edge, 0)), edge)
+            yes, unknown = triggers(rule.truth(self._seen(compiled), truth_bars(edge, 0)), edge)
             self._triggers[key] = (yes[:, -1], None if unknown is None else unknown[:, -1])
         return self._triggers[key]
 
     def fire(self, compiled: CompiledTrader, group: _Group) -> tuple[NDArray[np.intp], int]:
         """Return the rows at which a trader fires, and how many of its symbols are insufficient."""
         trader = compiled.trader
-        yes, unknown = self._trigger(compiled.rule, trader.edge)
+        yes, unknown = self._trigger(compiled)
         rows = (yes & group.certain).nonzero()[0]
         insufficient = group.insufficient
         if unknown is not None:
@@ -200,12 +234,12 @@ class _Boundary:
     def _after_quiet(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> Truth:
         """Return which of the triggering rows had enough quiet before; only those few are looked at further back."""
         trader = compiled.trader
-        truth = compiled.rule.truth(self._view.of(rows), truth_bars(trader.edge, trader.cooldown_bars))
+        truth = compiled.rule.truth(self._seen(compiled).of(rows), truth_bars(trader.edge, trader.cooldown_bars))
         return firings(triggers(truth, trader.edge), trader.cooldown_bars)
 
     def signals(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> list[Signal]:
         """Return the signals of the rows at which a trader fires."""
-        leaves = compiled.rule.values(self._view)
+        leaves = compiled.rule.values(self._seen(compiled))
         columns = [cells[:, -1].take(rows).tolist() for cells in leaves.values()]
         return [
             make_signal(

@@ -1,12 +1,12 @@
 """Where a trader would have fired: the same rule, edge, cool-down and universe, over the candles of the past."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from shared.domain.decision import CompiledTrader, Decision, make_signal, members
+from shared.domain.decision import CompiledTrader, Decision, make_signal, members, peers
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
 from shared.domain.rules import Market
@@ -26,8 +26,10 @@ class HistoryPage:
     until: int | None
 
 
-def history(trader: CompiledTrader, market: Market, *, since: int, until: int, limit: int) -> HistoryPage:
-    """Return the firings at boundaries in `[since, until]` (epoch ms), newest first.
+def history(
+    trader: CompiledTrader, market: Market, *, since: int, until: int, limit: int, symbol: str | None = None
+) -> HistoryPage:
+    """Return the firings at boundaries in `[since, until]` (epoch ms), newest first, of one symbol or all.
 
     A page ends after the boundary that brings it to `limit`, so that it never splits one.
     """
@@ -36,7 +38,7 @@ def history(trader: CompiledTrader, market: Market, *, since: int, until: int, l
         raise InvalidMessageError("timeframe", f"needs {', '.join(missing)} candles, which the market does not hold")
     found: list[Signal] = []
     evaluations = insufficient = 0
-    for close_time, decision in _backwards(trader, market, since, until):
+    for close_time, decision in _backwards(trader, market, since, until, symbol):
         found += decision.signals
         evaluations += decision.evaluations
         insufficient += decision.insufficient
@@ -51,7 +53,9 @@ def history(trader: CompiledTrader, market: Market, *, since: int, until: int, l
     return HistoryPage(firings=tuple(found), evaluations=evaluations, insufficient=insufficient, until=None)
 
 
-def _backwards(trader: CompiledTrader, market: Market, since: int, until: int) -> Iterator[tuple[int, Decision]]:
+def _backwards(
+    trader: CompiledTrader, market: Market, since: int, until: int, symbol: str | None
+) -> Iterator[tuple[int, Decision]]:
     """Yield what the trader decided at each boundary the market holds, newest first."""
     timeframe = trader.trader.timeframe
     frame = market.frames[timeframe]
@@ -62,18 +66,23 @@ def _backwards(trader: CompiledTrader, market: Market, since: int, until: int) -
     block = max(BLOCK // len(frame.symbols), 1)
     while newest >= oldest:
         bars = min(block, (newest - oldest) // timeframe.ms + 1)
-        yield from _block(trader, market, newest, bars)
+        yield from _block(trader, market, newest, bars, symbol)
         newest -= bars * timeframe.ms
 
 
-def _block(compiled: CompiledTrader, market: Market, newest: int, bars: int) -> Iterator[tuple[int, Decision]]:
+def _block(
+    compiled: CompiledTrader, market: Market, newest: int, bars: int, symbol: str | None
+) -> Iterator[tuple[int, Decision]]:
     """Yield the decisions of the last `bars` boundaries up to one, newest first."""
-    trader = compiled.trader
-    view = market.view(trader.timeframe, newest)
+    trader, universe = compiled.trader, compiled.trader.universe
     symbols = market.frames[trader.timeframe].symbols
+    among = peers(universe, compiled.volume, symbols) if compiled.rule.wide else None
+    view = market.view(trader.timeframe, newest, peers=among)
     truth = compiled.rule.truth(view, truth_bars(trader.edge, trader.cooldown_bars) + bars - 1)
     fired = firings(triggers(truth, trader.edge), trader.cooldown_bars)
-    group = members(view, symbols, trader.universe, compiled.volume, bars)
+    if symbol is not None:
+        universe = replace(universe, include=(symbol,))
+    group = members(view, symbols, universe, compiled.volume, bars)
     yes = fired.yes & group.inside & ~group.unknown
     unknown = (~fired.known & group.inside) | group.unknown
     prices, values = view.price(bars), compiled.rule.values(view, bars) if yes.any() else {}

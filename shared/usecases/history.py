@@ -1,7 +1,5 @@
 """Say where a trader would have fired over the log's history."""
 
-from dataclasses import replace
-
 from shared.domain.errors import InvalidMessageError
 from shared.domain.history import HistoryPage, history
 from shared.domain.rules import Market
@@ -22,10 +20,8 @@ def trader_history(
     limit: int,
 ) -> HistoryPage:
     """Return a page of firings at boundaries in `[since, until]` (epoch ms; None is the log's end), newest first."""
-    if symbol is not None:
-        if not is_member(trader.universe, symbol):
-            raise InvalidMessageError("symbol", f"{symbol} is not in the trader's universe")
-        trader = replace(trader, universe=replace(trader.universe, include=(symbol,)))
+    if symbol is not None and not is_member(trader.universe, symbol):
+        raise InvalidMessageError("symbol", f"{symbol} is not in the trader's universe")
     compiled = compile_for(trader, venues)
     depth = next(venue.log_depth for venue in venues.enabled() if venue.venue == trader.venue)
     market = Market({timeframe: candles.frame(trader.venue, timeframe, bars=depth) for timeframe in compiled.needs})
@@ -37,4 +33,5 @@ def trader_history(
         since=0 if since is None else since,
         until=newest if until is None else min(until, newest),
         limit=limit,
+        symbol=symbol,
     )

@@ -40,6 +40,11 @@ class Rule:
         return max(self.root.reads.bars, 1)
 
     @property
+    def wide(self) -> bool:
+        """Tell whether the rule looks across the market, so that its truth depends on the universe."""
+        return self.root.reads.wide
+
+    @property
     def work(self) -> int:
         """Return how many numbers one decision may look at per symbol."""
         return self.root.reads.per_bar + self.root.reads.fixed

@@ -51,6 +51,40 @@ def test_live_and_history_fire_alike(data: st.DataObject, rules: st.SearchStrate
     assert page.insufficient == sum(d.insufficient for d in live)
 
 
+def test_a_rule_across_the_market_sees_its_universe_alike_live_and_in_history(frame: Frames) -> None:
+    candles = frame(symbols=6, bars=600, seed=3)
+    market = market_of(candles)
+    volumes = market.frames[M5].values[QUOTE_VOLUME]
+    universe = Universe(min_quote_volume_24h=float(np.median(volumes[:, -288:].sum(axis=1))), exclude=("S5/USDT",))
+    one = compile_trader(
+        trader("sma(rank(roc(5)), 3) < 3 and breadth(close > open) > 0.4", edge=Edge.LEVEL, universe=universe),
+        timeframes=(M1, M5),
+    )
+    long = Market(
+        {M1: candles, M5: resample(frame(symbols=6, bars=3_000, seed=3, start=candles.close_time - 3_000 * M1.ms), M5)}
+    )
+    times = [int(time) + M1.ms for time in candles.open_times[-20:]]
+    live = [
+        decide([one], Market({tf: long.frames[tf].until(t).tail(n) for tf, n in one.needs.items()}), M1, t)
+        for t in times
+    ]
+    page = history(one, long, since=times[0], until=times[-1], limit=1_000)
+    assert sorted(page.firings, key=key) == sorted((s for d in live for s in d.signals), key=key)
+    assert page.firings
+    of_one = history(one, long, since=times[0], until=times[-1], limit=1_000, symbol=page.firings[0].symbol)
+    assert of_one.firings == tuple(s for s in page.firings if s.symbol == page.firings[0].symbol)
+
+
+def test_two_universes_rank_apart(frame: Frames) -> None:
+    candles = frame(symbols=3, bars=30)
+    everybody = compiled("rank(close) == 1", edge=Edge.LEVEL, trader_id="all")
+    best = decide([everybody], market_of(candles), M1, candles.close_time).signals[0].symbol
+    others = compiled("rank(close) == 1", edge=Edge.LEVEL, trader_id="others", universe=Universe(exclude=(best,)))
+    signals = decide([everybody, others], market_of(candles), M1, candles.close_time).signals
+    assert [signal.trader_id for signal in signals] == ["all", "others"]
+    assert signals[0].symbol == best != signals[1].symbol
+
+
 def key(signal: Signal) -> tuple[int, str]:
     return signal.close_time, signal.symbol
 
