@@ -10,7 +10,7 @@ ARGS ?=
 GROUPS := functions api collector desk dev
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint check bench fmt lock clean
+.PHONY: help setup demo test lint check bench fmt docs lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench: setup ## Measure, print tables, write bench/out/*.json
 fmt: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup ## Write the reference of the rule language into docs/rules.md
+	$(BIN)/python -m desk.rules_reference
 
 lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	for group in $(GROUPS); do \

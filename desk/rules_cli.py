@@ -50,22 +50,14 @@ def _console() -> "Console":
 
 @app.command("list")
 def list_words(as_json: AsJson = False) -> None:
-    """List every series and function with its signature and one line."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    """List every series and function with its signature, its meaning, how many candles it reads, and its formula."""
+    from desk.rules_reference import table
     from shared.domain.rules import reference
 
-    words = reference()
     if as_json:
-        _print_json([asdict(word) for word in words])
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in ("write", "meaning", "formula"):
-        table.add_column(name, overflow="fold")
-    for word in words:
-        table.add_row(escape(word.signature), escape(word.doc), escape(word.formula))
-    _console().print(table)
+        _print_json([asdict(word) for word in reference()])
+    else:
+        _console().print(table())
 
 
 @app.command()

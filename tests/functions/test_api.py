@@ -121,6 +121,19 @@ def test_a_deleted_trader_is_gone_and_its_signals_stay(desk: DeskInMemory) -> No
     assert len(desk.database.signals) == 1
 
 
+def test_every_word_of_the_rule_language_is_listed(desk: DeskInMemory) -> None:
+    items = {item["name"]: item for item in call("GET", "/api/v1/rules/functions").body["items"]}
+    assert items["stochrsi"]["outputs"] == ["k", "d"]
+    assert [(a["name"], a["kind"], a["default"]) for a in items["rsi"]["arguments"]] == [
+        ("source", "series", "close"),
+        ("length", "whole number", "14"),
+    ]
+    assert items["session"]["gives"] == "condition"
+    assert "london" in items["session"]["arguments"][0]["choices"]
+    assert items["rsi"]["lookback"] == 97
+    assert call("GET", "/api/v1/rules/functions", user=None).status == 401
+
+
 def test_candles_are_the_newest_ascending(desk: DeskInMemory) -> None:
     for price in (1.0, 2.0, 3.0):
         desk.minute(BTC=price)

@@ -76,7 +76,8 @@ class Word:
     @property
     def signature(self) -> str:
         """Return how the parameter is written."""
-        return f'"{self.name}"' if self.default is None else f'{self.name}="{self.default}"'
+        wanted = "|".join(self.choices) if len(self.choices) <= 6 else ""
+        return f'"{wanted or self.name}"' if self.default is None else f'{self.name}="{self.default}"'
 
 
 Parameter = Param | Source | Condition | Word
