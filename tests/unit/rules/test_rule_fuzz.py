@@ -67,7 +67,7 @@ def _drop(r: random.Random, text: str, _: list[str]) -> str:
 
 def _insert(r: random.Random, text: str, _: list[str]) -> str:
     place = r.randrange(len(text) + 1)
-    return text[:place] + r.choice((*WORDS, *MARKS)) + text[place:]
+    return f"{text[:place]}{r.choice((*WORDS, *MARKS))}{text[place:]}"
 
 
 def _splice(r: random.Random, text: str, rules: list[str]) -> str:
