@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NoReturn
 
 from shared.domain.rules.indicators import Recipe
@@ -175,3 +176,15 @@ def factor(name: str, default: float, *, low: float = 0.0, high: float = MAX_NUM
 def series(default: str = "close") -> Source:
     """Return the usual leading parameter: a series that may be left out."""
     return Source(default=default)
+
+
+def ordered(*names: str) -> Callable[[Mapping[str, float]], str | None]:
+    """Return the check that some parameters grow from the first to the last."""
+
+    def check(params: Mapping[str, float]) -> str | None:
+        for small, large in pairwise(names):
+            if params[small] >= params[large]:
+                return f"{small} is below {large}, got {params[small]:g} and {params[large]:g}"
+        return None
+
+    return check

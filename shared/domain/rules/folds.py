@@ -59,13 +59,14 @@ def lowest(node: Number, length: int) -> Folded:
     return folded("smallest", _smallest, node, length)
 
 
-def _distance(node: Number, length: int) -> Folded:
+def distance(node: Number, length: int) -> Folded:
+    """Return Σ (xₐ − x₀), with xₐ the value a bars ago: n times how far the mean lies above the newest value."""
     return folded("distance", lambda windows: _totals(_apart(windows)), node, length)
 
 
 def mean(node: Number, length: int) -> Recipe:
     """Return the mean of the last `length` values: x₀ + Σ (xₐ − x₀) / n, with xₐ the value a bars ago."""
-    inputs = (Input(_distance(node, length), 1), Input(node, 1))
+    inputs = (Input(distance(node, length), 1), Input(node, 1))
     return Recipe(inputs, lambda x, _: x[1] + x[0] / length)
 
 
@@ -92,4 +93,4 @@ def deviation(node: Number, length: int) -> Recipe:
         variance = squares / length - np.square(distance / length)
         return np.sqrt(np.maximum(variance, 0.0))
 
-    return Recipe((Input(folded("squares", _squares, node, length), 1), Input(_distance(node, length), 1)), compute)
+    return Recipe((Input(folded("squares", _squares, node, length), 1), Input(distance(node, length), 1)), compute)

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from shared.domain.candles import Floats
+from shared.domain.candles import Bools, Floats
 from shared.domain.rules.indicators import Call, Input, Recipe, call
-from shared.domain.rules.kernels import over_steps, weighted
+from shared.domain.rules.kernels import ema_weights, over_steps, weighted, wilder_weights
 from shared.domain.rules.nodes import SERIES, Number
 
 HIGH, LOW, CLOSE, VOLUME = (SERIES[name] for name in ("high", "low", "close", "volume"))
@@ -69,3 +69,24 @@ def linear(source: Number, make: Callable[..., Floats], *lengths: int) -> Recipe
 
     inputs = (Input(steps(source), window), Input(source, 1)) if gain else (Input(steps(source), window),)
     return Recipe(inputs, compute)
+
+
+def ema(source: Number, length: int) -> Call:
+    """Return the exponential moving average."""
+    return call(f"ema({source.text}, {length})", linear(source, ema_weights, length))
+
+
+def wilder(source: Number, length: int) -> Recipe:
+    """Return Wilder's average: α = 1/n."""
+    weights = wilder_weights(length)
+    return Recipe((Input(source, len(weights)),), lambda x, k: weighted(x[0], weights, k))
+
+
+def atr(length: int) -> Call:
+    """Return the average true range."""
+    return call(f"atr({length})", wilder(true_range(), length))
+
+
+def flag(holds: Bools, *known: Floats) -> Floats:
+    """Return 1 where something holds and 0 where it does not, no value where one of the numbers behind it has none."""
+    return np.where(np.isnan(sum(known, start=np.float64(0.0))), np.nan, holds)

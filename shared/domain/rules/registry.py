@@ -3,15 +3,35 @@
 from typing import Final
 
 from shared.domain.rules.definition import Function
-from shared.domain.rules.functions import across, averages, clock, momentum, volume
+from shared.domain.rules.functions import (
+    across,
+    averages,
+    clock,
+    momentum,
+    order_flow,
+    patterns,
+    statistics,
+    structure,
+    trend,
+    volatility,
+    volume,
+    volume_price,
+)
 from shared.domain.rules.nodes import SERIES as COLUMN_SERIES
 from shared.domain.rules.nodes import Number
 from shared.domain.rules.parts import HL2, HLC3, OHLC4
 
 FAMILIES: Final[dict[str, tuple[Function, ...]]] = {
     "averages": averages.FUNCTIONS,
+    "trend": trend.FUNCTIONS,
     "momentum": momentum.FUNCTIONS,
+    "volatility": volatility.FUNCTIONS,
     "volume": volume.FUNCTIONS,
+    "volume and price": volume_price.FUNCTIONS,
+    "order flow": order_flow.FUNCTIONS,
+    "candlesticks": patterns.FUNCTIONS,
+    "structure": structure.FUNCTIONS,
+    "statistics": statistics.FUNCTIONS,
     "across the market": across.FUNCTIONS,
     "time": clock.FUNCTIONS,
 }

@@ -49,13 +49,14 @@ def _argument(param: Parameter, length: int, source: str | None) -> str | None:
     if isinstance(param, Condition):
         return "close > open"
     if isinstance(param, Word):
-        return f'"{param.choices[length % len(param.choices)]}"' if param.choices else '"S1/USDT"'
+        return f'{param.name}="{param.choices[length % len(param.choices)] if param.choices else "S1/USDT"}"'
     return f"{param.name}={int(min(max(param.low, length), param.high))}" if param.whole else None
 
 
 def _call(name: str, length: int, source: str | None) -> str:
     function = FUNCTIONS[name]
     output = f".{function.outputs[length % len(function.outputs)]}" if function.outputs else ""
+    # Lengths grow from left to right, which is the order that functions with a fast and a slow one ask for.
     written = [_argument(param, length + place, source) for place, param in enumerate(function.params)]
     by_name = [text for text in written if text and "=" in text]
     by_place = [text for text in written if text and "=" not in text]

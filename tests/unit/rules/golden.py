@@ -15,11 +15,11 @@ Columns = Mapping[str, Floats]
 BARS = 300
 
 
-def longest(expression: str, *, symbols: int, seed: int) -> CandleFrame:
+def longest(expression: str, *, symbols: int, seed: int, bars: int = BARS) -> CandleFrame:
     """Return random candles at whose last one the path of the expression is as long as it ever is."""
     (leaf, *_) = compile_rule(f"{expression} > 0").leaves
     path = leaf.path if isinstance(leaf, Anchored) else 0
-    return random_frame(symbols=symbols, bars=BARS, seed=seed, start=(path - BARS - 1) % ANCHOR_BARS * Timeframe.M1.ms)
+    return random_frame(symbols=symbols, bars=bars, seed=seed, start=(path - bars - 1) % ANCHOR_BARS * Timeframe.M1.ms)
 
 
 def last(expression: str, frame: CandleFrame) -> Floats:

@@ -67,7 +67,7 @@ REFUSALS = {
     "atr(close, 14) > 1": "atr takes fewer arguments",
     "atr(close) > 1": "atr reads candles by itself",
     "macd(26, 12).macd > 0": "fast is below slow",
-    "bbands(20, -1).upper > close": "width is between 0 and 100",
+    "bbands(20, -1).upper > close": "width is between 0.01 and 100",
     "ema(300) > 1": "looks back 1,038 candles, at most 1,000",
     "sma(close, 999)[2] > 1": "looks back 1,001 candles",
     "highest(stdev(close, 500), 500) > 1": "numbers a symbol",

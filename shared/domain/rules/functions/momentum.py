@@ -1,16 +1,14 @@
 """How fast and how one-sidedly prices move."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, length, series
-from shared.domain.rules.folds import highest, lowest, sma
-from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along, call
+from shared.domain.rules.definition import Arguments, Function, length, ordered, series
+from shared.domain.rules.folds import highest, lowest, sma, total
+from shared.domain.rules.indicators import Call, Input, Recipe, call
 from shared.domain.rules.kernels import equal_weights, in_parts, rolling, weighted, wilder_weights
 from shared.domain.rules.nodes import Number
-from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, each_bar, sizes, steps
+from shared.domain.rules.parts import CLOSE, HIGH, HL2, HLC3, LOW, each_bar, ema, sizes, steps, true_range, wilder
 
 
 def _rsi(source: Number, bars: int) -> Recipe:
@@ -164,48 +162,121 @@ CHANGE = Function(
 )
 
 
-def _directional(name: str, combine: Callable[[Floats, Floats], Floats]) -> Call:
-    """Combine Wilder's directional movements, up and down: the larger one-sided extension of the range, the other 0."""
-
-    def movements(h: Floats, low: Floats) -> Floats:
-        rise, fall = h[:, 1:] - h[:, :-1], low[:, :-1] - low[:, 1:]
-        none = 0.0 * (rise + fall)  # NaN stays NaN
-        return combine(
-            np.where((rise > fall) & (rise > 0), rise, none), np.where((fall > rise) & (fall > 0), fall, none)
-        )
-
-    return each_bar(f"directional({name})", movements, Input(HIGH, 2), Input(LOW, 2))
-
-
-def _adx(a: Arguments) -> Recipe:
-    bars = a["length"]
-    smooth = wilder_weights(bars)
-    path = 2 * len(smooth) - 1
-    keep = 1.0 - 1.0 / bars
-    # Wilder's sum keeps (1 - 1/n) of itself each bar; its first n - 1 terms count in full, as in TA-Lib.
-    grow = keep ** -np.maximum(np.arange(path + ANCHOR_BARS, dtype=np.float64), bars - 2)
-
-    def compute(arrays: list[Floats], k: int) -> Floats:
-        wanted = len(smooth) + k - 1
-
-        def one_sidedness(difference: Floats, total: Floats) -> Floats:
-            """Return |+DM - -DM| / (+DM + -DM) at the bars to average."""
-            weights = grow[: total.shape[1]]
-            apart, whole = (np.cumsum(moves * weights, axis=1)[:, -wanted:] for moves in (difference, total))
-            return np.abs(apart) / whole
-
-        return 100.0 * weighted(in_parts(one_sidedness, path)(*arrays), smooth, k)
-
-    return along(path, compute, _directional("difference", np.subtract), _directional("total", np.add))
+def _ppo(a: Arguments) -> Recipe:
+    fast, slow = (ema(a.source, a[name]) for name in ("fast", "slow"))
+    line = Recipe((Input(slow, 1), Input(fast, 1)), lambda x, _: 100.0 * (x[1] / x[0] - 1.0))
+    if a.output == "ppo":
+        return line
+    node = call(f"ppo({fast.text}, {slow.text})", line)
+    signal = ema(node, a["signal"])
+    if a.output == "signal":
+        return Recipe((Input(signal, 1),), lambda x, _: x[0])
+    return Recipe((Input(signal, 1), Input(node, 1)), lambda x, _: x[1] - x[0])
 
 
-ADX = Function(
-    name="adx",
-    doc="average directional index, 0 to 100: strength of the trend, not its direction",
-    formula="Wilder 1978: average of 100 |+DM - -DM|/(+DM + -DM); the true range of +DI and -DI cancels",
-    params=(length(14, low=2),),
-    build=_adx,
+PPO = Function(
+    name="ppo",
+    doc="percentage price oscillator",
+    formula="ppo = 100 (ema(fast)/ema(slow) - 1), signal = ema of ppo, histogram = ppo - signal (Appel)",
+    params=(series(), length(12, name="fast"), length(26, name="slow"), length(9, name="signal")),
+    outputs=("ppo", "signal", "histogram"),
+    check=ordered("fast", "slow"),
+    build=_ppo,
+)
+MOM = Function(
+    name="mom",
+    doc="momentum: difference to n candles ago",
+    formula="x - x[n]",
+    params=(series(), length(10)),
+    build=CHANGE.build,
 )
 
 
-FUNCTIONS = (RSI, STOCH, STOCHRSI, WILLR, CCI, ROC, CHANGE, ADX, HIGHEST, LOWEST)
+def _cmo(a: Arguments) -> Recipe:
+    moves = steps(a.source)
+    size, move = (call(f"wilder({x.text}, {a['length']})", wilder(x, a["length"])) for x in (sizes(moves), moves))
+    return Recipe((Input(size, 1), Input(move, 1)), lambda x, _: 100.0 * x[1] / x[0])
+
+
+CMO = Function(
+    name="cmo",
+    doc="Chande momentum oscillator, -100 to 100",
+    formula="Chande 1994, smoothed as TA-Lib does (α = 1/n): 100 (G - L)/(G + L); no value when nothing moved",
+    params=(series(), length(14, low=2)),
+    build=_cmo,
+)
+
+
+def _ultosc(a: Arguments) -> Recipe:
+    pressure = each_bar(
+        "buying_pressure", lambda c, low: c[:, 1:] - np.minimum(low[:, 1:], c[:, :-1]), Input(CLOSE, 2), Input(LOW, 2)
+    )
+    spans = sorted((a["short"], a["middle"], a["long"]), reverse=True)
+    inputs = [Input(total(node, bars), 1) for bars in spans for node in (pressure, true_range())]
+
+    def compute(x: list[Floats], _: int) -> Floats:
+        return 100.0 * (4.0 * x[4] / x[5] + 2.0 * x[2] / x[3] + x[0] / x[1]) / 7.0
+
+    return Recipe(inputs, compute)
+
+
+ULTOSC = Function(
+    name="ultosc",
+    doc="ultimate oscillator, 0 to 100",
+    formula="Williams 1976: buying pressure over true range of three spans, weighted 4, 2, 1; no value in a flat range",
+    params=(length(7, name="short"), length(14, name="middle"), length(28, name="long")),
+    check=ordered("short", "middle", "long"),
+    build=_ultosc,
+)
+
+
+def _tsi(a: Arguments) -> Recipe:
+    moves = steps(a.source)
+    move, size = (ema(ema(x, a["long"]), a["short"]) for x in (moves, sizes(moves)))
+    line = Recipe((Input(size, 1), Input(move, 1)), lambda x, _: 100.0 * x[1] / x[0])
+    if a.output == "tsi":
+        return line
+    signal = ema(call(f"tsi({a.source.text}, {a['long']}, {a['short']})", line), a["signal"])
+    return Recipe((Input(signal, 1),), lambda x, _: x[0])
+
+
+TSI = Function(
+    name="tsi",
+    doc="true strength index, -100 to 100",
+    formula="Blau 1991: 100 ema(ema(change, long), short)/ema(ema(|change|, …)), signal = its ema; no value when flat",
+    params=(series(), length(25, name="long"), length(13, name="short"), length(13, name="signal")),
+    outputs=("tsi", "signal"),
+    build=_tsi,
+)
+
+
+def _awesome(a: Arguments) -> Recipe:
+    slow, fast = sma(HL2, a["slow"]), sma(HL2, a["fast"])
+    return Recipe((Input(slow, 1), Input(fast, 1)), lambda x, _: x[1] - x[0])
+
+
+AWESOME_OSCILLATOR = Function(
+    name="awesome_oscillator",
+    doc="awesome oscillator, in quote units",
+    formula="Williams 1995: sma(hl2, fast) - sma(hl2, slow)",
+    params=(length(5, name="fast"), length(34, name="slow")),
+    check=ordered("fast", "slow"),
+    build=_awesome,
+)
+FUNCTIONS = (
+    RSI,
+    STOCH,
+    STOCHRSI,
+    WILLR,
+    CCI,
+    ROC,
+    CHANGE,
+    MOM,
+    PPO,
+    CMO,
+    ULTOSC,
+    TSI,
+    AWESOME_OSCILLATOR,
+    HIGHEST,
+    LOWEST,
+)

@@ -1,29 +1,14 @@
-"""Volatility, volume and patterns: functions that read whole candles."""
+"""How much is traded, and on which side of the market."""
 
 import numpy as np
-import talib
 
 from shared.domain.candles import Floats
-from shared.domain.rules.definition import Arguments, Function, factor, length
+from shared.domain.rules.definition import Arguments, Function, length, ordered
 from shared.domain.rules.folds import total
-from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along
-from shared.domain.rules.kernels import weighted, wilder_weights
-from shared.domain.rules.nodes import SERIES
-from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, true_range
-
-
-def _atr(a: Arguments) -> Recipe:
-    weights = wilder_weights(a["length"])
-    return Recipe((Input(true_range(), len(weights)),), lambda x, k: weighted(x[0], weights, k))
-
-
-ATR = Function(
-    name="atr",
-    doc="average true range, in quote units",
-    formula="Wilder 1978: average of the true range with α = 1/n",
-    params=(length(14),),
-    build=_atr,
-)
+from shared.domain.rules.functions.averages import macd_weights
+from shared.domain.rules.indicators import Call, Input, Recipe
+from shared.domain.rules.kernels import ema_weights, over_steps, weighted
+from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, linear
 
 
 def _flow(*, signed: bool) -> Call:
@@ -68,48 +53,91 @@ OBV = Function(
     params=(length(100),),
     build=_obv,
 )
-PSAR_PATH = 200  # from acceleration 0.01 up, 2,500 of 2,500 random walks had met the path of their full history
 
 
-def _psar(a: Arguments) -> Recipe:
-    acceleration, maximum = a.factor("acceleration"), a.factor("maximum")
+def _placed_volume() -> Call:
+    """Return volume × where the close stands in its candle, -1 at the low and 1 at the high; 0 without a range."""
 
-    def compute(arrays: list[Floats], k: int) -> Floats:
-        high, low = (np.ascontiguousarray(prices) for prices in arrays)
-        out = np.empty((len(high), k))
-        for row, tops in enumerate(high):
-            out[row] = talib.SAR(tops, low[row], acceleration, maximum)[-k:]
-        return out
+    def combine(h: Floats, low: Floats, c: Floats, volume: Floats) -> Floats:
+        span = h - low
+        place = np.divide(2.0 * c - h - low, span, out=span * 0.0, where=span > 0.0)
+        return place * volume
 
-    return along(PSAR_PATH, compute, HIGH, LOW)
+    return each_bar("placed_volume", combine, Input(HIGH, 1), Input(LOW, 1), Input(CLOSE, 1), Input(VOLUME, 1))
 
 
-PSAR = Function(
-    name="psar",
-    doc="parabolic stop and reverse",
-    formula=f"Wilder 1978, started {PSAR_PATH} to {PSAR_PATH + ANCHOR_BARS - 1} candles ago",
-    params=(factor("acceleration", 0.02, low=0.01, high=1.0), factor("maximum", 0.2, low=0.01, high=1.0)),
-    check=lambda p: None if p["acceleration"] <= p["maximum"] else "acceleration is at most maximum",
-    build=_psar,
+AD = Function(
+    name="ad",
+    doc="accumulation/distribution of the last n candles, in base units",
+    formula="Chaikin: Σ volume × (2 close - high - low)/(high - low), counted from n candles ago",
+    params=(length(100),),
+    build=lambda a: Recipe((Input(total(_placed_volume(), a["length"]), 1),), lambda x, _: x[0]),
 )
 
 
-def _engulfing(_: Arguments) -> Recipe:
-    def compute(arrays: list[Floats], _: int) -> Floats:
-        o, c = arrays
-        unknown = 0.0 * (o[:, 1:] + o[:, :-1] + c[:, 1:] + c[:, :-1])
-        p, q, r, s = o[:, :-1], c[:, :-1], o[:, 1:], c[:, 1:]
-        bull = (q < p) & (s >= r) & (((s >= p) & (r < q)) | ((s > p) & (r <= q)))
-        bear = (q >= p) & (s < r) & (((r >= q) & (s < p)) | ((r > q) & (s <= p)))
-        return bull - bear.astype(np.float64) + unknown
-
-    return Recipe((Input(SERIES["open"], 2), Input(CLOSE, 2)), compute)
+def _adosc(a: Arguments) -> Recipe:
+    weights = over_steps(macd_weights(a["fast"], a["slow"]))
+    return Recipe((Input(_placed_volume(), len(weights)),), lambda x, k: weighted(x[0], weights, k))
 
 
-ENGULFING = Function(
-    name="engulfing",
-    doc="+1 when a rising body engulfs a falling one, -1 for the mirror image, else 0",
-    formula="as TA-Lib's CDLENGULFING: one end of the bodies may coincide",
-    build=_engulfing,
+ADOSC = Function(
+    name="adosc",
+    doc="Chaikin oscillator, in base units",
+    formula="ema(fast) - ema(slow) of accumulation/distribution; where its counting began cancels",
+    params=(length(3, name="fast"), length(10, name="slow")),
+    check=ordered("fast", "slow"),
+    build=_adosc,
 )
-FUNCTIONS = (ATR, MFI, OBV, PSAR, ENGULFING)
+CMF = Function(
+    name="cmf",
+    doc="Chaikin money flow, -1 to 1",
+    formula="Σ volume × place of the close in its candle / Σ volume over n candles; no value without volume",
+    params=(length(20),),
+    build=lambda a: Recipe(
+        (Input(total(_placed_volume(), a["length"]), 1), Input(total(VOLUME, a["length"]), 1)),
+        lambda x, _: x[0] / x[1],
+    ),
+)
+
+
+def _force() -> Call:
+    return each_bar(
+        "force", lambda c, volume: (c[:, 1:] - c[:, :-1]) * volume[:, 1:], Input(CLOSE, 2), Input(VOLUME, 2)
+    )
+
+
+FORCE_INDEX = Function(
+    name="force_index",
+    doc="force index, in quote units",
+    formula="Elder 1993: ema of (close - close[1]) × volume",
+    params=(length(13),),
+    build=lambda a: linear(_force(), ema_weights, a["length"]),
+)
+
+
+def _volume_index(a: Arguments, *, on_rise: bool) -> Recipe:
+    def combine(c: Floats, volume: Floats) -> Floats:
+        more = volume[:, 1:] - volume[:, :-1]
+        counts = more > 0.0 if on_rise else more < 0.0
+        growth = np.log(c[:, 1:] / c[:, :-1])
+        return np.where(counts, growth, 0.0 * (growth + more))  # NaN stays NaN
+
+    growth = each_bar(f"growth_on_volume({on_rise})", combine, Input(CLOSE, 2), Input(VOLUME, 2))
+    return Recipe((Input(total(growth, a["length"]), 1),), lambda x, _: 1000.0 * np.exp(x[0]))
+
+
+PVI = Function(
+    name="pvi",
+    doc="positive volume index: what the price made of candles with more volume than the one before",
+    formula="Dysart 1936: 1000 n candles ago, grows with the close where volume rose",
+    params=(length(100),),
+    build=lambda a: _volume_index(a, on_rise=True),
+)
+NVI = Function(
+    name="nvi",
+    doc="negative volume index: what the price made of candles with less volume than the one before",
+    formula="Dysart 1936: 1000 n candles ago, grows with the close where volume fell",
+    params=(length(100),),
+    build=lambda a: _volume_index(a, on_rise=False),
+)
+FUNCTIONS = (MFI, OBV, AD, ADOSC, CMF, FORCE_INDEX, PVI, NVI)
