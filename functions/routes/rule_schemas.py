@@ -35,7 +35,7 @@ class FunctionOut(Schema):
         description="The values it has, told apart by attribute; empty when it has one.", examples=[["k", "d"]]
     )
     example: str = Field(description="A call that compiles; empty for forms.", examples=["rsi()"])
-    lookback: int = Field(description="How many candles the example reads.", examples=[97])
+    lookback: int = Field(description="How many candles the example reads.", examples=[194])
     cost: int = Field(description="How many numbers the example looks at per symbol and candle.", examples=[388])
 
 

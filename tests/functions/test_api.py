@@ -130,7 +130,7 @@ def test_every_word_of_the_rule_language_is_listed(desk: DeskInMemory) -> None:
     ]
     assert items["session"]["gives"] == "condition"
     assert "london" in items["session"]["arguments"][0]["choices"]
-    assert items["rsi"]["lookback"] == 97
+    assert items["rsi"]["lookback"] == 194
     assert call("GET", "/api/v1/rules/functions", user=None).status == 401
 
 

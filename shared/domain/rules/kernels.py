@@ -13,7 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from shared.domain.candles import Floats
 
-FORGET: Final = 6.9  # -ln(0.1 %): after 6.9/α candles an exponential average has forgotten all but 0.1 % of the past
+# After x/α candles an exponential average has forgotten all but exp(-x) of the past: a thousandth at least, a millionth
+# where that takes no more than so many candles, because long averages would read more than there is.
+LEAST: Final = 6.9
+BEST: Final = 13.8
+BEST_BARS: Final = 300
 
 CHUNK: Final = 512
 CELLS: Final = 8_000
@@ -77,8 +81,8 @@ def newest_first(x: Floats, ages: int, k: int) -> Floats:
 
 
 def warmup(alpha: float) -> int:
-    """Return how many candles leave older history a weight of at most 0.1 % in an average with smoothing α."""
-    return int(FORGET / alpha)
+    """Return how many candles leave older history next to no weight in an average with smoothing α."""
+    return max(int(LEAST / alpha), min(int(BEST / alpha), BEST_BARS))
 
 
 def _frozen(values: Floats) -> Floats:

@@ -1,9 +1,11 @@
 """What the golden tests of the functions share: random candles, one value, and how closely it must agree."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+import talib
 
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
@@ -12,7 +14,21 @@ from shared.domain.timeframe import Timeframe
 from tests.unit.rules.conftest import random_frame
 
 Columns = Mapping[str, Floats]
-BARS = 300
+BARS = 700
+
+
+def warmup(alpha: float) -> int:
+    """Return how many values an exponential average with smoothing α is made of."""
+    return max(math.floor(6.9 / alpha), min(math.floor(13.8 / alpha), 300))
+
+
+def ema_line(x: Floats, length: int, bars: int) -> Floats:
+    """Return TA-Lib's EMA at each of the last bars, each started its own warm-up ago."""
+    window = warmup(2 / (length + 1))
+    return np.array([talib.EMA(x[len(x) - ago - window : len(x) - ago], length)[-1] for ago in range(bars - 1, -1, -1)])
+
+
+WILDER_14 = warmup(1 / 14) + 1  # the moves it averages, and the candle before them
 
 
 def longest(expression: str, *, symbols: int, seed: int, bars: int = BARS) -> CandleFrame:

@@ -18,7 +18,7 @@ COLLECTED = (Timeframe.M1, Timeframe.M5, Timeframe.M15)
 
 @pytest.fixture(scope="module")
 def market(frame: Callable[..., CandleFrame]) -> Market:
-    candles = frame(symbols=6, bars=4_000, seed=8)
+    candles = frame(symbols=6, bars=8_000, seed=8)
     return Market({timeframe: resample(candles, timeframe) for timeframe in COLLECTED})
 
 

@@ -71,6 +71,15 @@ def test_exactly_the_lookback_is_enough_and_one_less_is_not(function: Function) 
 
 
 @every_function
+def test_ten_times_the_lookback_says_what_the_lookback_says(function: Function) -> None:
+    rule = rule_of(function)
+    candles = random_frame(symbols=3, bars=10 * rule.lookback, seed=25)
+    short = candles.tail(rule.lookback)
+    plenty, enough = (seen(rule, known, candles.close_time) for known in (candles, short))
+    assert np.array_equal(plenty, enough, equal_nan=True)
+
+
+@every_function
 @pytest.mark.parametrize("market", ["flat", "no volume", "one bar", "holes", "nothing", "huge", "tiny"])
 def test_no_market_is_too_strange(function: Function, market: str) -> None:
     rule = rule_of(function)

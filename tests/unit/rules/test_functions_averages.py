@@ -9,18 +9,12 @@ import talib
 
 from shared.domain.candles import Floats
 from tests.unit.rules.conftest import random_frame
-from tests.unit.rules.golden import Columns, check_golden, columns_of, last, longest, tail
-
-
-def ema_line(x: Floats, length: int, bars: int) -> Floats:
-    """Return TA-Lib's EMA at each of the last bars, each started its own warm-up ago."""
-    window = int(3.45 * (length + 1))
-    return np.array([talib.EMA(x[len(x) - ago - window : len(x) - ago], length)[-1] for ago in range(bars - 1, -1, -1)])
+from tests.unit.rules.golden import Columns, check_golden, columns_of, ema_line, last, longest, tail, warmup
 
 
 def emas(x: Floats, length: int) -> tuple[float, float, float]:
     """Return the EMA, the EMA of it and the EMA of that, each over its own warm-up."""
-    window = int(3.45 * (length + 1))
+    window = warmup(2 / (length + 1))
     once = ema_line(x, length, 2 * window)
     twice = ema_line(once, length, window)
     return once[-1], twice[-1], ema_line(twice, length, 1)[0]

@@ -10,23 +10,17 @@ import talib
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
 from shared.domain.timeframe import Timeframe
-from tests.unit.rules.golden import BARS, Columns, check_golden, last, tail
-
-
-def ema_line(x: Floats, length: int, bars: int) -> Floats:
-    """Return TA-Lib's EMA at each of the last bars, each started its own warm-up ago."""
-    window = int(3.45 * (length + 1))
-    return np.array([talib.EMA(x[len(x) - ago - window : len(x) - ago], length)[-1] for ago in range(bars - 1, -1, -1)])
+from tests.unit.rules.golden import BARS, WILDER_14, Columns, check_golden, ema_line, last, tail, warmup
 
 
 def macd(c: Columns) -> Floats:
-    line = ema_line(c["close"], 12, 34) - ema_line(c["close"], 26, 34)
+    line = ema_line(c["close"], 12, warmup(2 / 10)) - ema_line(c["close"], 26, warmup(2 / 10))
     signal = talib.EMA(line, 9)[-1]
     return np.array([line[-1], signal, line[-1] - signal])
 
 
 def stochrsi(c: Columns) -> Floats:
-    x, window = c["close"], 97
+    x, window = c["close"], WILDER_14
     rsi = np.array([talib.RSI(x[len(x) - ago - window : len(x) - ago], 14)[-1] for ago in range(15, -1, -1)])
     place = [100 * (rsi[j + 13] - rsi[j : j + 14].min()) / np.ptp(rsi[j : j + 14]) for j in range(3)]
     return np.array([place[-1], np.mean(place)])
@@ -34,7 +28,7 @@ def stochrsi(c: Columns) -> Floats:
 
 def adx(c: Columns) -> float:
     """Return Wilder's ADX(14) step by step: sums of directional movement, then the average of DX."""
-    high, low = c["high"][-255:], c["low"][-255:]
+    high, low = c["high"][-2 * WILDER_14 - 61 :], c["low"][-2 * WILDER_14 - 61 :]
     rise, fall = np.diff(high), -np.diff(low)
     movements = [np.where((rise > fall) & (rise > 0), rise, 0), np.where((fall > rise) & (fall > 0), fall, 0)]
     plus, minus = (float(m[:13].sum()) for m in movements)
@@ -42,7 +36,7 @@ def adx(c: Columns) -> float:
     for up, down in zip(movements[0][13:], movements[1][13:], strict=True):
         plus, minus = plus - plus / 14 + up, minus - minus / 14 + down
         dx.append(100 * abs(plus - minus) / (plus + minus))
-    dx = dx[-96:]
+    dx = dx[1 - WILDER_14 :]
     average = float(np.mean(dx[:14]))
     for value in dx[14:]:
         average = (average * 13 + value) / 14
@@ -61,18 +55,18 @@ def stochastic(output: int) -> Callable[[Columns], float]:
 GOLDEN: dict[str, Callable[[Columns], float]] = {
     "sma(20)": tail(BARS, talib.SMA, "close", timeperiod=20),
     "sma(1)": tail(1, lambda x: x, "close"),
-    "ema(14)": tail(51, talib.EMA, "close", timeperiod=14),
-    "ema(volume, 50)": tail(175, talib.EMA, "volume", timeperiod=50),
+    "ema(14)": tail(warmup(2 / 15), talib.EMA, "close", timeperiod=14),
+    "ema(volume, 50)": tail(warmup(2 / 51), talib.EMA, "volume", timeperiod=50),
     "wma(30)": tail(BARS, talib.WMA, "close", timeperiod=30),
-    "rsi(14)": tail(97, talib.RSI, "close", timeperiod=14),
-    "rsi(volume, 5)": tail(35, talib.RSI, "volume", timeperiod=5),
+    "rsi(14)": tail(WILDER_14, talib.RSI, "close", timeperiod=14),
+    "rsi(volume, 5)": tail(70, talib.RSI, "volume", timeperiod=5),
     "macd().macd": lambda c: macd(c)[0],
     "macd().signal": lambda c: macd(c)[1],
     "macd().histogram": lambda c: macd(c)[2],
     "bbands(20, 2.5).upper": bollinger,
     "bbands(20).middle": tail(BARS, talib.SMA, "close", timeperiod=20),
     "stdev(20)": lambda c: float(np.std(c["close"][-20:])),
-    "atr(14)": tail(97, talib.ATR, "high", "low", "close", timeperiod=14),
+    "atr(14)": tail(WILDER_14, talib.ATR, "high", "low", "close", timeperiod=14),
     "adx(14)": adx,
     "stoch(14, 3, 3).k": stochastic(0),
     "stoch(14, 3, 3).d": stochastic(1),
@@ -99,10 +93,12 @@ def test_a_function_is_what_ta_lib_says_on_the_candles_it_reads(expression: str)
 @pytest.mark.parametrize(
     ("expression", "reference", "tolerance"),
     [
-        ("ema(50)", lambda c: talib.EMA(c["close"], 50)[-1], 1e-3),
-        ("rsi(14)", lambda c: talib.RSI(c["close"], 14)[-1], 0.2),
-        ("atr(14)", lambda c: talib.ATR(c["high"], c["low"], c["close"], 14)[-1], 0.02),
-        ("adx(14)", lambda c: talib.ADX(c["high"], c["low"], c["close"], 14)[-1], 0.2),
+        ("ema(50)", lambda c: talib.EMA(c["close"], 50)[-1], 1e-5),
+        ("ema(200)", lambda c: talib.EMA(c["close"], 200)[-1], 2e-3),
+        ("rsi(14)", lambda c: talib.RSI(c["close"], 14)[-1], 1e-4),
+        ("atr(14)", lambda c: talib.ATR(c["high"], c["low"], c["close"], 14)[-1], 1e-7),
+        ("adx(14)", lambda c: talib.ADX(c["high"], c["low"], c["close"], 14)[-1], 1e-3),
+        ("macd().histogram", lambda c: talib.MACD(c["close"])[2][-1], 1e-7),
         ("psar()", lambda c: talib.SAR(c["high"], c["low"], 0.02, 0.2)[-1], 1e-9),
     ],
 )
@@ -112,7 +108,7 @@ def test_older_history_hardly_matters(
     tolerance: float,
     frame: Callable[..., CandleFrame],
 ) -> None:
-    candles = frame(symbols=10, bars=900, seed=5)
+    candles = frame(symbols=10, bars=3_000, seed=5)
     candles.values[:4] /= candles.values[3, :, -1][None, :, None]  # every price near 1
     got = last(expression, candles)
     for row in range(10):
@@ -140,8 +136,8 @@ def small(frame: Callable[..., CandleFrame], **columns: list[float]) -> CandleFr
         ("highest(close, 3)", [9, 1, 5, 2], 5),
         ("lowest(close, 3)", [0.5, 3, 5, 2], 2),
         ("bbands(4, 2).lower", [2, 4, 4, 6], 4 - 2 * 2**0.5),
-        ("rsi(2)", [1.0] * 9 + [2, 3, 4, 5, 6], 100),
-        ("rsi(2)", [9.0] * 9 + [8, 7, 6, 5, 4], 0),
+        ("rsi(2)", [1.0] * 23 + [2, 3, 4, 5, 6], 100),
+        ("rsi(2)", [9.0] * 23 + [8, 7, 6, 5, 4], 0),
     ],
 )
 def test_numbers_worked_out_by_hand(

@@ -8,10 +8,8 @@ import talib
 
 from shared.domain.candles import Floats
 from tests.unit.rules.conftest import random_frame
-from tests.unit.rules.golden import Columns, check_golden, columns_of, last, tail
+from tests.unit.rules.golden import WILDER_14, Columns, check_golden, columns_of, last, tail
 from tests.unit.rules.test_functions_averages import emas
-
-WILDER_14 = 97  # 96 movements and the candle before them
 
 
 def midpoint(c: Columns, bars: int, ago: int = 0) -> float:
@@ -100,12 +98,12 @@ def test_a_supertrend_has_met_the_path_of_the_full_history(length: int, multipli
 
 
 def test_a_supertrend_by_hand() -> None:
-    candles = random_frame(symbols=1, bars=500)
-    prices = np.concatenate((np.arange(490.0) + 1000.0, np.full(10, 1300.0)))
+    candles = random_frame(symbols=1, bars=700)
+    prices = np.concatenate((np.arange(690.0) + 1000.0, np.full(10, 1500.0)))
     candles.values[0, 0] = candles.values[3, 0] = prices
     candles.values[1, 0], candles.values[2, 0] = prices + 1.0, prices - 1.0
-    rising = candles.until(int(candles.open_times[489]) + 60_000)
+    rising = candles.until(int(candles.open_times[689]) + 60_000)
     assert last("supertrend(10, 3).direction", rising)[0] == 1.0
-    # hl2 is 1489, every true range is 2: the stop trails three of them below
-    assert last("supertrend(10, 3).value", rising)[0] == pytest.approx(1489.0 - 3 * 2.0, rel=1e-6)
+    # hl2 is 1689, every true range is 2: the stop trails three of them below
+    assert last("supertrend(10, 3).value", rising)[0] == pytest.approx(1689.0 - 3 * 2.0, rel=1e-6)
     assert last("supertrend(10, 3).direction", candles)[0] == -1.0

@@ -10,13 +10,12 @@ import talib
 from shared.domain.rules import Market, compile_rule
 from shared.domain.timeframe import Timeframe
 from tests.unit.rules.conftest import random_frame
-from tests.unit.rules.golden import Columns, check_golden, last, tail
-from tests.unit.rules.test_functions_averages import ema_line
+from tests.unit.rules.golden import WILDER_14, Columns, check_golden, ema_line, last, tail, warmup
 from tests.unit.rules.test_functions_trend import true_ranges
 
 
 def atr(c: Columns, length: int) -> float:
-    bars = int(6.9 * length) + 1
+    bars = warmup(1 / length) + 1
     return float(talib.ATR(c["high"][-bars:], c["low"][-bars:], c["close"][-bars:], length)[-1])
 
 
@@ -35,7 +34,7 @@ def annual(c: Columns) -> float:
 
 GOLDEN: dict[str, Callable[[Columns], float]] = {
     "true_range()": lambda c: true_ranges(c)[-1],
-    "natr(14)": tail(97, talib.NATR, "high", "low", "close", timeperiod=14),
+    "natr(14)": tail(WILDER_14, talib.NATR, "high", "low", "close", timeperiod=14),
     "bbands(20, 2).width": lambda c: 4 * band(c)[1] / band(c)[0],
     "bbands(20, 2).percent_b": lambda c: (c["close"][-1] - band(c)[0] + 2 * band(c)[1]) / (4 * band(c)[1]),
     "bbands(20, 2).lower": lambda c: band(c)[0] - 2 * band(c)[1],

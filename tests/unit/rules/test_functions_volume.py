@@ -10,8 +10,7 @@ from shared.domain.candles import Floats
 from shared.domain.rules import Market, compile_rule
 from shared.domain.timeframe import Timeframe
 from tests.unit.rules.conftest import random_frame
-from tests.unit.rules.golden import Columns, check_golden, columns_of, last
-from tests.unit.rules.test_functions_averages import ema_line
+from tests.unit.rules.golden import Columns, check_golden, columns_of, ema_line, last, warmup
 
 M5 = Timeframe.M5
 
@@ -21,7 +20,7 @@ def placed(c: Columns) -> Floats:
 
 
 def adosc(c: Columns) -> float:
-    window = int(3.45 * 11)
+    window = warmup(2 / 11)
     line = talib.AD(*(c[name][-window:] for name in ("high", "low", "close", "volume")))
     return float(ema_line(line, 3, 1)[0] - ema_line(line, 10, 1)[0])
 

@@ -149,7 +149,7 @@ def test_an_abusive_text_is_refused_before_it_costs_anything(text: str) -> None:
 
 def test_nested_averages_compile_as_long_as_their_history_fits() -> None:
     rule = compile_rule("ema(" * 20 + "close" + ", 2)" * 20 + " > 1")
-    assert rule.lookback == 20 * (10 - 1) + 1  # floor(6.9 / (2/3)) candles each
+    assert rule.lookback == 20 * (20 - 1) + 1  # floor(13.8 / (2/3)) candles each
 
 
 def test_the_caret_stands_under_the_place() -> None:
@@ -167,14 +167,15 @@ def test_the_caret_stands_under_the_place() -> None:
         ("close[3] > 1", 4),
         ("sma(20) > 1", 20),
         ("ema(200) > 1", 693),
-        ("ema(9) > 1", 34),
-        ("rsi(14) > 1", 97),
-        ("atr(14) > 1", 97),
-        ("macd(12, 26, 9).macd > 0", 93),
-        ("macd(12, 26, 9).signal > 0", 93 + 33),
+        ("ema(9) > 1", 69),
+        ("ema(50) > 1", 300),
+        ("rsi(14) > 1", 194),
+        ("atr(14) > 1", 194),
+        ("macd(12, 26, 9).macd > 0", 186),
+        ("macd(12, 26, 9).signal > 0", 186 + 68),
         ("stoch(14, 3, 3).d > 0", 18),
-        ("stochrsi(14, 14, 3).d > 0", 97 + 13 + 2),
-        ("adx(14) > 0", 96 + 95 + 1 + 63),
+        ("stochrsi(14, 14, 3).d > 0", 194 + 13 + 2),
+        ("adx(14) > 0", 193 + 192 + 1 + 63),
         ("psar() > 0", 200 + 63),
         ("crosses_above(sma(5), sma(20))", 21),
         ("(close > sma(20))[5]", 25),

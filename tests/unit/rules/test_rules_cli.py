@@ -35,8 +35,8 @@ def test_check_tells_the_normal_form_and_the_history() -> None:
     assert result.exit_code == 0
     facts = json.loads(result.stdout)
     assert facts["normal_form"] == 'rsi(close, 14) < 30 and on("1h", close > ema(close, 200))'
-    assert (facts["lookback"], facts["timeframes"]) == (97, {"1h": 693})
-    assert "97 candles" in CliRunner().invoke(app, ["check", "rsi() < 30"]).stdout
+    assert (facts["lookback"], facts["timeframes"]) == (194, {"1h": 693})
+    assert "194 candles" in CliRunner().invoke(app, ["check", "rsi() < 30"]).stdout
 
 
 def test_check_points_at_the_mistake() -> None:

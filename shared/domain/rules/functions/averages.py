@@ -23,7 +23,7 @@ SMA = Function(
 EMA = Function(
     name="ema",
     doc="exponential moving average",
-    formula="α = 2/(n+1), seeded with the mean of n values, over floor(3.45 (n+1)) candles",
+    formula="α = 2/(n+1), seeded with the mean of n values, over its warm-up",
     params=(series(), length()),
     build=lambda a: linear(a.source, ema_weights, a["length"]),
 )
