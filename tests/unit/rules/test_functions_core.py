@@ -9,6 +9,7 @@ import talib
 
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
+from shared.domain.rules.indicators import ANCHOR_BARS
 from shared.domain.timeframe import Timeframe
 from tests.unit.rules.golden import BARS, WILDER_14, Columns, check_golden, ema_line, last, tail, warmup
 
@@ -26,9 +27,12 @@ def stochrsi(c: Columns) -> Floats:
     return np.array([place[-1], np.mean(place)])
 
 
+ADX_BARS = WILDER_14 + 3 * 14 + ANCHOR_BARS - 1
+
+
 def adx(c: Columns) -> float:
     """Return Wilder's ADX(14) step by step: sums of directional movement, then the average of DX."""
-    high, low = c["high"][-2 * WILDER_14 - 61 :], c["low"][-2 * WILDER_14 - 61 :]
+    high, low = c["high"][-ADX_BARS:], c["low"][-ADX_BARS:]
     rise, fall = np.diff(high), -np.diff(low)
     movements = [np.where((rise > fall) & (rise > 0), rise, 0), np.where((fall > rise) & (fall > 0), fall, 0)]
     plus, minus = (float(m[:13].sum()) for m in movements)

@@ -175,7 +175,7 @@ def test_the_caret_stands_under_the_place() -> None:
         ("macd(12, 26, 9).signal > 0", 186 + 68),
         ("stoch(14, 3, 3).d > 0", 18),
         ("stochrsi(14, 14, 3).d > 0", 194 + 13 + 2),
-        ("adx(14) > 0", 193 + 192 + 1 + 63),
+        ("adx(14) > 0", 193 + 42 + 1 + 63),
         ("psar() > 0", 200 + 63),
         ("crosses_above(sma(5), sma(20))", 21),
         ("(close > sma(20))[5]", 25),

@@ -32,7 +32,9 @@ def _directional(name: str, combine: Callable[[Floats, Floats], Floats]) -> Call
 def _adx(a: Arguments) -> Recipe:
     bars = a["length"]
     smooth = wilder_weights(bars)
-    path = 2 * len(smooth) - 1
+    # A DX weighs e^(-age/n) and has forgotten all but e^(-path/n) of what lies before it. A head start of 3 n will do:
+    # together they leave path/n × e^(-path/n) out, less than the average does by itself.
+    path = len(smooth) + 3 * bars
     keep = 1.0 - 1.0 / bars
     # Wilder's sum keeps (1 - 1/n) of itself each bar; its first n - 1 terms count in full, as in TA-Lib.
     grow = keep ** -np.maximum(np.arange(path + ANCHOR_BARS, dtype=np.float64), bars - 2)
