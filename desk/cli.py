@@ -8,6 +8,7 @@ import typer
 from desk.demo_options import DemoOptions, parse_candles
 from desk.migrate import migrate
 from desk.rules_cli import app as rules
+from desk.why_cli import why
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(rules)
 app.command()(migrate)
+app.command()(why)
 
 
 @app.command()

@@ -141,8 +141,17 @@ class RunStore(Protocol):
         """Lease a run; False when it is finished, unknown, or leased to somebody else whose lease has not expired."""
         ...
 
-    def finish(self, shard: Shard, *, result: RunResult, signals: Sequence[Signal]) -> Recorded:
-        """Store the signals that are new and mark the run finished, in one transaction; a finished run stays as is."""
+    def finish(
+        self, shard: Shard, *, result: RunResult, signals: Sequence[Signal], digests: Sequence[str] = ()
+    ) -> Recorded:
+        """Store the signals that are new and mark the run finished, in one transaction; a finished run stays as is.
+
+        The digests of its decisions are kept for as long as the log keeps the candles.
+        """
+        ...
+
+    def digests(self, boundary: ClosedBoundary) -> frozenset[str] | None:
+        """Return the digests of all decisions at a boundary; None when no finished run of it is on record."""
         ...
 
     def fail(self, shard: Shard, *, error: str) -> None:

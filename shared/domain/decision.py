@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.candles import Bools
+from shared.domain.digests import Digests, Reads
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
 from shared.domain.rules import MAX_LOOKBACK, Market, Peers, Rule, RuleError, Truth, View, compile_rule
@@ -24,7 +25,7 @@ ALL_TIMEFRAMES: Final = tuple(Timeframe)
 class CompiledTrader:
     """A trader ready to decide; `needs` says how many candles of each timeframe one decision reads.
 
-    Traders with the same `symbols` look at the same symbols.
+    Traders with the same `symbols` look at the same symbols; `identity` and `reads` go into digests.
     """
 
     trader: Trader
@@ -32,16 +33,22 @@ class CompiledTrader:
     volume: Boolean | None
     needs: Mapping[Timeframe, int]
     symbols: str
+    identity: bytes
+    reads: Reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a shard decided at a boundary; pairs are (trader, symbol), errors are by trader id."""
+    """What a shard decided at a boundary; pairs are (trader, symbol), errors are by trader id.
+
+    `digests` has one fingerprint of each decision, see `shared.domain.digests`.
+    """
 
     signals: tuple[Signal, ...]
     evaluations: int
     insufficient: int
     errors: Mapping[str, str]
+    digests: tuple[str, ...] = ()
 
 
 def compile_trader(trader: Trader, *, timeframes: Sequence[Timeframe] = ALL_TIMEFRAMES) -> CompiledTrader:
@@ -70,7 +77,16 @@ def compile_trader(trader: Trader, *, timeframes: Sequence[Timeframe] = ALL_TIME
             raise RuleError(f"the universe's volume looks back {count:,} {timeframe} candles, at most {MAX_LOOKBACK:,}")
         needs[timeframe] = max(needs.get(timeframe, 0), count)
     symbols = f"{trader.universe} {volume.text if volume else ''}"
-    return CompiledTrader(trader=trader, rule=rule, volume=volume, needs=needs, symbols=symbols)
+    asked = f"{trader.timeframe} {trader.edge} {trader.cooldown_bars} {rule.rule_hash} {symbols}"
+    return CompiledTrader(
+        trader=trader,
+        rule=rule,
+        volume=volume,
+        needs=needs,
+        symbols=symbols,
+        identity=f"{trader.trader_id} {asked}\n".encode(),
+        reads=tuple(sorted(needs.items())),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,15 +156,23 @@ def decide(
         return Decision(signals=(), evaluations=0, insufficient=0, errors=errors)
     desk = _Boundary(market, boundary_timeframe, close_time)
     signals: list[Signal] = []
+    digests: list[str] = []
     evaluations = insufficient = 0
     for compiled in due:
         group = desk.group(compiled)
         rows, unknown = desk.fire(compiled, group)
         evaluations += group.count
         insufficient += unknown
+        digests.append(desk.digest(compiled, rows, unknown))
         if len(rows):
             signals += desk.signals(compiled, rows)
-    return Decision(signals=tuple(signals), evaluations=evaluations, insufficient=insufficient, errors=errors)
+    return Decision(
+        signals=tuple(signals),
+        evaluations=evaluations,
+        insufficient=insufficient,
+        errors=errors,
+        digests=tuple(digests),
+    )
 
 
 def _problem(compiled: CompiledTrader, market: Market, timeframe: Timeframe) -> str | None:
@@ -189,6 +213,7 @@ class _Boundary:
         self._prices = self._view.price()[:, 0]
         self._triggers: dict[tuple[str, Edge, str], tuple[Bools, Bools | None]] = {}
         self._groups: dict[str, _Group] = {}
+        self._digests = Digests(market, close_time)
 
     def group(self, compiled: CompiledTrader) -> _Group:
         """Return the universe of a trader now."""
@@ -236,6 +261,11 @@ class _Boundary:
         trader = compiled.trader
         truth = compiled.rule.truth(self._seen(compiled).of(rows), truth_bars(trader.edge, trader.cooldown_bars))
         return firings(triggers(truth, trader.edge), trader.cooldown_bars)
+
+    def digest(self, compiled: CompiledTrader, rows: NDArray[np.intp], insufficient: int) -> str:
+        """Return the fingerprint of a trader's decision."""
+        fired = " ".join(sorted([self._symbols[row] for row in rows.tolist()]))
+        return self._digests.of(compiled.identity, compiled.reads, f"{insufficient} {fired}")
 
     def signals(self, compiled: CompiledTrader, rows: NDArray[np.intp]) -> list[Signal]:
         """Return the signals of the rows at which a trader fires."""

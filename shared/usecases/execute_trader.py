@@ -66,7 +66,7 @@ def _evaluate_shard(
         errors=len(errors),
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
-    recorded = runs.finish(event.run, result=result, signals=decision.signals)
+    recorded = runs.finish(event.run, result=result, signals=decision.signals, digests=decision.digests)
     return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors)
 
 

@@ -151,3 +151,31 @@ def test_a_failed_run_can_still_finish(stores: Stores) -> None:
     stores.runs().start(shard, lease_ms=0)
     stores.runs().fail(shard, error="timeout")
     assert stores.runs().finish(shard, result=RESULT, signals=[]) == Recorded(new=0, duplicate=0)
+
+
+def finish_with(stores: Stores, of: ClosedBoundary, shard: int, shards: int, digests: list[str]) -> None:
+    where = the_shard(of, shard, shards)
+    stores.runs().start(where, lease_ms=LONG_MS)
+    stores.runs().finish(where, result=RESULT, signals=[], digests=digests)
+
+
+def test_the_digests_of_a_boundary_are_those_of_all_its_runs(stores: Stores) -> None:
+    assert stores.runs().digests(boundary()) is None
+    claim(stores, boundary(), shards=2)
+    assert stores.runs().digests(boundary()) is None  # nobody has decided yet
+    finish_with(stores, boundary(), 0, 2, ["aaaaaaa+", "bbbbbbb/"])
+    finish_with(stores, boundary(), 1, 2, ["ccccccc0"])
+    finish_with(stores, boundary(), 1, 2, ["ddddddd0"])  # delivered again: the first one stays
+    assert stores.runs().digests(boundary()) == frozenset({"aaaaaaa+", "bbbbbbb/", "ccccccc0"})
+    claim(stores, boundary(1))
+    finish_with(stores, boundary(1), 0, 1, [])
+    assert stores.runs().digests(boundary(1)) == frozenset()
+
+
+def test_digests_go_when_the_log_has_outlived_them(stores: Stores) -> None:
+    depth = stores.venues().enabled()[0].log_depth
+    for minute in (0, 1, depth, depth + 1):
+        claim(stores, boundary(minute))
+        finish_with(stores, boundary(minute), 0, 1, ["aaaaaaaa"])
+    assert stores.runs().digests(boundary(0)) is None
+    assert stores.runs().digests(boundary(1)) == frozenset({"aaaaaaaa"})

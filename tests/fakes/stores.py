@@ -46,6 +46,7 @@ class MemoryDatabase:
     deleted: dict[str, Trader] = field(default_factory=dict)  # as they were, with the time of their deletion
     signals: dict[tuple[str, str, Timeframe, int], StoredSignal] = field(default_factory=dict)
     runs: dict[tuple[ClosedBoundary, int], MemoryRun] = field(default_factory=dict)
+    digests: dict[Shard, frozenset[str]] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
 
@@ -238,7 +239,9 @@ class MemoryRunStore:
         run.status, run.lease_until, run.attempts, run.error = RunStatus.RUNNING, now + lease_ms, run.attempts + 1, None
         return True
 
-    def finish(self, shard: Shard, *, result: RunResult, signals: Sequence[Signal]) -> Recorded:
+    def finish(
+        self, shard: Shard, *, result: RunResult, signals: Sequence[Signal], digests: Sequence[str] = ()
+    ) -> Recorded:
         """Store the signals that are new and mark the run finished; a finished run stays as is."""
         run = self._run(shard)
         if run.recorded is not None:
@@ -249,7 +252,23 @@ class MemoryRunStore:
                 raise InvalidMessageError("signals", "a signal is not of the run's boundary")
         recorded = self.database.record(boundary.venue, run.correlation_id, signals)
         run.status, run.result, run.recorded, run.error = RunStatus.FINISHED, result, recorded, None
+        self.database.digests[shard] = frozenset(digests)
+        self._forget_digests(boundary)
         return recorded
+
+    def digests(self, boundary: ClosedBoundary) -> frozenset[str] | None:
+        """Return the digests of all decisions at a boundary; None when no finished run of it is on record."""
+        known = [digests for shard, digests in self.database.digests.items() if shard.boundary == boundary]
+        return frozenset[str]().union(*known) if known else None
+
+    def _forget_digests(self, newest: ClosedBoundary) -> None:
+        depth = next(venue.log_depth for venue in self.database.venues if venue.venue == newest.venue)
+        oldest = newest.close_time - depth * newest.timeframe.ms
+        for shard in [*self.database.digests]:
+            boundary = shard.boundary
+            alike = (boundary.venue, boundary.timeframe) == (newest.venue, newest.timeframe)
+            if alike and boundary.close_time < oldest:
+                del self.database.digests[shard]
 
     def fail(self, shard: Shard, *, error: str) -> None:
         """Give a run back with the reason, for the next dispatch."""

@@ -42,6 +42,7 @@ class MemoryDeps(Deps):
         self.candle_log = desk.candles
         self.venues = desk.venues
         self.signals = desk.signals
+        self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
 
     def traders_of(self, token: str) -> MemoryTraderStore:

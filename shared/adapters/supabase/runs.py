@@ -9,6 +9,7 @@ from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.signals import recorded, signal_values
+from shared.domain.digests import split
 from shared.domain.errors import NotFoundError
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.signals import Signal
@@ -44,9 +45,16 @@ class SupabaseRunStore:
         lease = {"p_shard": shard.shard, "p_lease_ms": lease_ms, "p_holder": str(uuid4())}
         return bool(self._call("start_run", _key(shard.boundary) | lease))
 
-    def finish(self, shard: Shard, *, result: RunResult, signals: Sequence[Signal]) -> Recorded:
+    def finish(
+        self, shard: Shard, *, result: RunResult, signals: Sequence[Signal], digests: Sequence[str] = ()
+    ) -> Recorded:
         """Store the signals that are new and mark the run finished, in one transaction; a finished run stays as is."""
-        outcome = {"p_shard": shard.shard, "p_result": asdict(result), "p_signals": signal_values(signals)}
+        outcome = {
+            "p_shard": shard.shard,
+            "p_result": asdict(result),
+            "p_signals": signal_values(signals),
+            "p_digests": "".join(digests),
+        }
         data = self._call("finish_run", _key(shard.boundary) | outcome)
         if not data:
             raise NotFoundError(f"no run {shard}")
@@ -56,6 +64,11 @@ class SupabaseRunStore:
         """Give a run back with the reason, for the next dispatch."""
         if not self._call("fail_run", _key(shard.boundary) | {"p_shard": shard.shard, "p_error": error}):
             raise NotFoundError(f"no run {shard}")
+
+    def digests(self, boundary: ClosedBoundary) -> frozenset[str] | None:
+        """Return the digests of all decisions at a boundary; None when no finished run of it is on record."""
+        found = self._call("run_digests_at", _key(boundary))
+        return None if found is None else split(found)
 
     def _call(self, function: str, values: dict[str, Any]) -> Any:
         return call(self.client, function, values)

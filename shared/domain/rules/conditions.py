@@ -28,7 +28,7 @@ from shared.domain.rules.nodes import (
 from shared.domain.rules.numeric import higher_columns, lag_number, on_number, on_reads
 from shared.domain.timeframe import Timeframe
 
-_COMPARE: Final[dict[str, Callable[[Floats, Floats], Bools]]] = {
+COMPARISONS: Final[dict[str, Callable[[Floats, Floats], Bools]]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -56,10 +56,10 @@ class Compare(Boolean):
     def truth(self, view: View, k: int) -> Truth:
         """Return where every comparison of the chain holds."""
         left, right = self.sides[0].values(view, k), self.sides[1].values(view, k)
-        yes, unknown = _COMPARE[self.marks[0]](left.cells, right.cells), _unknown(left, right)
+        yes, unknown = COMPARISONS[self.marks[0]](left.cells, right.cells), _unknown(left, right)
         for mark, side in zip(self.marks[1:], self.sides[2:], strict=True):
             left, right = right, side.values(view, k)
-            yes, unknown = yes & _COMPARE[mark](left.cells, right.cells), either(unknown, _unknown(left, right))
+            yes, unknown = yes & COMPARISONS[mark](left.cells, right.cells), either(unknown, _unknown(left, right))
         return Truth(yes, unknown)
 
 

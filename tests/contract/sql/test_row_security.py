@@ -30,6 +30,8 @@ insert into public.signals (trader_id, venue, symbol, timeframe, close_time, sid
   select trader_id, 'binance', 'BTC/USDT', '1m', 60000, 'long', 1, 'h', 'c' from public.traders;
 insert into public.execution_runs (venue, timeframe, close_time, shard, shards, source, correlation_id, claim_id)
   values ('binance', '1m', 60000, 0, 1, 'test', 'c', gen_random_uuid());
+insert into public.run_digests (venue, timeframe, close_time, shard, digests)
+  values ('binance', '1m', 60000, 0, 'AAAAAAAA');
 insert into public.agents (agent, version) values ('ops-agent', '1');
 """
 
@@ -41,6 +43,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "traders": {"anon": None, "alice": 2, "bob": 2, "service": 3},
     "signals": {"anon": None, "alice": 2, "bob": 2, "service": 3},
     "execution_runs": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "run_digests": {"anon": None, "alice": None, "bob": None, "service": 1},
     "agents": {"anon": None, "alice": None, "bob": None, "service": 1},
 }
 
@@ -52,6 +55,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "traders": ("update public.traders set enabled = false where true", 1),
     "signals": ("update public.signals set price = 2 where true", None),
     "execution_runs": ("update public.execution_runs set status = 'failed' where true", None),
+    "run_digests": ("update public.run_digests set digests = '' where true", None),
     "agents": ("update public.agents set version = '2' where true", None),
 }
 
@@ -78,6 +82,10 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         " values ('binance', '1m', 120000, 0, 1, 'test', 'c', gen_random_uuid())",
         frozenset(),
     ),
+    "run_digests": (
+        "(venue, timeframe, close_time, shard, digests) select 'binance', '1m', 60000, 0, '' where false",
+        frozenset(),
+    ),
     "agents": ("(agent, version) values ('risk-agent', '1')", frozenset()),
 }
 
@@ -88,6 +96,8 @@ CALLS: Final = (
     "take_overdue_runs(0, 1)",
     "start_run('binance', '1m', 60000, 0, 1, gen_random_uuid())",
     "finish_run('binance', '1m', 60000, 0, '{}', '[]')",
+    "finish_run('binance', '1m', 60000, 0, '{}', '[]', '')",
+    "run_digests_at('binance', '1m', 60000)",
     "fail_run('binance', '1m', 60000, 0, 'x')",
     "beat_agent('ops-agent', '1')",
 )
@@ -156,7 +166,9 @@ def test_delete(session: Session, table: str, actor: str) -> None:
     if table == "traders":  # their signals refer to them
         session.connection.execute("delete from public.signals where true")
     if table == "venues":
-        session.connection.execute("truncate public.signals, public.execution_runs, public.traders, public.instruments")
+        session.connection.execute(
+            "truncate public.signals, public.execution_runs, public.run_digests, public.traders, public.instruments"
+        )
     reached = session.run(actor, f"delete from public.{table} where true")
     assert reached == (SEEN[table]["service"] if actor == "service" else None)
 
