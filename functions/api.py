@@ -2,8 +2,10 @@
 
 from mangum import Mangum
 
-from functions.routes import candles, health, rules, signals, traders, why
+from functions.routes import candles, health, performance, rules, signals, traders, why
 from shared.runtime.http import TEXT_TYPES, create_app
 
-app = create_app([health.router, traders.router, why.router, rules.router, signals.router, candles.router])
+app = create_app(
+    [health.router, traders.router, why.router, performance.router, rules.router, signals.router, candles.router]
+)
 handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)

@@ -17,6 +17,7 @@ def handler(event: ShardDue | RunTrader, deps: Deps) -> ShardResult:
         venues=deps.venues,
         runs=deps.runs,
         signals=deps.signals,
+        outcomes=deps.outcomes,
         clock=deps.clock,
         lease_ms=deps.settings.run_lease_ms,
     )

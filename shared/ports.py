@@ -5,7 +5,9 @@ from typing import Protocol
 
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Boundary, CandleFrame
+from shared.domain.outcomes import Awaited, Outcome
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
+from shared.domain.scorecard import Tally
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.symbols import Listing
 from shared.domain.timeframe import Timeframe
@@ -177,6 +179,26 @@ class SignalStore(Protocol):
         since_ms: int | None = None,
     ) -> Sequence[StoredSignal]:
         """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
+        ...
+
+
+class OutcomeStore(Protocol):
+    """What became of signals. Whose are seen is decided by the credentials the store was made with."""
+
+    def due(self, boundary: ClosedBoundary, *, limit: int) -> Sequence[Awaited]:
+        """Return the signals whose next outcome can be told at a boundary, oldest first."""
+        ...
+
+    def record(self, outcomes: Sequence[Outcome]) -> int:
+        """Store the outcomes that are new, each with its signal's progress; return how many."""
+        ...
+
+    def tallies(self, trader_id: str, *, bars: int, rule_hash: str | None = None) -> Sequence[Tally]:
+        """Return sums over a trader's signals, those of one rule or all: in total, by symbol and by hour (UTC)."""
+        ...
+
+    def of_signal(self, signal_id: str) -> Sequence[Outcome]:
+        """Return the outcomes of one signal, the nearest first."""
         ...
 
 

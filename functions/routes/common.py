@@ -9,7 +9,7 @@ from fastapi import Depends, Header
 
 from functions.routes.schemas import Problem
 from shared.domain.errors import InvalidMessageError
-from shared.ports import SignalStore, TraderStore
+from shared.ports import OutcomeStore, SignalStore, TraderStore
 from shared.runtime.auth import bearer
 from shared.runtime.users import User, authenticate
 from shared.runtime.wiring import Deps, process_deps
@@ -45,8 +45,14 @@ def own_signals(deps: DepsOf, user: UserOf) -> SignalStore:
     return deps.signals_of(user.token)
 
 
+def own_outcomes(deps: DepsOf, user: UserOf) -> OutcomeStore:
+    """Return what became of the signals this person may see."""
+    return deps.outcomes_of(user.token)
+
+
 TradersOf = Annotated[TraderStore, Depends(own_traders)]
 SignalsOf = Annotated[SignalStore, Depends(own_signals)]
+OutcomesOf = Annotated[OutcomeStore, Depends(own_outcomes)]
 
 
 def write_cursor(close_time: int, signal_id: str) -> str:

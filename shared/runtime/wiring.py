@@ -11,6 +11,7 @@ from shared.ports import (
     AgentStore,
     CandleLog,
     Clock,
+    OutcomeStore,
     Queue,
     RunStore,
     SignalStore,
@@ -89,6 +90,13 @@ class Deps:
         return SupabaseSignalStore(self.database)
 
     @cached_property
+    def outcomes(self) -> OutcomeStore:
+        """What became of every trader's signals."""
+        from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
+
+        return SupabaseOutcomeStore(self.database)
+
+    @cached_property
     def venues(self) -> VenueStore:
         """The venues the desk collects."""
         from shared.adapters.supabase.venues import SupabaseVenueStore
@@ -120,6 +128,12 @@ class Deps:
         from shared.adapters.supabase.signals import SupabaseSignalStore
 
         return SupabaseSignalStore(self._database_as(token))
+
+    def outcomes_of(self, token: str) -> OutcomeStore:
+        """Return what became of the signals a signed-in person may see, decided by row security."""
+        from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
+
+        return SupabaseOutcomeStore(self._database_as(token))
 
     def _database_as(self, token: str) -> "SyncPostgrestClient":
         from shared.adapters.supabase.client import connect

@@ -4,10 +4,13 @@ import time
 
 from shared.domain.decision import decide
 from shared.domain.errors import NightdeskError
+from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
 from shared.messages import RunTrader, ShardDue, ShardResult
-from shared.ports import CandleLog, Clock, RunStore, SignalStore, TraderStore, VenueStore
+from shared.ports import CandleLog, Clock, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
+from shared.usecases.outcomes import BARS as OUTCOME_BARS
+from shared.usecases.outcomes import measure_outcomes
 from shared.usecases.watchlist import Watchlist
 
 
@@ -20,41 +23,61 @@ def execute_trader(
     venues: VenueStore,
     runs: RunStore,
     signals: SignalStore,
+    outcomes: OutcomeStore,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
     """Evaluate a shard of traders at the boundary it is due, or one trader right now."""
     match event:
         case ShardDue():
-            return execute_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock, lease_ms=lease_ms)
+            return execute_shard(
+                event,
+                candles=candles,
+                watchlist=watchlist,
+                runs=runs,
+                outcomes=outcomes,
+                clock=clock,
+                lease_ms=lease_ms,
+            )
         case RunTrader():
             return run_trader(event, candles=candles, traders=traders, venues=venues, signals=signals, clock=clock)
 
 
 def execute_shard(
-    event: ShardDue, *, candles: CandleLog, watchlist: Watchlist, runs: RunStore, clock: Clock, lease_ms: int
+    event: ShardDue,
+    *,
+    candles: CandleLog,
+    watchlist: Watchlist,
+    runs: RunStore,
+    outcomes: OutcomeStore,
+    clock: Clock,
+    lease_ms: int,
 ) -> ShardResult:
     """Run every trader of the shard and record the signals that are new, finishing the run in the same transaction.
 
-    A run finished before, or leased to somebody alive, is skipped; a failure gives the run back with its reason.
+    A run finished before, or leased to somebody alive, is skipped; a failure gives the run back with its reason. When
+    the first shard is done, the outcomes of earlier signals that are due by now are measured on the same candles.
     """
     if not runs.start(event.run, lease_ms=lease_ms):
         return _skipped(event, "finished before, or running elsewhere")
     try:
-        return _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
+        answer, market = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
     except NightdeskError as error:
         runs.fail(event.run, error=f"{type(error).__name__}: {error}")
         raise
+    if event.shard == 0:
+        measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
+    return answer
 
 
 def _evaluate_shard(
     event: ShardDue, *, candles: CandleLog, watchlist: Watchlist, runs: RunStore, clock: Clock
-) -> ShardResult:
+) -> tuple[ShardResult, Market]:
     began = time.perf_counter()
     boundary = event.run.boundary
     watchlist.refresh()
     traders, broken = watchlist.waiting(event.venue, event.timeframe, shard=event.shard, shards=event.shards)
-    market = read_market(boundary, traders, candles, clock)
+    market = read_market(boundary, traders, candles, clock, bars=OUTCOME_BARS if event.shard == 0 else 1)
 
     decision = decide(traders, market, boundary.timeframe, boundary.close_time)
 
@@ -67,7 +90,7 @@ def _evaluate_shard(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     recorded = runs.finish(event.run, result=result, signals=decision.signals, digests=decision.digests)
-    return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors)
+    return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors), market
 
 
 def run_trader(

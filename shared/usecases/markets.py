@@ -35,16 +35,19 @@ def last_boundary(trader: Trader, candles: CandleLog, clock: Clock) -> ClosedBou
 
 
 def read_market(
-    boundary: ClosedBoundary, traders: Sequence[CompiledTrader], candles: CandleLog, clock: Clock
+    boundary: ClosedBoundary, traders: Sequence[CompiledTrader], candles: CandleLog, clock: Clock, *, bars: int = 1
 ) -> Market:
     """Read every timeframe the traders look at, as deep as they look; the boundary itself must be there.
 
-    A boundary evaluated late lies behind newer bars, which are read along with it.
+    At least `bars` of its own timeframe are read. A boundary evaluated late lies behind newer bars, which are read
+    along with it.
     """
     late_ms = max(clock.now_ms() - boundary.close_time, 0)
+    needs = bars_needed(traders)
+    needs[boundary.timeframe] = max(needs.get(boundary.timeframe, 0), bars)
     frames: dict[Timeframe, CandleFrame] = {
-        timeframe: candles.frame(boundary.venue, timeframe, bars=bars + late_ms // timeframe.ms)
-        for timeframe, bars in ({boundary.timeframe: 1} | bars_needed(traders)).items()
+        timeframe: candles.frame(boundary.venue, timeframe, bars=count + late_ms // timeframe.ms)
+        for timeframe, count in needs.items()
     }
     if not frames[boundary.timeframe].has_close(boundary.close_time):
         raise TransientError(

@@ -9,6 +9,7 @@ from postgrest import SyncPostgrestClient
 from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.agents import SupabaseAgentStore
 from shared.adapters.supabase.client import connect
+from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.signals import SupabaseSignalStore
 from shared.adapters.supabase.traders import SupabaseTraderStore
@@ -17,7 +18,8 @@ from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
-from shared.ports import AgentStore, RunStore, SignalStore, TraderStore, VenueStore
+from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
+from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import (
     MemoryAgentStore,
     MemoryDatabase,
@@ -40,6 +42,10 @@ class Stores(Protocol):
 
     def signals(self, user_id: str | None = None) -> SignalStore:
         """Return the signals as somebody sees them."""
+        ...
+
+    def outcomes(self, user_id: str | None = None) -> OutcomeStore:
+        """Return what became of the signals somebody sees."""
         ...
 
     def runs(self) -> RunStore:
@@ -67,6 +73,9 @@ class MemoryStores:
     def signals(self, user_id: str | None = None) -> SignalStore:
         return MemorySignalStore(self.database, user_id)
 
+    def outcomes(self, user_id: str | None = None) -> OutcomeStore:
+        return MemoryOutcomeStore(self.database, user_id)
+
     def runs(self) -> RunStore:
         return MemoryRunStore(self.database)
 
@@ -88,6 +97,9 @@ class SupabaseStores:
 
     def signals(self, user_id: str | None = None) -> SignalStore:
         return SupabaseSignalStore(self._client(user_id))
+
+    def outcomes(self, user_id: str | None = None) -> OutcomeStore:
+        return SupabaseOutcomeStore(self._client(user_id))
 
     def runs(self) -> RunStore:
         return SupabaseRunStore(self._client(None))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.outcomes import Outcome
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
@@ -47,6 +48,7 @@ class MemoryDatabase:
     signals: dict[tuple[str, str, Timeframe, int], StoredSignal] = field(default_factory=dict)
     runs: dict[tuple[ClosedBoundary, int], MemoryRun] = field(default_factory=dict)
     digests: dict[Shard, frozenset[str]] = field(default_factory=dict)
+    outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ import jwt
 from functions.api import app, handler
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
+from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
 from tests.usecases.desk_in_memory import DeskInMemory
 
@@ -48,6 +49,10 @@ class MemoryDeps(Deps):
     def traders_of(self, token: str) -> MemoryTraderStore:
         """Return what row security would let the person see."""
         return MemoryTraderStore(self.desk.database, user_id=_subject(token))
+
+    def outcomes_of(self, token: str) -> MemoryOutcomeStore:
+        """Return what row security would let the person see."""
+        return MemoryOutcomeStore(self.desk.database, user_id=_subject(token))
 
     def signals_of(self, token: str) -> MemorySignalStore:
         """Return what row security would let the person see."""

@@ -14,6 +14,7 @@ from shared.usecases.trigger_executions import sweep_boundaries, trigger_boundar
 from shared.usecases.watchlist import Watchlist
 from tests.fakes.candle_log import FakeCandleLog
 from tests.fakes.clock import ManualClock
+from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import (
     MemoryDatabase,
@@ -63,6 +64,7 @@ class DeskInMemory:
         self.traders = MemoryTraderStore(self.database)
         self.runs = MemoryRunStore(self.database)
         self.signals = MemorySignalStore(self.database)
+        self.outcomes = MemoryOutcomeStore(self.database)
         self.venues = MemoryVenueStore(self.database)
         self.candles = FakeCandleLog(self.streams)
         self.watchlist = self.cold()
@@ -119,6 +121,7 @@ class DeskInMemory:
             candles=self.candles,
             watchlist=watchlist or self.watchlist,
             runs=self.runs,
+            outcomes=self.outcomes,
             clock=self.clock,
             lease_ms=LEASE_MS,
         )

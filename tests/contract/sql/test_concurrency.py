@@ -18,7 +18,7 @@ CLOSE = 1_700_000_040_000
 def empty_tables(postgres: str) -> Iterator[str]:
     yield postgres
     with psycopg.connect(postgres) as connection:
-        connection.execute("truncate public.signals, public.execution_runs, public.run_digests, public.traders")
+        connection.execute("truncate public.signals, public.execution_runs, public.traders cascade")
 
 
 def all_at_once(url: str, ask: Callable[[psycopg.Connection, int], Any]) -> list[Any]:

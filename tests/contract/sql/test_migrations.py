@@ -12,7 +12,17 @@ from desk.local.supabase_lite import SupabaseLite
 from desk.migrate import SQL, apply_all, check_all, migrate, sql_files
 from shared.domain.errors import ConflictError, FatalError
 
-TABLES = {"venues", "instruments", "profiles", "traders", "signals", "execution_runs", "run_digests", "agents"}
+TABLES = {
+    "venues",
+    "instruments",
+    "profiles",
+    "traders",
+    "signals",
+    "signal_outcomes",
+    "execution_runs",
+    "run_digests",
+    "agents",
+}
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ insert into public.traders (trader_id, owner_id, name, rule, timeframe) values
   ('bobs', '{BOB}', 'n', 'close > 1', '1m');
 insert into public.signals (trader_id, venue, symbol, timeframe, close_time, side, price, rule_hash, correlation_id)
   select trader_id, 'binance', 'BTC/USDT', '1m', 60000, 'long', 1, 'h', 'c' from public.traders;
+insert into public.signal_outcomes (signal_id, bars, forward_return, favourable, adverse)
+  select signal_id, 5, 0.01, 0.02, 0 from public.signals;
 insert into public.execution_runs (venue, timeframe, close_time, shard, shards, source, correlation_id, claim_id)
   values ('binance', '1m', 60000, 0, 1, 'test', 'c', gen_random_uuid());
 insert into public.run_digests (venue, timeframe, close_time, shard, digests)
@@ -42,6 +44,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "profiles": {"anon": None, "alice": 1, "bob": 1, "service": 2},
     "traders": {"anon": None, "alice": 2, "bob": 2, "service": 3},
     "signals": {"anon": None, "alice": 2, "bob": 2, "service": 3},
+    "signal_outcomes": {"anon": None, "alice": 2, "bob": 2, "service": 3},
     "execution_runs": {"anon": None, "alice": None, "bob": None, "service": 1},
     "run_digests": {"anon": None, "alice": None, "bob": None, "service": 1},
     "agents": {"anon": None, "alice": None, "bob": None, "service": 1},
@@ -54,6 +57,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "profiles": ("update public.profiles set display_name = 'x' where true", 1),
     "traders": ("update public.traders set enabled = false where true", 1),
     "signals": ("update public.signals set price = 2 where true", None),
+    "signal_outcomes": ("update public.signal_outcomes set favourable = 1 where true", None),
     "execution_runs": ("update public.execution_runs set status = 'failed' where true", None),
     "run_digests": ("update public.run_digests set digests = '' where true", None),
     "agents": ("update public.agents set version = '2' where true", None),
@@ -77,6 +81,7 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         " values ('alices', 'binance', 'ETH/USDT', '1m', 60000, 'long', 1, 'h', 'c')",
         frozenset(),
     ),
+    "signal_outcomes": ("(signal_id, bars) select signal_id, 20 from public.signals limit 1", frozenset()),
     "execution_runs": (
         "(venue, timeframe, close_time, shard, shards, source, correlation_id, claim_id)"
         " values ('binance', '1m', 120000, 0, 1, 'test', 'c', gen_random_uuid())",
@@ -91,6 +96,8 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
 
 CALLS: Final = (
     "record_signals('binance', 'c', '[]')",
+    "due_outcomes('binance', '1m', 120000, 1)",
+    "record_outcomes('[]')",
     "claim_boundary('binance', '1m', 120000, 1, 'test', 'c', gen_random_uuid())",
     "claimed_boundaries('[]')",
     "take_overdue_runs(0, 1)",
@@ -167,7 +174,7 @@ def test_delete(session: Session, table: str, actor: str) -> None:
         session.connection.execute("delete from public.signals where true")
     if table == "venues":
         session.connection.execute(
-            "truncate public.signals, public.execution_runs, public.run_digests, public.traders, public.instruments"
+            "truncate public.signals, public.execution_runs, public.traders, public.instruments cascade"
         )
     reached = session.run(actor, f"delete from public.{table} where true")
     assert reached == (SEEN[table]["service"] if actor == "service" else None)
