@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.domain.errors import NightdeskError
-from shared.domain.timeframe import parse_timeframe
+from shared.domain.errors import InvalidMessageError, NightdeskError
+from shared.domain.timeframe import Timeframe, parse_timeframe
 from shared.domain.traders import Edge
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from shared.domain.candles import CandleFrame
 
 app = typer.Typer(name="rules", help="The rule language: look it up, check a rule, try it.", no_args_is_help=True)
 
@@ -89,18 +91,29 @@ def check(rule: RuleText, as_json: AsJson = False) -> None:
 def run(
     rule: RuleText,
     candles: Annotated[
-        Path,
-        typer.Option("--candles", metavar="FILE", exists=True, dir_okay=False, help="CSV or CSV.gz of one symbol."),
+        list[str],
+        typer.Option(
+            "--candles",
+            metavar="FILE",
+            help="CSV or CSV.gz of one symbol; for more, SYMBOL=FILE once for each of them.",
+        ),
     ],
-    timeframe: Annotated[str, typer.Option("--timeframe", help="Timeframe of the file.")] = "1m",
+    timeframe: Annotated[str, typer.Option("--timeframe", help="Timeframe of the files.")] = "1m",
     edge: Annotated[
         Edge, typer.Option("--edge", help="level: each candle where it is true; rising: only the first of a run.")
     ] = Edge.LEVEL,
+    *,
+    cooldown: Annotated[int, typer.Option("--cooldown", min=0, help="Candles of quiet before it fires again.")] = 0,
+    until: Annotated[int | None, typer.Option("--until", help="Only closes up to here (epoch ms).")] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="The newest this many, and those of its close.")
+    ] = 10_000,
     as_json: AsJson = False,
 ) -> None:
-    """List each candle where a rule is true: its times (epoch ms), close, and the values the rule looked at."""
+    """List where a rule would have fired: times (epoch ms), close, and the values the rule looked at."""
     with _refusals():
-        found, summary = _true_candles(rule, candles, timeframe, edge)
+        frame = _read(candles, parse_timeframe(timeframe))
+        found, summary = _fired(rule, frame, edge=edge, cooldown=cooldown, until=until, limit=limit)
     if as_json:
         _print_json(found)
     else:
@@ -108,16 +121,32 @@ def run(
     typer.echo(summary, err=True)
 
 
-def _true_candles(rule: str, path: Path, timeframe: str, edge: Edge) -> tuple[list[dict[str, Any]], str]:
-    """Return the candles of a file where a rule is true, oldest first, and one line about the rest."""
-    from desk.candle_files import read_frame
+def _read(candles: list[str], timeframe: Timeframe) -> "CandleFrame":
+    """Return the candles of one nameless file, or of a file for each symbol, on one grid."""
+    from desk.candle_files import read_candles, read_frame
+    from desk.demo_options import parse_candles
+    from shared.domain.candles import frame_of
+
+    if len(candles) == 1 and "=" not in candles[0]:
+        if not Path(candles[0]).is_file():
+            raise InvalidMessageError("--candles", f"no file {candles[0]!r}")
+        return read_frame(Path(candles[0]), timeframe, symbol=SYMBOL)
+    files = parse_candles(candles)
+    return frame_of(timeframe, {symbol: read_candles(path, timeframe) for symbol, path in files.items()})
+
+
+def _fired(
+    rule: str, frame: "CandleFrame", *, edge: Edge, cooldown: int, until: int | None, limit: int
+) -> tuple[list[dict[str, Any]], str]:
+    """Return where a rule fires, oldest first, and one line about the rest."""
     from shared.domain.decision import compile_trader
     from shared.domain.history import history
     from shared.domain.resample import resample
     from shared.domain.rules import Market
     from shared.domain.traders import Trader, Universe
+    from shared.domain.universe import quote_of
 
-    base = parse_timeframe(timeframe)
+    base = frame.timeframe
     compiled = compile_trader(
         Trader(
             trader_id="rules-run",
@@ -126,15 +155,17 @@ def _true_candles(rule: str, path: Path, timeframe: str, edge: Edge) -> tuple[li
             description="",
             rule=rule,
             timeframe=base,
-            universe=Universe(quote="QUOTE"),
+            universe=Universe(quote=quote_of(frame.symbols[0])),
             edge=edge,
+            cooldown_bars=cooldown,
         )
     )
-    frame = read_frame(path, base, symbol=SYMBOL)
     frames = {needed: frame if needed == base else resample(frame, needed) for needed in compiled.needs}
-    page = history(compiled, Market(frames), since=0, until=frame.close_time, limit=frame.bars + 1)
+    newest = frame.close_time if until is None else min(until, frame.close_time)
+    page = history(compiled, Market(frames), since=0, until=newest, limit=limit)
     found = [
-        {
+        ({} if frame.symbols == (SYMBOL,) else {"symbol": signal.symbol})
+        | {
             "open_time": signal.close_time - base.ms,
             "close_time": signal.close_time,
             "close": signal.price,
@@ -143,7 +174,7 @@ def _true_candles(rule: str, path: Path, timeframe: str, edge: Edge) -> tuple[li
         for signal in reversed(page.firings)
     ]
     judged = f"{page.evaluations:,} candles, {len(found):,} true, {page.insufficient:,} with insufficient history"
-    return found, judged
+    return found, judged + (f"; the older ones: --until {page.until}" if page.until else "")
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
@@ -153,10 +184,13 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in ("open_time", "close_time", "closed (UTC)", "close", *(found[0]["values"] if found else ())):
+    named = ("symbol",) if found and "symbol" in found[0] else ()
+    for name in (*named, "open_time", "close_time", "closed (UTC)", "close", *(found[0]["values"] if found else ())):
         table.add_column(escape(name), justify="right", overflow="fold")
     for row in found:
         closed = datetime.fromtimestamp(row["close_time"] / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
         values = (f"{value:.6g}" for value in row["values"].values())
-        table.add_row(str(row["open_time"]), str(row["close_time"]), closed, f"{row['close']:.10g}", *values)
+        symbol = (row["symbol"],) if named else ()
+        times = (str(row["open_time"]), str(row["close_time"]), closed)
+        table.add_row(*symbol, *times, f"{row['close']:.10g}", *values)
     _console().print(table)

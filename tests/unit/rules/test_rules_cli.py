@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_run_builds_the_higher_timeframes_it_needs(candle_file: Path) -> None:
         (["run", "close >", "--candles", "{file}"], 1, "does not read as a rule"),
         (["run", "close > 1", "--candles", "{file}", "--timeframe", "7m"], 1, "unknown timeframe '7m'"),
         (["run", "close > 1", "--candles", "{file}", "--edge", "falling"], 2, "--edge"),
-        (["run", "close > 1", "--candles", "{file}.none"], 2, "--candles"),
+        (["run", "close > 1", "--candles", "{file}.none"], 1, "--candles: no file"),
         (["check"], 2, "RULE"),
     ],
 )
@@ -94,3 +95,41 @@ def test_a_mistake_is_told_and_coded(arguments: list[str], code: int, message: s
     result = CliRunner().invoke(app, [part.format(file=candle_file) for part in arguments])
     assert result.exit_code == code
     assert message in result.stderr
+
+
+def test_run_looks_across_several_files(candle_file: Path, tmp_path: Path, frame: Callable[..., CandleFrame]) -> None:
+    other = tmp_path / "other.csv"
+    rows = [f"{c.open_time},{c.open},{c.high},{c.low},{c.close},{c.volume}" for c in frame(seed=3).candles("S0/USDT")]
+    other.write_text("open_time,open,high,low,close,volume\n" + "\n".join(rows[:120]) + "\n")
+    files = ["--candles", f"AAA/USDT={candle_file}", "--candles", f"BBB/USDT={other}"]
+    rule = 'rank(roc(5)) <= 1 and of("AAA/USDT", close > sma(5))'
+    result = CliRunner().invoke(app, ["run", rule, *files, "--json"])
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert {row["symbol"] for row in found} == {"AAA/USDT", "BBB/USDT"}
+    assert len({row["close_time"] for row in found}) == len(found)  # only one of them leads at a time
+    assert "AAA/USDT" in CliRunner().invoke(app, ["run", rule, *files]).stdout
+
+
+def test_run_pages_back_and_keeps_quiet(candle_file: Path) -> None:
+    def run(*options: str) -> tuple[list[int], str]:
+        result = CliRunner().invoke(
+            app, ["run", "close > open", "--candles", str(candle_file), "--edge", "rising", "--json", *options]
+        )
+        return [row["close_time"] for row in json.loads(result.stdout)], result.stderr
+
+    whole, summary = run()
+    assert "--until" not in summary
+    newest, summary = run("--limit", "3")
+    assert newest == whole[-3:]
+    until = summary.strip().rpartition(" ")[2]
+    assert run("--until", until)[0] == whole[:-3]
+    quiet = run("--cooldown", "6")[0]
+    assert set(quiet) < set(whole)
+    assert all(later - earlier > 6 * 60_000 for earlier, later in pairwise(quiet))
+
+
+def test_run_refuses_files_it_cannot_tell_apart(candle_file: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "close > 1", *["--candles", str(candle_file)] * 2])
+    assert (result.exit_code, "SYMBOL=FILE" in result.stderr) == (1, True)
+    assert CliRunner().invoke(app, ["run", "close > 1", "--candles", "missing.csv"]).exit_code == 1
