@@ -182,6 +182,33 @@ def test_no_signal_is_stored_twice_and_none_was_tried_twice(ran: Ran) -> None:
     assert sum(run["signals_duplicate"] + run["errors"] for run in runs) == 0
 
 
+def test_every_decision_can_be_made_again_to_say_why(ran: Ran) -> None:
+    stored = {
+        (r["trader_id"], r["symbol"], r["close_time"]) for r in ran.rows("signals", "trader_id,symbol,close_time")
+    }
+    last = {(t.trader_id, ran.tape.tradable[0], t.timeframe.last_close(ran.end)) for t in ran.traders[:30]}
+    headers = {"authorization": f"Bearer {ran.desk.supabase.sign_token(OWNER)}"}
+    with httpx.Client(base_url=ran.desk.api_url, headers=headers, timeout=60) as api:
+        for trader_id, symbol, at in {*sorted(stored)[:30], *last}:
+            answer = api.get(f"/api/v1/traders/{trader_id}/why", params={"symbol": symbol, "at": at})
+            why = answer.json()
+            assert (answer.status_code, why["standing"]) == (200, "same"), why
+            assert (why["verdict"] == "fired") == ((trader_id, symbol, at) in stored), why
+
+
+def test_outcomes_are_what_the_tape_made_of_the_signals(ran: Ran) -> None:
+    client = connect(ran.desk.supabase.url, ran.desk.supabase.secret_key)
+    columns = "bars,forward_return,signals(symbol,timeframe,close_time,side,price)"
+    rows: Any = client.from_("signal_outcomes").select(columns).limit(1_000).execute().data
+    assert {row["bars"] for row in rows} >= {1, 5}
+    for row in rows:
+        signal_, timeframe = row["signals"], Timeframe(row["signals"]["timeframe"])
+        frame = ran.tape.frame(timeframe, since=signal_["close_time"], until=ran.end)
+        close = frame.column("close")[frame.symbols.index(signal_["symbol"]), row["bars"] - 1]
+        way = 1 if signal_["side"] == "long" else -1
+        assert row["forward_return"] == pytest.approx(way * (close / float(signal_["price"]) - 1), abs=1e-12)
+
+
 def test_one_correlation_id_leads_from_the_announcement_to_the_signal(ran: Ran) -> None:
     announced = {
         line["correlation_id"]
