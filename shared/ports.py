@@ -11,7 +11,7 @@ from shared.domain.scorecard import Tally
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.symbols import Listing
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Trader
+from shared.domain.traders import Owner, Trader, TraderVersion
 from shared.domain.venues import Venue
 
 
@@ -106,8 +106,17 @@ class TraderStore(Protocol):
         """Return one trader; raise `NotFoundError`."""
         ...
 
-    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
-        """Return traders in id order, those after an id."""
+    def list(
+        self, *, limit: int, after: str | None = None, owner: Owner | None = None, user_id: str | None = None
+    ) -> Sequence[Trader]:
+        """Return traders in id order, those after an id; only those of an `owner` as the person `user_id` sees it."""
+        ...
+
+    def versions(self, trader_id: str, *, limit: int, before: int | None = None) -> Sequence[TraderVersion]:
+        """Return versions of a trader, newest first, those below a number; raise `NotFoundError`.
+
+        Other people's public traders have no history one may see: that is a `NotFoundError` too.
+        """
         ...
 
     def create(self, trader: Trader) -> Trader:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
 from shared.domain.timeframe import Timeframe
 
@@ -21,6 +22,21 @@ class Edge(StrEnum):
     LEVEL = "level"
 
 
+class Visibility(StrEnum):
+    """Who may read a trader and its signals: its owner alone, or everybody signed in. Only its owner writes it."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class Owner(StrEnum):
+    """Whose traders to list, as one person sees it: their own, the desk's built-in ones, other people's public ones."""
+
+    ME = "me"
+    DESK = "desk"
+    OTHERS = "others"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Universe:
     """The symbols a trader looks at; `include` empty means every symbol of the quote currency."""
@@ -33,7 +49,7 @@ class Universe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trader:
-    """A rule with a timeframe and a universe; `updated_at_ms` is the version a cache compares.
+    """A rule with a timeframe and a universe; `updated_at_ms` is the stamp a cache compares.
 
     `cooldown_bars` is how many bars must have passed without a trigger before a new one fires, which makes firing a
     function of the last candles alone. `owner_id` is None for the desk's built-in traders.
@@ -51,8 +67,39 @@ class Trader:
     edge: Edge = Edge.RISING
     cooldown_bars: int = 0
     enabled: bool = True
+    visibility: Visibility = Visibility.PRIVATE
     created_at_ms: int = 0
     updated_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderVersion:
+    """A definition a trader had, numbered from 1; its `updated_at_ms` is when the version was recorded."""
+
+    version: int
+    trader: Trader
+    recorded_at_ms: int
+
+
+DEFINITION: Final = (
+    "name",
+    "description",
+    "rule",
+    "venue",
+    "timeframe",
+    "universe",
+    "side",
+    "edge",
+    "cooldown_bars",
+    "enabled",
+    "visibility",
+)
+"""The fields of a trader that its owner writes, in reading order; a change of any of them is a new version."""
+
+
+def definition_of(trader: Trader) -> dict[str, Any]:
+    """Return what its owner wrote, by field: everything but ids and times."""
+    return {name: getattr(trader, name) for name in DEFINITION}
 
 
 def shard_of(trader_id: str, shards: int) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidMessageError
 from shared.domain.runs import Recorded
 from shared.domain.timeframe import Timeframe
+from shared.domain.traders import Visibility
 from tests.contract.stores import CLOSE, Stores, a_signal, a_trader
 
 ALICE, BOB = str(uuid4()), str(uuid4())
@@ -99,6 +100,16 @@ def test_a_person_sees_signals_of_their_traders_and_the_built_in_ones(stores: St
     assert seen_by(None) == {built_in, hers, his}
     stores.traders(ALICE).delete(hers)
     assert seen_by(ALICE) == {built_in, hers}  # a deleted trader keeps its signals
+
+
+def test_signals_of_a_public_trader_are_everybodys_until_it_is_deleted(stores: Stores) -> None:
+    trader_id = stores.traders().create(a_trader(BOB, visibility=Visibility.PUBLIC)).trader_id
+    stores.signals().record("binance", "a", [a_signal(trader_id)])
+
+    assert [row.signal.trader_id for row in stores.signals(ALICE).list(limit=10)] == [trader_id]
+    stores.traders(BOB).delete(trader_id)
+    assert list(stores.signals(ALICE).list(limit=10)) == []
+    assert len(stores.signals(BOB).list(limit=10)) == 1
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from shared.domain.outcomes import Outcome
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Trader
+from shared.domain.traders import Owner, Trader, TraderVersion, Visibility, definition_of
 from shared.domain.venues import Venue
 from shared.ports import Clock
 from tests.fakes.clock import ManualClock
@@ -45,6 +45,7 @@ class MemoryDatabase:
     venues: list[Venue] = field(default_factory=lambda: [Venue(venue="binance", timeframes=tuple(Timeframe))])
     traders: dict[str, Trader] = field(default_factory=dict)
     deleted: dict[str, Trader] = field(default_factory=dict)  # as they were, with the time of their deletion
+    versions: dict[str, list[TraderVersion]] = field(default_factory=dict)  # oldest first
     signals: dict[tuple[str, str, Timeframe, int], StoredSignal] = field(default_factory=dict)
     runs: dict[tuple[ClosedBoundary, int], MemoryRun] = field(default_factory=dict)
     digests: dict[Shard, frozenset[str]] = field(default_factory=dict)
@@ -87,9 +88,25 @@ class MemoryDatabase:
         return Recorded(new=new, duplicate=duplicate)
 
 
-def may_see(user_id: str | None, trader: Trader) -> bool:
-    """Tell whether a person sees a trader: their own and the built-in ones; the desk itself (None) sees all."""
+def owns(user_id: str | None, trader: Trader) -> bool:
+    """Tell whether a trader is a person's own or a built-in one; to the desk itself (None) all are."""
     return user_id is None or trader.owner_id in {None, user_id}
+
+
+def may_see(user_id: str | None, trader: Trader) -> bool:
+    """Tell whether a person sees a living trader: their own, the built-in and the public ones."""
+    return owns(user_id, trader) or trader.visibility is Visibility.PUBLIC
+
+
+def is_of(owner: Owner, user_id: str | None, trader: Trader) -> bool:
+    """Tell whether a trader is of an owner as a person sees it."""
+    if owner is Owner.DESK:
+        return trader.owner_id is None
+    if user_id is None:
+        raise InvalidMessageError("user_id", f"expected whose view {owner.value!r} is")
+    if owner is Owner.ME:
+        return trader.owner_id == user_id
+    return trader.owner_id not in {None, user_id} and trader.visibility is Visibility.PUBLIC
 
 
 @dataclass(slots=True)
@@ -120,7 +137,7 @@ class MemoryTraderStore:
         return sorted(
             row.trader_id
             for row in self.database.deleted.values()
-            if row.updated_at_ms >= updated_at_ms and may_see(self.user_id, row)
+            if row.updated_at_ms >= updated_at_ms and owns(self.user_id, row)
         )
 
     def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
@@ -134,10 +151,20 @@ class MemoryTraderStore:
                 return trader
         raise NotFoundError(f"no trader {trader_id!r}")
 
-    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
-        """Return traders in id order, those after an id."""
-        rows = sorted(self._visible(), key=lambda trader: trader.trader_id)
+    def list(
+        self, *, limit: int, after: str | None = None, owner: Owner | None = None, user_id: str | None = None
+    ) -> Sequence[Trader]:
+        """Return traders in id order, those after an id; only those of an `owner` as the person `user_id` sees it."""
+        rows = [row for row in self._visible() if owner is None or is_of(owner, user_id, row)]
+        rows.sort(key=lambda trader: trader.trader_id)
         return [trader for trader in rows if after is None or trader.trader_id > after][:limit]
+
+    def versions(self, trader_id: str, *, limit: int, before: int | None = None) -> Sequence[TraderVersion]:
+        """Return versions of a trader, newest first, those below a number; raise `NotFoundError`."""
+        if not owns(self.user_id, self.get(trader_id)):
+            raise NotFoundError(f"the history of trader {trader_id!r} is not yours to see")
+        newest_first = reversed(self.database.versions[trader_id])
+        return [version for version in newest_first if before is None or version.version < before][:limit]
 
     def create(self, trader: Trader) -> Trader:
         """Store a new trader; raise `ConflictError` when its id exists."""
@@ -186,6 +213,11 @@ class MemoryTraderStore:
         if not 0 <= trader.cooldown_bars <= 1_000:
             raise InvalidMessageError("cooldown_bars", f"expected 0 to 1000, got {trader.cooldown_bars}")
         self.database.traders[trader.trader_id] = trader
+        versions = self.database.versions.setdefault(trader.trader_id, [])
+        if not versions or definition_of(versions[-1].trader) != definition_of(trader):
+            versions.append(
+                TraderVersion(version=len(versions) + 1, trader=trader, recorded_at_ms=trader.updated_at_ms)
+            )
         return trader
 
 
@@ -323,8 +355,8 @@ class MemorySignalStore:
         return sorted(rows, key=lambda row: (row.signal.close_time, row.signal_id), reverse=True)[:limit]
 
     def _may_see(self, trader_id: str) -> bool:
-        trader = self.database.traders.get(trader_id) or self.database.deleted[trader_id]
-        return may_see(self.user_id, trader)
+        living = self.database.traders.get(trader_id)
+        return owns(self.user_id, self.database.deleted[trader_id]) if living is None else may_see(self.user_id, living)
 
 
 @dataclass(slots=True)

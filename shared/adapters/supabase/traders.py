@@ -8,13 +8,13 @@ from postgrest import CountMethod, ReturnMethod, SyncPostgrestClient, SyncSelect
 
 from shared.adapters.supabase.client import PAGE, Query, Row, every_row, once, repeatable, rows
 from shared.adapters.supabase.times import to_ms, to_text
-from shared.domain.errors import ConflictError, FatalError, NotFoundError
+from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NotFoundError
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Edge, PositionSide, Trader, Universe
+from shared.domain.traders import Edge, Owner, PositionSide, Trader, TraderVersion, Universe, Visibility
 
 _COLUMNS: Final = (
     "trader_id,owner_id,name,description,rule,venue,timeframe,quote,min_quote_volume_24h,include,exclude,"
-    "side,edge,cooldown_bars,enabled,created_at,updated_at"
+    "side,edge,cooldown_bars,enabled,visibility,created_at,updated_at"
 )
 _BATCH: Final = 500
 
@@ -58,21 +58,36 @@ class SupabaseTraderStore:
 
     def get(self, trader_id: str) -> Trader:
         """Return one trader; raise `NotFoundError`."""
-        found = rows(repeatable(self._living(_COLUMNS).eq("trader_id", trader_id)))
-        if not found:
-            raise NotFoundError(f"no trader {trader_id!r}")
-        return _trader(found[0])
+        return _trader(self._row(trader_id))
 
-    def list(self, *, limit: int, after: str | None = None) -> Sequence[Trader]:
-        """Return traders in id order, those after an id."""
+    def list(
+        self, *, limit: int, after: str | None = None, owner: Owner | None = None, user_id: str | None = None
+    ) -> Sequence[Trader]:
+        """Return traders in id order, those after an id; only those of an `owner` as the person `user_id` sees it."""
         found: list[Trader] = []
         while len(found) < limit:
-            query = self._living(_COLUMNS).order("trader_id").limit(min(limit - len(found), PAGE))
+            query = _owned(self._living(_COLUMNS), owner, user_id)
+            query = query.order("trader_id").limit(min(limit - len(found), PAGE))
             last = found[-1].trader_id if found else after
             batch = rows(repeatable(query if last is None else query.gt("trader_id", last)))
             if not batch:
                 break
             found += [_trader(row) for row in batch]
+        return found
+
+    def versions(self, trader_id: str, *, limit: int, before: int | None = None) -> Sequence[TraderVersion]:
+        """Return versions of a trader, newest first, those below a number; raise `NotFoundError`."""
+        row = self._row(trader_id)
+        found: list[TraderVersion] = []
+        while len(found) < limit:
+            below = found[-1].version if found else before
+            batch = rows(repeatable(self._history(trader_id, min(limit - len(found), PAGE), below)))
+            if not batch:
+                break
+            found += [_version(row, version) for version in batch]
+        # Every trader has a first version, so one without any has a history that is somebody else's.
+        if not found and not rows(repeatable(self._history(trader_id, 1, None))):
+            raise NotFoundError(f"the history of trader {trader_id!r} is not yours to see")
         return found
 
     def create(self, trader: Trader) -> Trader:
@@ -112,8 +127,32 @@ class SupabaseTraderStore:
         if not rows(once(query)):
             raise NotFoundError(f"no trader {trader_id!r}, or it is not yours")
 
+    def _row(self, trader_id: str) -> Row:
+        found = rows(repeatable(self._living(_COLUMNS).eq("trader_id", trader_id)))
+        if not found:
+            raise NotFoundError(f"no trader {trader_id!r}")
+        return found[0]
+
+    def _history(self, trader_id: str, limit: int, below: int | None) -> Query:
+        query = self.client.from_("trader_versions").select("version,definition,recorded_at").eq("trader_id", trader_id)
+        if below is not None:
+            query = query.lt("version", below)
+        return query.order("version", desc=True).limit(limit)
+
     def _living(self, columns: str) -> SyncSelectRequestBuilder:
         return self.client.from_("traders").select(columns).is_("deleted_at", "null")
+
+
+def _owned(query: SyncSelectRequestBuilder, owner: Owner | None, user_id: str | None) -> SyncSelectRequestBuilder:
+    if owner is None:
+        return query
+    if owner is Owner.DESK:
+        return query.is_("owner_id", "null")
+    if user_id is None:
+        raise InvalidMessageError("user_id", f"expected whose view {owner.value!r} is")
+    if owner is Owner.ME:
+        return query.eq("owner_id", user_id)
+    return query.neq("owner_id", user_id).eq("visibility", Visibility.PUBLIC.value)
 
 
 def _changes(query: SyncSelectRequestBuilder, since_ms: int, last: Row | None) -> Query:
@@ -143,6 +182,7 @@ def _writable(trader: Trader) -> dict[str, Any]:
         "edge": trader.edge.value,
         "cooldown_bars": trader.cooldown_bars,
         "enabled": trader.enabled,
+        "visibility": trader.visibility.value,
     }
 
 
@@ -165,6 +205,17 @@ def _trader(row: Row) -> Trader:
         edge=Edge(row["edge"]),
         cooldown_bars=row["cooldown_bars"],
         enabled=row["enabled"],
+        visibility=Visibility(row["visibility"]),
         created_at_ms=to_ms(row["created_at"]),
         updated_at_ms=to_ms(row["updated_at"]),
+    )
+
+
+def _version(row: Row, version: Row) -> TraderVersion:
+    """Read a version: the trader's ids with the definition it had, whose keys are the columns of `traders`."""
+    recorded_at = version["recorded_at"]
+    return TraderVersion(
+        version=version["version"],
+        trader=_trader(row | version["definition"] | {"updated_at": recorded_at}),
+        recorded_at_ms=to_ms(recorded_at),
     )

@@ -154,3 +154,28 @@ def test_overlapping_recordings_do_not_deadlock(empty_tables: str) -> None:
     answers = all_at_once(empty_tables, record)
     assert sum(answer["new"] for answer in answers) == 200
     assert all(answer["new"] + answer["duplicate"] == 200 for answer in answers)
+
+
+def test_edits_at_once_are_versions_of_their_own(empty_tables: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute(
+            "insert into public.traders (trader_id, name, rule, timeframe) values ('t', 'n', 'close > 0', '1m')"
+        )
+
+    def edit(connection: psycopg.Connection, n: int) -> None:
+        for again in range(3):
+            connection.execute("set role service_role")
+            connection.execute("update public.traders set rule = %s where trader_id = 't'", (f"close > {n}.{again}1",))
+            connection.commit()
+
+    all_at_once(empty_tables, edit)
+
+    with psycopg.connect(empty_tables) as connection:
+        versions = connection.execute(
+            "select version, definition->>'rule', recorded_at from public.trader_versions order by version"
+        ).fetchall()
+        current = value(connection, "select rule from public.traders")
+    assert [version for version, _, _ in versions] == list(range(1, 3 * CLIENTS + 2))
+    assert len({rule for _, rule, _ in versions}) == 3 * CLIENTS + 1
+    assert versions[-1][1] == current
+    assert [time for _, _, time in versions] == sorted({time for _, _, time in versions})

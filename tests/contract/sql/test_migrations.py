@@ -17,6 +17,7 @@ TABLES = {
     "instruments",
     "profiles",
     "traders",
+    "trader_versions",
     "signals",
     "signal_outcomes",
     "execution_runs",
@@ -75,6 +76,29 @@ def test_files_apply_from_empty_and_again_without_a_change(empty: str) -> None:
         described.append(schema(empty))
     assert described[0] == described[1]
     assert public_tables(empty) == TABLES
+
+
+def test_traders_from_before_the_history_begin_with_what_they_are(empty: str) -> None:
+    files = {file.name: file.text.encode() for file in sql_files()}
+    history = "0010_trader_versions.sql"
+    with psycopg.connect(empty) as connection:
+        for name in sorted(name for name in files if name < history):
+            connection.execute(files[name])
+        connection.execute(
+            "insert into public.traders (trader_id, name, rule, timeframe, include, min_quote_volume_24h)"
+            " values ('old', 'n', 'close > 1', '1m', '{BTC/USDT}', 0.1)"
+        )
+        for _ in range(2):
+            connection.execute(files[history])
+        versions = connection.execute(
+            "select version, v.definition->>'rule', v.definition->'include', v.definition->'min_quote_volume_24h',"
+            " v.definition->>'visibility', v.recorded_at = t.updated_at"
+            " from public.trader_versions v join public.traders t using (trader_id) where trader_id = 'old'"
+        ).fetchall()
+        others = connection.execute("select count(*), max(version) from public.trader_versions").fetchone()
+        traders = connection.execute("select count(*), 1 from public.traders").fetchone()
+    assert versions == [(1, "close > 1", ["BTC/USDT"], 0.1, "private", True)]
+    assert others == traders  # the built-in ones have theirs too
 
 
 def test_migrate_applies_each_file_once(empty: str) -> None:

@@ -15,17 +15,20 @@ from psycopg import sql as pg
 
 ALICE: Final = "00000000-0000-4000-8000-00000000000a"
 BOB: Final = "00000000-0000-4000-8000-00000000000b"
+CAROL: Final = "00000000-0000-4000-8000-00000000000c"  # has a public trader
 ACTORS: Final = {"anon": ("anon", ""), "alice": ("authenticated", ALICE), "bob": ("authenticated", BOB)} | {
     "service": ("service_role", "")
 }
 
 ROWS: Final = f"""
-insert into auth.users (id) values ('{ALICE}'), ('{BOB}');
+insert into auth.users (id) values ('{ALICE}'), ('{BOB}'), ('{CAROL}');
 insert into public.instruments (venue, symbol, venue_symbol, base, quote, tick_size, step_size)
   values ('binance', 'BTC/USDT', 'BTCUSDT', 'BTC', 'USDT', 0.01, 0.00001);
 insert into public.traders (trader_id, owner_id, name, rule, timeframe) values
   ('built-in', null, 'n', 'close > 1', '1m'), ('alices', '{ALICE}', 'n', 'close > 1', '1m'),
   ('bobs', '{BOB}', 'n', 'close > 1', '1m');
+insert into public.traders (trader_id, owner_id, name, rule, timeframe, visibility)
+  values ('carols', '{CAROL}', 'n', 'close > 1', '1m', 'public');
 insert into public.signals (trader_id, venue, symbol, timeframe, close_time, side, price, rule_hash, correlation_id)
   select trader_id, 'binance', 'BTC/USDT', '1m', 60000, 'long', 1, 'h', 'c' from public.traders;
 insert into public.signal_outcomes (signal_id, bars, forward_return, favourable, adverse)
@@ -41,14 +44,18 @@ insert into public.agents (agent, version) values ('ops-agent', '1');
 SEEN: Final[dict[str, dict[str, int | None]]] = {
     "venues": {"anon": None, "alice": 1, "bob": 1, "service": 1},
     "instruments": {"anon": None, "alice": 1, "bob": 1, "service": 1},
-    "profiles": {"anon": None, "alice": 1, "bob": 1, "service": 2},
-    "traders": {"anon": None, "alice": 2, "bob": 2, "service": 3},
-    "signals": {"anon": None, "alice": 2, "bob": 2, "service": 3},
-    "signal_outcomes": {"anon": None, "alice": 2, "bob": 2, "service": 3},
+    "profiles": {"anon": None, "alice": 1, "bob": 1, "service": 3},
+    "traders": {"anon": None, "alice": 3, "bob": 3, "service": 4},
+    "trader_versions": {"anon": None, "alice": 2, "bob": 2, "service": 4},
+    "signals": {"anon": None, "alice": 3, "bob": 3, "service": 4},
+    "signal_outcomes": {"anon": None, "alice": 3, "bob": 3, "service": 4},
     "execution_runs": {"anon": None, "alice": None, "bob": None, "service": 1},
     "run_digests": {"anon": None, "alice": None, "bob": None, "service": 1},
     "agents": {"anon": None, "alice": None, "bob": None, "service": 1},
 }
+
+# Filled by triggers; not even the service writes them.
+KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions"})
 
 # A valid change of every row of the table, and how many rows it reaches as anybody but the service.
 EDITS: Final[dict[str, tuple[str, int | None]]] = {
@@ -56,6 +63,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "instruments": ("update public.instruments set enabled = false where true", None),
     "profiles": ("update public.profiles set display_name = 'x' where true", 1),
     "traders": ("update public.traders set enabled = false where true", 1),
+    "trader_versions": ("update public.trader_versions set definition = '{}' where true", None),
     "signals": ("update public.signals set price = 2 where true", None),
     "signal_outcomes": ("update public.signal_outcomes set favourable = 1 where true", None),
     "execution_runs": ("update public.execution_runs set status = 'failed' where true", None),
@@ -75,6 +83,10 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "traders": (
         f"(trader_id, owner_id, name, rule, timeframe) values ('new', '{ALICE}', 'n', 'close > 1', '1m')",
         frozenset({"alice"}),
+    ),
+    "trader_versions": (
+        "(trader_id, version, definition, recorded_at) values ('alices', 2, '{}', now())",
+        frozenset(),
     ),
     "signals": (
         "(trader_id, venue, symbol, timeframe, close_time, side, price, rule_hash, correlation_id)"
@@ -135,9 +147,15 @@ class Session:
 def session(postgres: str) -> Iterator[Session]:
     with psycopg.connect(postgres) as connection:
         connection.execute("begin" if connection.autocommit else "select 1")
+        connection.execute("delete from public.traders")  # the built-in ones
         connection.execute(ROWS.encode())
         yield Session(connection)
         connection.rollback()
+
+
+def service_reaches(table: str) -> int | None:
+    """Return how many rows of a table the service may write."""
+    return None if table in KEPT_BY_THE_DATABASE else SEEN[table]["service"]
 
 
 each_table = pytest.mark.parametrize("table", SEEN)
@@ -155,7 +173,7 @@ def test_select(session: Session, table: str, actor: str) -> None:
 def test_insert(session: Session, table: str, actor: str) -> None:
     values, people = INSERTS[table]
     reached = session.run(actor, f"insert into public.{table} {values}")
-    allowed = actor == "service" or actor in people
+    allowed = actor in people or (actor == "service" and table not in KEPT_BY_THE_DATABASE)
     assert (reached is not None) == allowed
 
 
@@ -163,7 +181,7 @@ def test_insert(session: Session, table: str, actor: str) -> None:
 @each_actor
 def test_update(session: Session, table: str, actor: str) -> None:
     statement, people = EDITS[table]
-    expected = SEEN[table]["service"] if actor == "service" else None if actor == "anon" else people
+    expected = service_reaches(table) if actor == "service" else None if actor == "anon" else people
     assert session.run(actor, statement) == expected
 
 
@@ -177,7 +195,7 @@ def test_delete(session: Session, table: str, actor: str) -> None:
             "truncate public.signals, public.execution_runs, public.traders, public.instruments cascade"
         )
     reached = session.run(actor, f"delete from public.{table} where true")
-    assert reached == (SEEN[table]["service"] if actor == "service" else None)
+    assert reached == (service_reaches(table) if actor == "service" else None)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -212,10 +230,33 @@ def test_after_a_careless_grant_row_security_still_holds(session: Session) -> No
     session.connection.execute("grant all on all tables in schema public to anon, authenticated")
     for table in SEEN:
         assert session.run("anon", f"select * from public.{table}") == 0, table
-    for table in ("signals", "execution_runs", "agents", "venues", "instruments"):
+    for table in ("trader_versions", "signals", "execution_runs", "agents", "venues", "instruments"):
         assert session.run("alice", EDITS[table][0]) == 0, table
         assert session.run("alice", f"delete from public.{table} where true") == 0, table
         assert session.run("alice", f"insert into public.{table} {INSERTS[table][0]}") is None, table
+
+
+def test_a_public_trader_is_read_by_everybody_and_written_by_its_owner(session: Session) -> None:
+    for actor in ("alice", "bob"):
+        assert session.run(actor, "select from public.signals where trader_id = 'carols'") == 1
+        assert session.run(actor, "select from public.trader_versions where trader_id = 'carols'") == 0
+        assert session.run(actor, "update public.traders set visibility = 'private' where trader_id = 'carols'") == 0
+    session.connection.execute("update public.traders set deleted_at = now() where trader_id = 'carols'")
+    for table in ("traders", "signals"):
+        assert session.run("alice", f"select from public.{table} where trader_id = 'carols'") == 0
+
+
+def test_people_publish_and_withdraw_their_traders(session: Session) -> None:
+    for visibility, seen in (("public", 1), ("private", 0)):
+        publish = f"update public.traders set visibility = '{visibility}' where trader_id = 'alices'"
+        assert session.run("alice", publish) == 1
+        assert session.run("bob", "select from public.traders where trader_id = 'alices'") == seen
+        assert session.run("bob", "select from public.signals where trader_id = 'alices'") == seen
+        assert session.run("bob", "select from public.trader_versions where trader_id = 'alices'") == 0
+    assert session.run("alice", "select from public.trader_versions where trader_id = 'alices'") == 3
+    assert session.run("alice", "update public.traders set deleted_at = 'now' where trader_id = 'alices'") == 1
+    versions = session.connection.execute("select from public.trader_versions where trader_id = 'alices'")
+    assert versions.rowcount == 3  # a deletion is no version
 
 
 def test_a_deleted_trader_stays_deleted(session: Session) -> None:
