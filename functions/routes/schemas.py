@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Edge, PositionSide, Trader, Universe
+from shared.domain.traders import Edge, PositionSide, Trader, Universe, Visibility
 
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}(:[A-Z0-9]{1,20})?$")]
 TraderId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+TraderName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
 EpochMs = Annotated[int, Field(ge=0, lt=10**14)]
 
 _RULE = "rsi(14) < 30 and close > ema(200)"
@@ -46,16 +48,12 @@ class UniverseBody(Schema):
 class TraderBody(Schema):
     """A trader to save."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)] = Field(
-        description="What people call it.", examples=["Oversold in an uptrend"]
-    )
+    name: TraderName = Field(description="What people call it.", examples=["Oversold in an uptrend"])
     description: str = Field(
         "", max_length=2_000, description="What it is after.", examples=["Buys dips above EMA 200."]
     )
     rule: str = Field(min_length=1, max_length=2_000, description="When it fires; see docs/rules.md.", examples=[_RULE])
-    venue: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = Field(
-        "binance", description="Where its candles come from.", examples=["binance"]
-    )
+    venue: VenueName = Field("binance", description="Where its candles come from.", examples=["binance"])
     timeframe: Timeframe = Field(description="The candles it is evaluated on, at each close.", examples=["5m"])
     universe: UniverseBody = Field(
         default_factory=lambda: UniverseBody.model_validate({}),
@@ -76,6 +74,11 @@ class TraderBody(Schema):
         examples=[10],
     )
     enabled: bool = Field(True, description="Whether it is evaluated.", examples=[True])
+    visibility: Visibility = Field(
+        Visibility.PRIVATE,
+        description="`public` lets everybody signed in read it and its signals; only you change it.",
+        examples=["private"],
+    )
 
     def trader(self, trader_id: str, owner_id: str | None) -> Trader:
         """Return the trader this body describes."""
@@ -90,15 +93,17 @@ class TraderBody(Schema):
 class TraderPatch(Schema):
     """The fields of a trader to change; what is absent stays."""
 
-    name: str | None = Field(None, min_length=1, max_length=80, description="New name.", examples=["Dip buyer"])
+    name: TraderName | None = Field(None, description="New name.", examples=["Dip buyer"])
     description: str | None = Field(None, max_length=2_000, description="New description.", examples=["Buys dips."])
     rule: str | None = Field(None, min_length=1, max_length=2_000, description="New rule.", examples=[_RULE])
+    venue: VenueName | None = Field(None, description="New venue.", examples=["binance"])
     timeframe: Timeframe | None = Field(None, description="New timeframe.", examples=["15m"])
     universe: UniverseBody | None = Field(None, description="New universe.", examples=[{"quote": "USDT"}])
     side: PositionSide | None = Field(None, description="New side.", examples=["short"])
     edge: Edge | None = Field(None, description="New edge.", examples=["level"])
     cooldown_bars: int | None = Field(None, ge=0, le=1_000, description="New cool-down in bars.", examples=[20])
     enabled: bool | None = Field(None, description="Switch it on or off.", examples=[False])
+    visibility: Visibility | None = Field(None, description="Publish it or make it private.", examples=["public"])
 
     def changes(self) -> dict[str, Any]:
         """Return the fields given, in the domain's types."""
@@ -135,17 +140,22 @@ class TraderOut(TraderBody):
     @classmethod
     def of(cls, trader: Trader) -> "TraderOut":
         """Describe a stored trader."""
-        names = set(cls.model_fields) - {"universe"}
-        universe = trader.universe
-        return cls(
-            universe=UniverseBody(
-                quote=universe.quote,
-                min_quote_volume_24h=universe.min_quote_volume_24h,
-                include=universe.include,
-                exclude=universe.exclude,
-            ),
-            **{name: getattr(trader, name) for name in names},
-        )
+        return cls.model_construct(**stored_fields(trader, set(cls.model_fields)))
+
+
+def stored_fields(trader: Trader, names: set[str]) -> dict[str, Any]:
+    """Return fields of a stored trader, to be shown as they are.
+
+    What people write to the database past this API is held to wider limits than a body. Checking it again would let one
+    odd public trader break everybody's list.
+    """
+    universe = UniverseBody.model_construct(
+        quote=trader.universe.quote,
+        min_quote_volume_24h=trader.universe.min_quote_volume_24h,
+        include=trader.universe.include,
+        exclude=trader.universe.exclude,
+    )
+    return {name: getattr(trader, name) for name in names if name != "universe"} | {"universe": universe}
 
 
 class SavedTraderOut(Schema):

@@ -19,25 +19,42 @@ from functions.routes.schemas import (
     TraderPage,
     TraderPatch,
 )
-from shared.domain.traders import Trader
+from functions.routes.version_schemas import CloneBody, TraderVersionOut, TraderVersionPage
+from shared.domain.traders import Owner, Trader
 from shared.messages import RunTrader
 from shared.usecases.execute_trader import run_trader
 from shared.usecases.history import trader_history
-from shared.usecases.traders import TraderCheck, change_trader, check, create_trader
+from shared.usecases.traders import (
+    TraderCheck,
+    change_trader,
+    check,
+    check_runnable,
+    clone_trader,
+    create_trader,
+    list_versions,
+    restore_version,
+)
 
 router = APIRouter(prefix="/api/v1/traders", tags=["traders"], responses=PROBLEMS)
 Id = Annotated[TraderId, Path(description="The trader's id.", examples=["7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d"])]
+
+VersionNumber = Annotated[int, Path(ge=1, lt=2**31 - 1, description="The version's number.", examples=[3])]
 
 
 @router.get("")
 def list_traders(
     store: TradersOf,
+    user: UserOf,
     *,
+    owner: Annotated[
+        Owner | None,
+        Query(description="`me`: yours; `desk`: the built-in ones; `others`: other people's public ones; absent: all."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="At most this many.")] = 100,
     after: Annotated[TraderId | None, Query(description="The `next` of the page before.")] = None,
 ) -> TraderPage:
-    """List your traders and the desk's built-in ones, in id order."""
-    found = store.list(limit=limit + 1, after=after)
+    """List the traders you may see, in id order: yours, the desk's built-in ones, other people's public ones."""
+    found = store.list(limit=limit + 1, after=after, owner=owner, user_id=user.user_id)
     page = found[:limit]
     return TraderPage(
         items=[TraderOut.of(trader) for trader in page], next=page[-1].trader_id if len(found) > limit else None
@@ -91,9 +108,54 @@ def delete(trader_id: Id, store: TradersOf) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/{trader_id}/clone", status_code=201, responses=NOT_FOUND)
+def clone(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf, body: CloneBody | None = None) -> SavedTraderOut:
+    """Save a private copy of a trader you may see as your own; it is checked like a new one."""
+    trader, found = clone_trader(
+        trader_id,
+        clone_id=str(uuid4()),
+        owner_id=user.user_id,
+        name=body.name if body else None,
+        store=store,
+        venues=deps.venues,
+        candles=deps.candle_log,
+        clock=deps.clock,
+    )
+    return _saved(trader, found)
+
+
+@router.get("/{trader_id}/versions", responses=NOT_FOUND)
+def versions(
+    trader_id: Id,
+    store: TradersOf,
+    *,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most this many.")] = 50,
+    before: Annotated[int | None, Query(ge=1, lt=2**31, description="The `next` of the page before.")] = None,
+) -> TraderVersionPage:
+    """List every definition one of your traders, or a built-in one, has had, newest first."""
+    found = list_versions(trader_id, limit=limit + 1, before=before, store=store)
+    page = [TraderVersionOut.of(version, rule_hash) for version, rule_hash in found[:limit]]
+    return TraderVersionPage(items=page, next=page[-1].version if len(found) > limit else None)
+
+
+@router.post("/{trader_id}/versions/{version}/restore", responses=NOT_FOUND | CONFLICT)
+def restore(trader_id: Id, version: VersionNumber, store: TradersOf, deps: DepsOf) -> SavedTraderOut:
+    """Give one of your traders the whole definition of an earlier version; that is a new version itself."""
+    trader, found = restore_version(
+        trader_id,
+        version,
+        store=store,
+        venues=deps.venues,
+        candles=deps.candle_log,
+        clock=deps.clock,
+    )
+    return _saved(trader, found)
+
+
 @router.post("/{trader_id}/run", responses=NOT_FOUND)
-def run(trader_id: Id, store: TradersOf, deps: DepsOf) -> RunOut:
-    """Evaluate a trader now, on its last closed candle, and record what fires."""
+def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
+    """Evaluate one of your traders, or a built-in one, now on its last closed candle, and record what fires."""
+    check_runnable(trader_id, user_id=user.user_id, store=store)
     result = run_trader(
         RunTrader(trader_id=trader_id),
         candles=deps.candle_log,

@@ -1,12 +1,14 @@
 """Save traders that are known to work: compiled, fitting what the desk collects, tried on recorded candles."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.decision import CompiledTrader, decide
-from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
+from shared.domain.rules import RuleError, compile_rule
 from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Trader
+from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
 from shared.ports import CandleLog, Clock, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 
@@ -77,6 +79,62 @@ def change_trader(
     changed = replace(current, **changes)
     found = check(changed, venues=venues, candles=candles, clock=clock)
     return store.update(changed, expected_updated_at_ms=current.updated_at_ms), found
+
+
+def clone_trader(
+    trader_id: str,
+    *,
+    clone_id: str,
+    owner_id: str,
+    name: str | None,
+    store: TraderStore,
+    venues: VenueStore,
+    candles: CandleLog,
+    clock: Clock,
+) -> tuple[Trader, TraderCheck]:
+    """Store a private copy of a trader one may see, for a new owner; it must pass every check like a new one."""
+    original = store.get(trader_id)
+    clone = replace(
+        original,
+        trader_id=clone_id,
+        owner_id=owner_id,
+        name=original.name if name is None else name,
+        visibility=Visibility.PRIVATE,
+        created_at_ms=0,
+        updated_at_ms=0,
+    )
+    return create_trader(clone, store=store, venues=venues, candles=candles, clock=clock)
+
+
+def list_versions(
+    trader_id: str, *, limit: int, before: int | None, store: TraderStore
+) -> Sequence[tuple[TraderVersion, str | None]]:
+    """Return versions of a trader, newest first, each with its rule's hash, None when the rule no longer compiles."""
+    return [(found, _rule_hash(found.trader.rule)) for found in store.versions(trader_id, limit=limit, before=before)]
+
+
+def restore_version(
+    trader_id: str, version: int, *, store: TraderStore, venues: VenueStore, candles: CandleLog, clock: Clock
+) -> tuple[Trader, TraderCheck]:
+    """Give a trader the whole definition of one of its versions, visibility and switch included, as a new version."""
+    found = store.versions(trader_id, limit=1, before=version + 1)
+    if not found or found[0].version != version:
+        raise NotFoundError(f"trader {trader_id!r} has no version {version}")
+    changes = definition_of(found[0].trader)
+    return change_trader(trader_id, changes, store=store, venues=venues, candles=candles, clock=clock)
+
+
+def check_runnable(trader_id: str, *, user_id: str, store: TraderStore) -> None:
+    """Raise `NotFoundError` unless a trader is the person's own or built-in: a run writes its signals."""
+    if store.get(trader_id).owner_id not in {None, user_id}:
+        raise NotFoundError(f"trader {trader_id!r} is not yours; clone it to run it")
+
+
+def _rule_hash(rule: str) -> str | None:
+    try:
+        return compile_rule(rule).rule_hash
+    except RuleError:
+        return None
 
 
 def _untried(compiled: CompiledTrader) -> TraderCheck:
