@@ -1,7 +1,7 @@
 """Ask the API of a desk: the one that runs on this machine, or any other by its address and a person's token."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,11 +16,22 @@ _TIMEOUT_S: Final = 60.0
 
 Address = Annotated[
     str | None,
-    typer.Option("--api", envvar="NIGHTDESK_API_URL", help="Address of the API; the local desk's if absent."),
+    typer.Option(
+        "--api", envvar="NIGHTDESK_API_URL", metavar="URL", help="The API's address; the local desk's if absent."
+    ),
 ]
 Token = Annotated[
-    str | None, typer.Option("--token", envvar="NIGHTDESK_TOKEN", help="A person's token; the local desk's if absent.")
+    str | None,
+    typer.Option("--token", envvar="NIGHTDESK_TOKEN", help="A person's token there; of the local desk's if absent."),
 ]
+
+
+class RefusedError(InvalidMessageError):
+    """Say what the API refused; `errors` are all fields at fault, each with its problem."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__(*errors[0])
+        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +53,39 @@ class DeskApi:
             answer = self.client.request(method, path, **request)
         except httpx.TransportError as error:
             raise TransientError(f"the API does not answer: {error!r}") from error
-        if answer.is_success:
+        if not answer.is_success:
+            raise _problem(answer)
+        try:
             return answer.json() if answer.content else None
-        raise _problem(answer)
+        except ValueError as error:
+            raise FatalError(f"what answers at {self.client.base_url} is no desk: {answer.text[:200]}") from error
 
 
 def connect(address: str | None, token: str | None, *, home: Path = HOME) -> DeskApi:
-    """Return the API at an address; what is not given is that of the desk running here.
+    """Return the API at an address, or of the desk running here, whose own token is sent to no other address.
 
-    Raises `NotFoundError` when something is missing and no desk runs.
+    Raises `NotFoundError` when something is missing and no desk runs, `InvalidMessageError` for what cannot be sent.
     """
-    if address is None or token is None:
-        try:
-            known = json.loads((home / ADDRESSES).read_text())
-        except FileNotFoundError as error:
-            raise NotFoundError(
-                "no desk is running here: start one with `desk up`, or give --api and --token"
-            ) from error
-        address, token = address or known["api_url"], token or known["token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    return DeskApi(httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S))
+    if address is None:
+        here = _running(home)
+        address, token = here["api_url"], token or here["token"]
+    if not token:
+        raise InvalidMessageError("token", "expected a token of the desk at --api, in NIGHTDESK_TOKEN or --token")
+    if not address.startswith(("http://", "https://")):
+        raise InvalidMessageError("api", f"expected an address such as http://localhost:8787, got {address!r}")
+    headers = {"Authorization": f"Bearer {token.strip()}"}
+    try:
+        return DeskApi(httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S))
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise InvalidMessageError("api", f"expected an address and a token one can send: {error}") from error
+
+
+def _running(home: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads((home / ADDRESSES).read_text())
+    except FileNotFoundError as error:
+        raise NotFoundError("no desk is running here: start one with `desk up`, or give --api and --token") from error
+    return found
 
 
 def _problem(answer: httpx.Response) -> Exception:
@@ -74,5 +98,5 @@ def _problem(answer: httpx.Response) -> Exception:
     if answer.status_code == httpx.codes.NOT_FOUND:
         return NotFoundError(detail)
     if answer.status_code == httpx.codes.BAD_REQUEST and errors:
-        return InvalidMessageError(errors[0]["field"], errors[0]["problem"])
+        return RefusedError([(error["field"], error["problem"]) for error in errors])
     return (TransientError if answer.status_code >= 500 else FatalError)(detail)

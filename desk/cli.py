@@ -8,6 +8,7 @@ import typer
 from desk.demo_options import DemoOptions, parse_candles
 from desk.migrate import migrate
 from desk.rules_cli import app as rules
+from desk.traders_cli import app as traders
 from desk.why_cli import why
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(rules)
+app.add_typer(traders)
 app.command()(migrate)
 app.command()(why)
 
