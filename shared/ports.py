@@ -173,6 +173,10 @@ class RunStore(Protocol):
 class SignalStore(Protocol):
     """Recorded signals, newest first."""
 
+    def get(self, signal_id: str) -> StoredSignal:
+        """Return one signal; raise `NotFoundError`."""
+        ...
+
     def record(self, venue: str, correlation_id: str, signals: Sequence[Signal]) -> Recorded:
         """Store the signals that are new."""
         ...

@@ -26,11 +26,13 @@ def list_candles(
     """List the newest closed candles of a symbol, oldest first."""
     candles = newest_candles(venue, symbol, timeframe, limit=limit, log=deps.candle_log)
     return CandlesOut(
-        venue=venue, symbol=symbol, timeframe=timeframe, candles=[_candle_out(c, timeframe) for c in candles]
+        venue=venue, symbol=symbol, timeframe=timeframe, candles=[candle_out(c, timeframe) for c in candles]
     )
 
 
-def _candle_out(candle: Candle, timeframe: Timeframe) -> CandleOut:
+def candle_out(candle: Candle, timeframe: Timeframe) -> CandleOut:
+    """Describe a candle; what its source did not tell is null."""
+
     def known(value: float) -> float | None:
         return value if value == value else None  # noqa: PLR0124 - NaN, the unknown, is the value not equal to itself
 

@@ -1,13 +1,25 @@
-"""GET /api/v1/signals: what traders fired, newest first."""
+"""GET /api/v1/signals: what traders fired, newest first, and everything about one signal."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
-from functions.routes.common import PROBLEMS, SignalsOf, read_cursor, write_cursor
+from functions.routes.candles import candle_out
+from functions.routes.common import (
+    NOT_FOUND,
+    PROBLEMS,
+    DepsOf,
+    OutcomesOf,
+    SignalsOf,
+    TradersOf,
+    read_cursor,
+    write_cursor,
+)
 from functions.routes.schemas import EpochMs, SignalOut, SignalPage, Symbol, TraderId
+from functions.routes.story_schemas import OutcomeOut, SignalStoryOut
 from shared.domain.signals import StoredSignal
 from shared.domain.timeframe import Timeframe
+from shared.usecases.signals import tell_signal
 
 router = APIRouter(prefix="/api/v1/signals", tags=["signals"], responses=PROBLEMS)
 
@@ -37,6 +49,33 @@ def list_signals(
     return SignalPage(
         items=[_signal_out(signal) for signal in page],
         next=write_cursor(page[-1].signal.close_time, page[-1].signal_id) if more else None,
+    )
+
+
+@router.get("/{signal_id}", responses=NOT_FOUND)
+def read_signal(
+    signal_id: Annotated[
+        TraderId, Path(description="The signal's id.", examples=["7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d"])
+    ],
+    signals: SignalsOf,
+    traders: TradersOf,
+    outcomes: OutcomesOf,
+    deps: DepsOf,
+) -> SignalStoryOut:
+    """Return a signal with what decided it in words, the candles it saw, and what became of it."""
+    story = tell_signal(
+        signal_id,
+        signals=signals,
+        traders=traders,
+        outcomes=outcomes,
+        candles=deps.candle_log,
+        clock=deps.clock,
+    )
+    return SignalStoryOut(
+        signal=_signal_out(story.stored),
+        sentence=story.sentence,
+        candles=[candle_out(candle, story.stored.signal.timeframe) for candle in story.candles],
+        outcomes=[OutcomeOut.of(outcome) for outcome in story.outcomes],
     )
 
 

@@ -29,6 +29,7 @@ def explain(
         store.get(trader_id),
         symbol,
         at,
+        traders=store,
         venues=deps.venues,
         candles=deps.candle_log,
         runs=deps.runs,

@@ -55,6 +55,9 @@ class WhyOut(Schema):
     symbol: str = Field(description="Unified symbol.", examples=["BTC/USDT"])
     timeframe: Timeframe = Field(description="Length of the candle.", examples=["5m"])
     close_time: int = Field(description="Close of the candle (epoch ms).", examples=[_TIME])
+    version: int | None = Field(
+        description="The version of the trader that decided; null when it is the present one.", examples=[2]
+    )
     rule_hash: str = Field(description="Identity of the rule.", examples=["5f0c6d1b9a3e7c42"])
     verdict: Verdict = Field(
         description="`fired`; `false`; `already_true` (the edge was earlier); `cooling_down`; `insufficient` history; "
@@ -81,6 +84,7 @@ class WhyOut(Schema):
             symbol=told.symbol,
             timeframe=found.trader.timeframe,
             close_time=told.close_time,
+            version=found.version,
             rule_hash=found.rule_hash,
             verdict=told.verdict,
             sentence=told.sentence,

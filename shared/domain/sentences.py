@@ -1,6 +1,7 @@
 """Say in plain words why a rule was true or not, with the numbers that decided."""
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -26,6 +27,11 @@ _CLOSE_CALL: Final = re.compile(r"\b(\w+)\((close\b(?:, )?)?")
 def sentence(reason: Reason) -> str:
     """Return what decided, such as `RSI(14) 27.9 < 30 and close 43,120 above EMA(200) 42,880`."""
     return " and ".join(dict.fromkeys(_phrases(reason)))
+
+
+def values_in_words(values: Mapping[str, float]) -> str:
+    """Return what a rule looked at, where the rule itself is not known any more."""
+    return ", ".join(f"{name(text)} {number(value)}" for text, value in values.items())
 
 
 def _phrases(reason: Reason) -> list[str]:

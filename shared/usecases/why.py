@@ -1,16 +1,21 @@
 """Explain a decision of the past by making it again on the candles in the log."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary
-from shared.domain.traders import Trader
+from shared.domain.traders import Trader, TraderVersion
 from shared.domain.why import Why, why
-from shared.ports import CandleLog, Clock, RunStore, VenueStore
+from shared.ports import CandleLog, Clock, RunStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
+
+VERSIONS: Final = 20
 
 
 class Standing(StrEnum):
@@ -27,9 +32,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Why a trader did what it did, and whether that is what the desk decided then."""
+    """Why a trader did what it did, and whether that is what the desk decided then.
+
+    `version` is the number of the trader's version that decided, None when it is the present one.
+    """
 
     trader: Trader
+    version: int | None
     rule_hash: str
     why: Why
     standing: Standing
@@ -40,6 +49,7 @@ def explain_trader(
     symbol: str,
     at: int | None,
     *,
+    traders: TraderStore,
     venues: VenueStore,
     candles: CandleLog,
     runs: RunStore,
@@ -47,22 +57,45 @@ def explain_trader(
 ) -> Explained:
     """Return why a trader fired on a symbol, or why not, at a close still in the log (epoch ms; None is the newest).
 
-    Raises `InvalidMessageError` for an instant at which no candle of its timeframe closes or has closed yet, and
+    A trader edited since is explained as the version that decided, when that is one of its last VERSIONS. Raises
+    `InvalidMessageError` for an instant at which no candle of its timeframe closes or has closed yet, and
     `NotFoundError` for one the log holds no more.
     """
-    compiled = compile_for(trader, venues)
     newest = last_boundary(trader, candles, clock)
     boundary = newest if at is None else _boundary(trader, at, newest)
+    recorded = runs.digests(boundary)
+
+    def explained(version: int | None, trader: Trader) -> Explained:
+        compiled = compile_for(trader, venues)
+        try:
+            market = read_market(boundary, [compiled], candles, clock)
+        except TransientError as error:
+            raise NotFoundError(f"the log has no {trader.timeframe} candles that closed at {at}") from error
+        return Explained(
+            trader=trader,
+            version=version,
+            rule_hash=compiled.rule.rule_hash,
+            why=why(compiled, market, symbol, boundary.close_time),
+            standing=_standing(compiled, market, boundary, recorded),
+        )
+
+    present = explained(None, trader)
+    if present.standing is not Standing.DIFFERENT:
+        return present
+    for version in _earlier(trader, traders):
+        with suppress(InvalidMessageError):  # a version that does not compile any more decided nothing we can repeat
+            if (found := explained(version.version, version.trader)).standing is Standing.SAME:
+                return found
+    return present
+
+
+def _earlier(trader: Trader, traders: TraderStore) -> Sequence[TraderVersion]:
+    """Return the last versions of a trader on its present timeframe; none of somebody else's."""
     try:
-        market = read_market(boundary, [compiled], candles, clock)
-    except TransientError as error:
-        raise NotFoundError(f"the log has no {trader.timeframe} candles that closed at {at}") from error
-    return Explained(
-        trader=trader,
-        rule_hash=compiled.rule.rule_hash,
-        why=why(compiled, market, symbol, boundary.close_time),
-        standing=_standing(compiled, market, boundary, runs.digests(boundary)),
-    )
+        versions = traders.versions(trader.trader_id, limit=VERSIONS)
+    except NotFoundError:
+        return ()
+    return [known for known in versions if known.trader.timeframe == trader.timeframe]
 
 
 def _boundary(trader: Trader, at: int, newest: ClosedBoundary) -> ClosedBoundary:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.errors import InvalidMessageError
+from shared.domain.errors import InvalidMessageError, NotFoundError
 from shared.domain.runs import Recorded
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Visibility
@@ -26,6 +26,17 @@ def test_a_signal_comes_back_as_it_was_recorded(stores: Stores) -> None:
     assert stored.signal == signal
     assert (stored.venue, stored.correlation_id) == ("binance", "corr-1")
     assert stored.recorded_at_ms > 0
+
+
+def test_one_signal_is_found_by_its_id_by_who_may_see_it(stores: Stores) -> None:
+    hers = stores.traders().create(a_trader(ALICE)).trader_id
+    stores.signals().record("binance", "a", [a_signal(hers), a_signal(hers, minute=1)])
+    for stored in stores.signals().list(limit=10):
+        assert stores.signals(ALICE).get(stored.signal_id) == stored
+        with pytest.raises(NotFoundError):
+            stores.signals(BOB).get(stored.signal_id)
+    with pytest.raises(NotFoundError):
+        stores.signals().get(str(uuid4()))
 
 
 def test_the_same_signal_is_stored_once(stores: Stores) -> None:

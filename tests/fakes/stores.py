@@ -328,6 +328,13 @@ class MemorySignalStore:
         """Store the signals that are new."""
         return self.database.record(venue, correlation_id, signals)
 
+    def get(self, signal_id: str) -> StoredSignal:
+        """Return one signal; raise `NotFoundError`."""
+        for row in self.list(limit=len(self.database.signals)):
+            if row.signal_id == signal_id:
+                return row
+        raise NotFoundError(f"no signal {signal_id!r}")
+
     def list(
         self,
         *,

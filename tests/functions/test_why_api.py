@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.candles import Boundary, Candle
+from shared.domain.codec import encode
 from tests.functions.api_client import BOB, api_of, call
-from tests.usecases.desk_in_memory import DeskInMemory
+from tests.usecases.desk_in_memory import M1, DeskInMemory
 
 BODY: dict[str, Any] = {
     "name": "Above its average",
@@ -79,6 +81,17 @@ def test_an_edited_trader_and_an_unrecorded_close_are_told(desk: DeskInMemory) -
     close_time = live(desk, BTC=103.0)
     assert ask(trader_id, at=close_time).body["standing"] == "same"
     call("PATCH", f"/api/v1/traders/{trader_id}", {"cooldown_bars": 1})
+    call("PATCH", f"/api/v1/traders/{trader_id}", {"rule": "close > 500"})
+    told = ask(trader_id, at=close_time).body
+    assert (told["standing"], told["version"]) == ("same", 1)
+    assert told["sentence"] == "close 103 above SMA(2) 102 and volume 1 > 0, but it was true one candle before, too"
+    assert ask(trader_id, at=close_time - 60_000).body["version"] is None
+    corrected = Boundary.of(
+        M1,
+        close_time - M1.ms,
+        [("BTC/USDT", Candle(close_time - M1.ms, 104.0, 104.0, 104.0, 104.0, 1.0, 104.0, 1.0, 0.5))],
+    )
+    desk.streams["binance", M1].append(encode(corrected))
     assert ask(trader_id, at=close_time).body["standing"] == "different"
 
 

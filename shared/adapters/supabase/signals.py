@@ -9,7 +9,7 @@ from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import PAGE, Query, Row, call, repeatable, rows
 from shared.adapters.supabase.times import to_ms
-from shared.domain.errors import FatalError, InvalidMessageError
+from shared.domain.errors import FatalError, InvalidMessageError, NotFoundError
 from shared.domain.runs import Recorded
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
@@ -30,6 +30,14 @@ class SupabaseSignalStore:
         """Store the signals that are new."""
         values = {"p_venue": venue, "p_correlation_id": correlation_id, "p_signals": signal_values(signals)}
         return recorded(call(self.client, "record_signals", values))
+
+    def get(self, signal_id: str) -> StoredSignal:
+        """Return one signal; raise `NotFoundError`."""
+        query = self.client.from_("signals").select(_COLUMNS).eq("signal_id", _checked_id(signal_id))
+        found = rows(repeatable(query))
+        if not found:
+            raise NotFoundError(f"no signal {signal_id!r}")
+        return _stored(found[0])
 
     def list(
         self,
