@@ -57,7 +57,7 @@ async def _pings(url: str) -> list[float]:
 
 
 async def _append_and_follow(url: str, facade: UpstashFacade) -> tuple[list[float], list[float]]:
-    market = _synthetic_market(BARS + 2 * ROUNDS)
+    market = synthetic_market(BARS + 2 * ROUNDS)
     writer = RedisCandleLogWriter(url, depth=BARS + 2 * ROUNDS)
     await writer.append(VENUE, market[:BARS])
     with closing(upstash_candle_log(facade.url, facade.token)) as reader:
@@ -87,7 +87,7 @@ def _cold_read(facade: UpstashFacade) -> float:
     return (time.perf_counter() - began) * 1_000
 
 
-def _synthetic_market(bars: int) -> list[Boundary]:
+def synthetic_market(bars: int) -> list[Boundary]:
     """Return boundaries of a seeded random walk with prices of two and volumes of four decimals."""
     rng = np.random.default_rng(7)
     close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.001, (bars, len(SYMBOLS))), axis=0)), 2)
