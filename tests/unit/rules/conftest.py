@@ -83,7 +83,7 @@ def _numbers() -> st.SearchStrategy[str]:
     )
 
 
-def _conditions() -> st.SearchStrategy[str]:
+def _plain_conditions() -> st.SearchStrategy[str]:
     numbers = _numbers()
     plain = st.one_of(
         st.builds("({} {} {})".format, numbers, st.sampled_from((">", ">=", "<", "<=", "==", "!=")), numbers),
@@ -91,10 +91,12 @@ def _conditions() -> st.SearchStrategy[str]:
         st.builds("{}({}, {})".format, st.sampled_from(("crosses_above", "crosses_below")), numbers, numbers),
     )
     flags = [name for name, function in FUNCTIONS.items() if function.condition]
-    plain = st.one_of(plain, st.builds(_call, st.sampled_from(flags), st.integers(2, 6), st.none()))
-    higher = st.builds('on("5m", {})'.format, plain)
+    return st.one_of(plain, st.builds(_call, st.sampled_from(flags), st.integers(2, 6), st.none()))
+
+
+def _joined(conditions: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.recursive(
-        plain | higher,
+        conditions,
         lambda inner: st.one_of(
             st.builds("({} and {})".format, inner, inner),
             st.builds("({} or {})".format, inner, inner),
@@ -108,4 +110,17 @@ def _conditions() -> st.SearchStrategy[str]:
 @pytest.fixture(scope="session")
 def rules() -> st.SearchStrategy[str]:
     """Return a strategy of well-formed rules over the whole language."""
-    return _conditions()
+    plain = _plain_conditions()
+    return _joined(plain | st.builds('on("5m", {})'.format, plain))
+
+
+@pytest.fixture(scope="session")
+def own_conditions() -> st.SearchStrategy[str]:
+    """Return a strategy of conditions that name no timeframe."""
+    return _joined(_plain_conditions())
+
+
+@pytest.fixture(scope="session")
+def own_numbers() -> st.SearchStrategy[str]:
+    """Return a strategy of numbers that name no timeframe."""
+    return _numbers()
