@@ -10,7 +10,7 @@ from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Made, Param, factor, length
 from shared.domain.rules.folds import total
 from shared.domain.rules.indicators import Call, Input, Recipe, call
-from shared.domain.rules.kernels import rolling
+from shared.domain.rules.kernels import in_parts, rolling
 from shared.domain.rules.market import Values, View
 from shared.domain.rules.nodes import ATOM, Number, checked
 from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, flag
@@ -99,12 +99,17 @@ def _profile(high: Floats, low: Floats, volume: Floats, bins: int) -> tuple[Floa
     height = (top - bottom) / bins
     span = high - low
     flat = span == 0.0
-    below = np.empty((len(high), bins + 1))
-    for edge in range(bins + 1):
-        price = (bottom + edge * height)[:, None]
-        share = np.clip((price - low) / np.where(flat, 1.0, span), 0.0, 1.0)
-        part = np.where(flat, (low < price) | (edge == bins), share)
-        below[:, edge] = np.vecdot(part, volume)
+    any_flat, scale = flat.any(), 1.0 / np.where(flat, 1.0, span)
+    # What lies below an edge is linear in its number: two passes over the windows an edge, not a division.
+    first, step, share = (bottom[:, None] - low) * scale, height[:, None] * scale, np.empty_like(scale)
+    below = np.zeros((len(high), bins + 1))
+    for edge in range(1, bins):
+        np.add(np.multiply(step, float(edge), out=share), first, out=share)
+        np.minimum(np.maximum(share, 0.0, out=share), 1.0, out=share)
+        if any_flat:
+            np.copyto(share, low < (bottom + edge * height)[:, None], where=flat)
+        below[:, edge] = np.vecdot(share, volume)
+    below[:, bins] = np.vecdot(np.ones_like(share), volume)
     return np.diff(below, axis=1), bottom, height
 
 
@@ -136,7 +141,7 @@ def _volume_profile(a: Arguments) -> Recipe:
         return np.where(known & (profile.max(axis=1) > 0.0), bottom + place * height, np.nan)
 
     inputs = (Input(HIGH, bars), Input(LOW, bars), Input(VOLUME, bars))
-    return Recipe(inputs, lambda x, k: rolling(reduce, bars, k, *x))
+    return Recipe(inputs, lambda x, k: rolling(in_parts(reduce, bars), bars, k, *x))
 
 
 _BINS = Param(name="bins", default=24, low=2, high=200)
