@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from functions.routes.schemas import TraderBody, TraderId
+from functions.routes.schemas import TraderId
+from functions.routes.trader_schemas import TraderBody
 from shared.domain.errors import NightdeskError
 from shared.domain.traders import DEFINITION
 

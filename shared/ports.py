@@ -190,8 +190,12 @@ class SignalStore(Protocol):
         symbol: str | None = None,
         timeframe: Timeframe | None = None,
         since_ms: int | None = None,
+        person: str | None = None,
     ) -> Sequence[StoredSignal]:
-        """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
+        """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair.
+
+        With a `person`, only those of that person's own traders and the built-in ones.
+        """
         ...
 
 

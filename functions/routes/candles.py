@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from functions.routes.common import NOT_FOUND, PROBLEMS, DepsOf, UserOf
-from functions.routes.schemas import CandleOut, CandlesOut, Symbol
+from functions.routes.schemas import Symbol
+from functions.routes.signal_schemas import CandleOut, CandlesOut
 from shared.domain.candles import Candle
 from shared.domain.timeframe import Timeframe
 from shared.usecases.candles import newest_candles

@@ -2,11 +2,8 @@
 
 from pydantic import Field
 
-from functions.routes.schemas import Schema
+from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema
 from shared.domain.scorecard import ENOUGH, Score, Scorecard
-
-_ID = "7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d"
-_TIME = 1_640_995_260_000
 
 
 class ScoreOut(Schema):
@@ -56,7 +53,7 @@ class ScoreOut(Schema):
 class PerformanceOut(Schema):
     """A trader's scorecard."""
 
-    trader_id: str = Field(description="The trader.", examples=[_ID])
+    trader_id: str = Field(description="The trader.", examples=[EXAMPLE_ID])
     bars: int = Field(description="Outcomes are those after so many bars.", examples=[20])
     fee_bps: float = Field(description="Fee of one trade, in hundredths of a percent of its value.", examples=[10.0])
     verdict: str = Field(
@@ -65,8 +62,8 @@ class PerformanceOut(Schema):
     signals_per_day: float | None = Field(
         description="Since the first signal; null when there are not enough.", examples=[3.4]
     )
-    first_close_time: int | None = Field(description="Close of the first signal (epoch ms).", examples=[_TIME])
-    last_close_time: int | None = Field(description="Close of the last signal (epoch ms).", examples=[_TIME])
+    first_close_time: int | None = Field(description="Close of the first signal (epoch ms).", examples=[EXAMPLE_TIME])
+    last_close_time: int | None = Field(description="Close of the last signal (epoch ms).", examples=[EXAMPLE_TIME])
     total: ScoreOut = Field(description="All signals.")
     by_symbol: list[ScoreOut] = Field(description="By symbol, most signals first.")
     by_hour: list[ScoreOut] = Field(description="By hour of the day of the close (UTC).")

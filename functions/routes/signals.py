@@ -12,11 +12,12 @@ from functions.routes.common import (
     OutcomesOf,
     SignalsOf,
     TradersOf,
+    UserOf,
     read_cursor,
     write_cursor,
 )
-from functions.routes.schemas import EpochMs, SignalOut, SignalPage, Symbol, TraderId
-from functions.routes.story_schemas import OutcomeOut, SignalStoryOut
+from functions.routes.schemas import EpochMs, Symbol, TraderId
+from functions.routes.signal_schemas import OutcomeOut, SignalOut, SignalPage, SignalStoryOut
 from shared.domain.signals import StoredSignal
 from shared.domain.timeframe import Timeframe
 from shared.usecases.signals import tell_signal
@@ -27,15 +28,17 @@ router = APIRouter(prefix="/api/v1/signals", tags=["signals"], responses=PROBLEM
 @router.get("")
 def list_signals(
     signals: SignalsOf,
+    user: UserOf,
     *,
     trader_id: Annotated[TraderId | None, Query(description="Only this trader's.")] = None,
+    others: Annotated[bool, Query(description="Also those of other people's public traders.")] = False,
     symbol: Annotated[Symbol | None, Query(description="Only this symbol.", examples=["BTC/USDT"])] = None,
     timeframe: Annotated[Timeframe | None, Query(description="Only this timeframe.", examples=["5m"])] = None,
     since: Annotated[EpochMs | None, Query(description="Close times from here on (epoch ms).")] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="At most this many.")] = 100,
     cursor: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
 ) -> SignalPage:
-    """List the signals you may see, newest first."""
+    """List signals of your traders and the built-in ones, of others when asked for them or by trader, newest first."""
     found = signals.list(
         limit=limit + 1,
         before=read_cursor(cursor) if cursor else None,
@@ -43,6 +46,7 @@ def list_signals(
         symbol=symbol,
         timeframe=timeframe,
         since_ms=since,
+        person=None if others or trader_id is not None else user.user_id,
     )
     page = found[:limit]
     more = len(found) > limit

@@ -6,7 +6,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Query, Response
 
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, TradersOf, UserOf
-from functions.routes.schemas import (
+from functions.routes.schemas import TraderId
+from functions.routes.trader_schemas import (
     CheckOut,
     FiringOut,
     HistoryBody,
@@ -14,7 +15,6 @@ from functions.routes.schemas import (
     RunOut,
     SavedTraderOut,
     TraderBody,
-    TraderId,
     TraderOut,
     TraderPage,
     TraderPatch,

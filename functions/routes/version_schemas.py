@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from functions.routes.schemas import Schema, TraderBody, TraderName, stored_fields
+from functions.routes.schemas import Schema, TraderName
+from functions.routes.trader_schemas import TraderBody, stored_fields
 from shared.domain.traders import TraderVersion
 
 

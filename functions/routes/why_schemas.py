@@ -2,14 +2,11 @@
 
 from pydantic import Field
 
-from functions.routes.schemas import Schema
+from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema
 from shared.domain.explain import Kind, Reason
 from shared.domain.timeframe import Timeframe
 from shared.domain.why import Verdict
 from shared.usecases.why import Explained, Standing
-
-_ID = "7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d"
-_TIME = 1_640_995_260_000
 
 
 class SideOut(Schema):
@@ -51,10 +48,10 @@ class ReasonOut(Schema):
 class WhyOut(Schema):
     """Why a trader fired on a symbol at a close, or why not."""
 
-    trader_id: str = Field(description="The trader.", examples=[_ID])
+    trader_id: str = Field(description="The trader.", examples=[EXAMPLE_ID])
     symbol: str = Field(description="Unified symbol.", examples=["BTC/USDT"])
     timeframe: Timeframe = Field(description="Length of the candle.", examples=["5m"])
-    close_time: int = Field(description="Close of the candle (epoch ms).", examples=[_TIME])
+    close_time: int = Field(description="Close of the candle (epoch ms).", examples=[EXAMPLE_TIME])
     version: int | None = Field(
         description="The version of the trader that decided; null when it is the present one.", examples=[2]
     )

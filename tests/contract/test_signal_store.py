@@ -118,9 +118,18 @@ def test_signals_of_a_public_trader_are_everybodys_until_it_is_deleted(stores: S
     stores.signals().record("binance", "a", [a_signal(trader_id)])
 
     assert [row.signal.trader_id for row in stores.signals(ALICE).list(limit=10)] == [trader_id]
+    own = [stores.traders().create(a_trader(owner)).trader_id for owner in (ALICE, None)]
+    stores.signals().record("binance", "a", [a_signal(trader_id) for trader_id in own])
+    found = stores.signals(ALICE).list(limit=10, person=ALICE)
+    assert {row.signal.trader_id for row in found} == set(own)
+    assert len(stores.signals(ALICE).list(limit=10)) == 3
+    stores.signals().record("binance", "a", [a_signal(trader_id, minute=minute) for minute in range(1, 5)])
+    assert len(stores.signals(ALICE).list(limit=2, person=ALICE)) == 2  # what is filtered out fills no page
+    stores.traders(ALICE).delete(own[0])
+    assert len(stores.signals(ALICE).list(limit=10, person=ALICE)) == 2
     stores.traders(BOB).delete(trader_id)
-    assert list(stores.signals(ALICE).list(limit=10)) == []
-    assert len(stores.signals(BOB).list(limit=10)) == 1
+    assert trader_id not in {row.signal.trader_id for row in stores.signals(ALICE).list(limit=10)}
+    assert trader_id in {row.signal.trader_id for row in stores.signals(BOB).list(limit=10)}
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

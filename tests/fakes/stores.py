@@ -344,6 +344,7 @@ class MemorySignalStore:
         symbol: str | None = None,
         timeframe: Timeframe | None = None,
         since_ms: int | None = None,
+        person: str | None = None,
     ) -> Sequence[StoredSignal]:
         """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
 
@@ -356,10 +357,14 @@ class MemorySignalStore:
                 and timeframe in {None, signal.timeframe}
                 and (since_ms is None or signal.close_time >= since_ms)
                 and self._may_see(signal.trader_id)
+                and (person is None or self._owner(signal.trader_id) in {None, person})
             )
 
         rows = [row for row in self.database.signals.values() if wanted(row)]
         return sorted(rows, key=lambda row: (row.signal.close_time, row.signal_id), reverse=True)[:limit]
+
+    def _owner(self, trader_id: str) -> str | None:
+        return (self.database.traders.get(trader_id) or self.database.deleted[trader_id]).owner_id
 
     def _may_see(self, trader_id: str) -> bool:
         living = self.database.traders.get(trader_id)

@@ -44,7 +44,9 @@ def test_a_trader_is_private_until_its_owner_publishes_it(desk: DeskInMemory) ->
     desk.announce(desk.minute(BTC=101.0))
     desk.work()
     assert call("GET", path, user=BOB).body["owner_id"] == ALICE
-    assert len(call("GET", "/api/v1/signals", user=BOB).body["items"]) == 1
+    assert call("GET", "/api/v1/signals", user=BOB).body["items"] == []
+    for query in ("others=true", f"trader_id={trader['trader_id']}"):
+        assert len(call("GET", "/api/v1/signals", user=BOB, query=query).body["items"]) == 1
     assert call("POST", f"{path}/history", {}, user=BOB).status == 200
     for method, sub, body in (
         ("PATCH", "", {"visibility": "private"}),

@@ -48,22 +48,32 @@ class SupabaseSignalStore:
         symbol: str | None = None,
         timeframe: Timeframe | None = None,
         since_ms: int | None = None,
+        person: str | None = None,
     ) -> Sequence[StoredSignal]:
         """Return signals by (close_time, signal_id) descending, those before a cursor of the same pair."""
         equal = {"trader_id": trader_id, "symbol": symbol, "timeframe": timeframe and timeframe.value}
         found: list[StoredSignal] = []
         while len(found) < limit:
             cursor = (found[-1].signal.close_time, found[-1].signal_id) if found else before
-            batch = rows(repeatable(self._page(min(limit - len(found), PAGE), cursor, equal, since_ms)))
+            batch = rows(repeatable(self._page(min(limit - len(found), PAGE), cursor, equal, since_ms, person)))
             if not batch:
                 break
             found += [_stored(row) for row in batch]
         return found
 
     def _page(
-        self, limit: int, before: tuple[int, str] | None, equal: dict[str, str | None], since_ms: int | None
+        self,
+        limit: int,
+        before: tuple[int, str] | None,
+        equal: dict[str, str | None],
+        since_ms: int | None,
+        person: str | None,
     ) -> Query:
-        query = self.client.from_("signals").select(_COLUMNS)
+        query = self.client.from_("signals").select(
+            _COLUMNS if person is None else f"{_COLUMNS},traders!inner(owner_id)"
+        )
+        if person is not None:
+            query = query.or_(f'owner_id.is.null,owner_id.eq."{_checked_id(person)}"', reference_table="traders")
         for column, value in equal.items():
             if value is not None:
                 query = query.eq(column, value)

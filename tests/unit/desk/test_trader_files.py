@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from desk.trader_files import TraderEntry, TraderFileError, dump, from_document, load, path_of, to_document
 from desk.trader_plan import compared, in_order, plan
-from functions.routes.schemas import TraderBody
+from functions.routes.trader_schemas import TraderBody
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import DEFINITION
 
