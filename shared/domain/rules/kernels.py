@@ -37,11 +37,11 @@ def rolling(reduce: Callable[..., Floats], window: int, k: int, *series: Floats)
             out[:, bar] = reduce(*(x[:, bar : bar + window] for x in series))
         return out
     out = np.empty((rows, k))
+    windows = [sliding_window_view(x, window, axis=1) for x in series]
     for row in range(rows):
-        windows = [sliding_window_view(x[row], window) for x in series]
         for bar in range(0, k, CHUNK):
             stop = min(bar + CHUNK, k)
-            out[row, bar:stop] = reduce(*(view[bar:stop] for view in windows))
+            out[row, bar:stop] = reduce(*(view[row, bar:stop] for view in windows))
     return out
 
 
