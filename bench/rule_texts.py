@@ -115,6 +115,8 @@ class Library:
             return f"{param.name}={r.choice(CONDITIONS)(r)}"
         if not isinstance(param, Param):
             return f'{param.name}="{r.choice(param.choices or (BITCOIN, "SYM001/USDT", "SYM002/USDT"))}"'
+        if param.default is not None and r.random() < 0.5:
+            return ""  # half of the time people leave a parameter as it is
         usual = 20.0 if param.default is None else param.default
         drawn = min(max(usual * 3 ** r.uniform(-1, 1), param.low), param.high)
         return f"{param.name}={round(drawn) if param.whole else round(drawn, 2)}"

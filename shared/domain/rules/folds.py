@@ -4,6 +4,8 @@ Prices are summed as distances from the newest value: a flat market is then exac
 log10 n digits, because the value the distances are counted from is itself one of the n.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -44,24 +46,78 @@ def _smallest(windows: Floats) -> Floats:
     return _accumulated(np.minimum, windows)
 
 
+def _slide(pick: np.ufunc, cells: Floats, length: int) -> Floats:
+    """Return the extreme of each window: of two halves that overlap, each of them found in the same way."""
+    reach = 1
+    while 2 * reach <= length:
+        cells = pick(cells[:, :-reach], cells[:, reach:])
+        reach *= 2
+    rest = length - reach
+    found: Floats = pick(cells[:, : cells.shape[1] - rest], cells[:, rest:]) if rest else cells
+    return found
+
+
+def _ages(cells: Floats, length: int) -> Iterator[Floats]:
+    """Yield the value of each age at all bars, from the newest on: the order in which tables add them up."""
+    bars = cells.shape[1] - length + 1
+    for age in range(length):
+        start = length - 1 - age
+        yield cells[:, start : start + bars]
+
+
+def _slide_total(cells: Floats, length: int) -> Floats:
+    ages = _ages(cells, length)
+    found = next(ages).copy()
+    for values in ages:
+        found += values
+    return found
+
+
+def _slide_distance(cells: Floats, length: int) -> Floats:
+    newest, *older = _ages(cells, length)
+    found, apart = newest - newest, np.empty_like(newest)
+    for values in older:
+        found += np.subtract(values, newest, out=apart)
+    return found
+
+
+def _slide_squares(cells: Floats, length: int) -> Floats:
+    newest, *older = _ages(cells, length)
+    found, apart = np.square(newest - newest), np.empty_like(newest)
+    for values in older:
+        np.subtract(values, newest, out=apart)
+        found += np.square(apart, out=apart)
+    return found
+
+
+def _slide_ramp(cells: Floats, length: int) -> Floats:
+    newest, *older = _ages(cells, length)
+    reached, apart = newest - newest, np.empty_like(newest)
+    found = reached.copy()
+    for values in older:
+        reached += np.subtract(values, newest, out=apart)
+        found += reached
+    return found
+
+
 def total(node: Number, length: int) -> Folded:
     """Return Σ x over the last `length` values."""
-    return folded("total", _totals, node, length)
+    return folded("total", _totals, node, length, _slide_total)
 
 
 def highest(node: Number, length: int) -> Folded:
     """Return the largest of the last `length` values."""
-    return folded("largest", _largest, node, length)
+    return folded("largest", _largest, node, length, partial(_slide, np.maximum))
 
 
 def lowest(node: Number, length: int) -> Folded:
     """Return the smallest of the last `length` values."""
-    return folded("smallest", _smallest, node, length)
+    return folded("smallest", _smallest, node, length, partial(_slide, np.minimum))
 
 
 def distance(node: Number, length: int) -> Folded:
     """Return Σ (xₐ − x₀), with xₐ the value a bars ago: n times how far the mean lies above the newest value."""
-    return folded("distance", lambda windows: _totals(_apart(windows)), node, length)
+    return folded("distance", lambda windows: _totals(_apart(windows)), node, length, _slide_distance)
 
 
 def mean(node: Number, length: int) -> Recipe:
@@ -81,7 +137,7 @@ def ramp_mean(node: Number, length: int) -> Recipe:
     Σ (n − a)(xₐ − x₀) is the sum of the sums over 1, 2, … n values.
     """
     weight = length * (length + 1) / 2
-    inputs = (Input(folded("ramp", _ramps, node, length), 1), Input(node, 1))
+    inputs = (Input(folded("ramp", _ramps, node, length, _slide_ramp), 1), Input(node, 1))
     return Recipe(inputs, lambda x, _: x[1] + x[0] / weight)
 
 
@@ -93,4 +149,6 @@ def deviation(node: Number, length: int) -> Recipe:
         variance = squares / length - np.square(distance / length)
         return np.sqrt(np.maximum(variance, 0.0))
 
-    return Recipe((Input(folded("squares", _squares, node, length), 1), Input(distance(node, length), 1)), compute)
+    return Recipe(
+        (Input(folded("squares", _squares, node, length, _slide_squares), 1), Input(distance(node, length), 1)), compute
+    )

@@ -71,10 +71,21 @@ class Call(Number):
         view.memo[self.text] = out
         return out
 
+    def past(self, view: View, k: int, ago: int) -> Values:
+        """Return the values at k bars long ago without those between then and now, unless they are known."""
+        known = view.memo.get(self.text)
+        if ago <= 2 * k or (known is not None and known.cells.shape[1] >= k + ago):
+            return Number.past(self, view, k, ago)
+        key = f"{self.text}[{ago}]"
+        found = view.memo.get(key)
+        if found is None or found.cells.shape[1] < k:
+            found = view.memo[key] = checked(self.fresh(view, k, ago))
+        return Values(found.cells[:, found.cells.shape[1] - k :], found.whole)
+
     def fresh(self, view: View, k: int, ago: int) -> Floats:
         """Compute the values at k bars, the last of them `ago` bars before now."""
-        arrays = [node.values(view, window + k - 1 + ago).cells for node, window in self.inputs]
-        return self.compute([cells[:, :-ago] for cells in arrays] if ago else arrays, k)
+        arrays = [node.past(view, window + k - 1, ago).cells for node, window in self.inputs]
+        return self.compute(arrays, k)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +99,10 @@ class Step(Call):
             known = Call.values(self, view, max(k, min(2 * k, view.depth - self.reads.bars + 1)))
         return Values(known.cells[:, known.cells.shape[1] - k :], known.whole)
 
+    def past(self, view: View, k: int, ago: int) -> Values:
+        """Return the values from all there are."""
+        return Number.past(self, view, k, ago)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchored(Call):
@@ -99,6 +114,10 @@ class Anchored(Call):
     """
 
     path: int
+
+    def past(self, view: View, k: int, ago: int) -> Values:
+        """Return the values from all there are, as many of them cost as much as one."""
+        return Number.past(self, view, k, ago)
 
     def fresh(self, view: View, k: int, ago: int) -> Floats:
         """Compute the values at k bars, those with a common start together."""
@@ -146,9 +165,12 @@ def call(text: str, recipe: Recipe, *, step: bool = False) -> Call:
 
 TABLE_CELLS: Final = 2_000_000
 TABLE_BARS: Final = 16
+CACHED: Final = 40_000
 
 Fold = Callable[[Floats], Floats]
 """Turns windows, newest value first (ages × bars × rows), into what has accumulated up to each age."""
+Slide = Callable[[Floats, int], Floats]
+"""Turns values (rows × bars + length - 1) into what has accumulated over `length` of them at each bar (rows × bars)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +185,7 @@ class Folded(Number):
     fold: Fold
     node: Number
     length: int
+    slide: Slide
 
     def leaves(self) -> tuple[Number, ...]:
         """Return itself."""
@@ -183,19 +206,31 @@ class Folded(Number):
             view.tables[key] = table
         return Values(table[self.length - 1, width - k :].T, whole=False)
 
-    def _alone(self, view: View, k: int) -> Floats:
-        """Return many bars at this length only, some at a time."""
-        cells = self.node.values(view, self.length + k - 1).cells
-        step = max(TABLE_CELLS // (8 * self.length * view.rows), 1)
-        out = np.empty((k, view.rows)).T
+    def past(self, view: View, k: int, ago: int) -> Values:
+        """Return the fold at k bars long ago at this length only."""
+        if ago <= 2 * k:
+            return Number.past(self, view, k, ago)
+        return Values(self._alone(view, k, ago), whole=False)
+
+    def _alone(self, view: View, k: int, ago: int = 0) -> Floats:
+        """Return many bars at this length only, some at a time, so that they stay in the cache."""
+        cells = self.node.past(view, self.length + k - 1, ago).cells
+        step = max(CACHED // view.rows, 1)
+        if k <= step:
+            return self.slide(cells, self.length)
+        out = np.empty((view.rows, k))
         for bar in range(0, k, step):
             bars = min(step, k - bar)
-            windows = newest_first(cells[:, bar : bar + self.length + bars - 1], self.length, bars)
-            out[:, bar : bar + bars] = self.fold(windows)[-1].T
+            out[:, bar : bar + bars] = self.slide(cells[:, bar : bar + self.length + bars - 1], self.length)
         return out
 
 
-def folded(name: str, fold: Fold, node: Number, length: int) -> Folded:
-    """Return a fold of the last `length` values of a number; `name` tells folds of one number apart."""
+def folded(name: str, fold: Fold, node: Number, length: int, slide: Slide) -> Folded:
+    """Return a fold of the last `length` values of a number; `name` tells folds of one number apart.
+
+    `slide` says the same at many bars, to the last bit.
+    """
     table = sys.intern(f"{name}({node.text})")
-    return Folded(f"{name}({node.text}, {length})", ATOM, _reads([Input(node, length)]), table, fold, node, length)
+    return Folded(
+        f"{name}({node.text}, {length})", ATOM, _reads([Input(node, length)]), table, fold, node, length, slide
+    )

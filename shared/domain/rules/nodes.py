@@ -120,6 +120,11 @@ class Number(Node):
     def values(self, view: View, k: int) -> Values:
         """Return the values at the last k bars, (rows × k)."""
 
+    def past(self, view: View, k: int, ago: int) -> Values:
+        """Return the values at k bars, the last of them `ago` bars before now."""
+        cells, whole = self.values(view, k + ago)
+        return Values(cells[:, :k], whole)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boolean(Node):

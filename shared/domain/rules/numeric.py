@@ -28,8 +28,7 @@ class Lag(Number):
 
     def values(self, view: View, k: int) -> Values:
         """Return the values of `bars` bars earlier."""
-        cells, whole = self.node.values(view, k + self.bars)
-        return Values(cells[:, :k], whole)
+        return self.node.past(view, k, self.bars)
 
 
 def lag_number(node: Number, bars: int) -> Number:

@@ -9,6 +9,7 @@ from shared.domain.rules.functions import (
     clock,
     momentum,
     order_flow,
+    oscillators,
     patterns,
     statistics,
     structure,
@@ -24,7 +25,7 @@ from shared.domain.rules.parts import HL2, HLC3, OHLC4
 FAMILIES: Final[dict[str, tuple[Function, ...]]] = {
     "averages": averages.FUNCTIONS,
     "trend": trend.FUNCTIONS,
-    "momentum": momentum.FUNCTIONS,
+    "momentum": momentum.FUNCTIONS + oscillators.FUNCTIONS,
     "volatility": volatility.FUNCTIONS,
     "volume": volume.FUNCTIONS,
     "volume and price": volume_price.FUNCTIONS,

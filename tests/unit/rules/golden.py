@@ -9,7 +9,7 @@ import talib
 
 from shared.domain.candles import COLUMNS, CandleFrame, Floats
 from shared.domain.rules import Market, compile_rule
-from shared.domain.rules.indicators import ANCHOR_BARS, Anchored
+from shared.domain.rules.indicators import ANCHOR_BARS, Anchored, Call
 from shared.domain.timeframe import Timeframe
 from tests.unit.rules.conftest import random_frame
 
@@ -34,7 +34,8 @@ WILDER_14 = warmup(1 / 14) + 1  # the moves it averages, and the candle before t
 def longest(expression: str, *, symbols: int, seed: int, bars: int = BARS) -> CandleFrame:
     """Return random candles at whose last one the path of the expression is as long as it ever is."""
     (leaf, *_) = compile_rule(f"{expression} > 0").leaves
-    path = leaf.path if isinstance(leaf, Anchored) else 0
+    parts = [leaf, *(node for node, _ in leaf.inputs)] if isinstance(leaf, Call) else []
+    path = max((part.path for part in parts if isinstance(part, Anchored)), default=0)
     return random_frame(symbols=symbols, bars=bars, seed=seed, start=(path - bars - 1) % ANCHOR_BARS * Timeframe.M1.ms)
 
 

@@ -7,22 +7,31 @@ import pytest
 import talib
 
 from shared.domain.candles import Floats
+from shared.domain.rules.indicators import ANCHOR_BARS
 from tests.unit.rules.golden import WILDER_14, Columns, check_golden, ema_line, tail, warmup
 
-EMA_9 = warmup(2 / 10)
+LONGEST = ANCHOR_BARS - 1  # the tests look where a path is that much longer than it must be
 
 
 def ppo(c: Columns) -> Floats:
-    line = 100 * (ema_line(c["close"], 12, EMA_9) / ema_line(c["close"], 26, EMA_9) - 1)
-    signal = talib.EMA(line, 9)[-1]
-    return np.array([line[-1], signal, line[-1] - signal])
+    last = 100 * (ema_line(c["close"], 12, 1) / ema_line(c["close"], 26, 1) - 1)[0]
+    x = c["close"][-(warmup(2 / 27) + warmup(2 / 10) + LONGEST) :]
+    signal = talib.EMA(100 * (talib.EMA(x, 12) / talib.EMA(x, 26) - 1)[25:], 9)[-1]
+    return np.array([last, signal, last - signal])
 
 
-def tsi_line(x: Floats, long: int, short: int, bars: int) -> Floats:
-    inner = bars - 1 + warmup(2 / (short + 1))
-    moves = np.diff(x)
-    up, size = (ema_line(ema_line(part, long, inner), short, bars) for part in (moves, np.abs(moves)))
-    return 100 * up / size
+def tsi(c: Columns) -> float:
+    inner = warmup(2 / 14)
+    moves = np.diff(c["close"])
+    up, size = (ema_line(ema_line(part, 25, inner), 13, 1) for part in (moves, np.abs(moves)))
+    return float(100 * up[0] / size[0])
+
+
+def tsi_signal(c: Columns) -> float:
+    path = warmup(2 / 26) + warmup(2 / 14) + warmup(2 / 8) + 1
+    moves = np.diff(c["close"][-(path + LONGEST) :])
+    up, size = (talib.EMA(talib.EMA(part, 25)[24:], 13)[12:] for part in (moves, np.abs(moves)))
+    return float(talib.EMA(100 * up / size, 7)[-1])
 
 
 def awesome(c: Columns) -> float:
@@ -37,8 +46,8 @@ GOLDEN: dict[str, Callable[[Columns], float]] = {
     "mom(10)": tail(11, talib.MOM, "close", timeperiod=10),
     "cmo(14)": tail(WILDER_14, talib.CMO, "close", timeperiod=14),
     "ultosc()": tail(29, talib.ULTOSC, "high", "low", "close", timeperiod1=7, timeperiod2=14, timeperiod3=28),
-    "tsi(25, 13, 7).tsi": lambda c: tsi_line(c["close"], 25, 13, 1)[-1],
-    "tsi(25, 13, 7).signal": lambda c: ema_line(tsi_line(c["close"], 25, 13, warmup(2 / 8)), 7, 1)[-1],
+    "tsi(25, 13, 7).tsi": tsi,
+    "tsi(25, 13, 7).signal": tsi_signal,
     "awesome_oscillator()": awesome,
 }
 

@@ -8,7 +8,7 @@ from shared.domain.rules.folds import highest, lowest, sma, total
 from shared.domain.rules.indicators import Call, Input, Recipe, call
 from shared.domain.rules.kernels import equal_weights, in_parts, rolling, weighted, wilder_weights
 from shared.domain.rules.nodes import Number
-from shared.domain.rules.parts import CLOSE, HIGH, HL2, HLC3, LOW, each_bar, ema, sizes, steps, true_range, wilder
+from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, each_bar, sizes, steps, true_range, wilder
 
 
 def _rsi(source: Number, bars: int) -> Recipe:
@@ -162,27 +162,6 @@ CHANGE = Function(
 )
 
 
-def _ppo(a: Arguments) -> Recipe:
-    fast, slow = (ema(a.source, a[name]) for name in ("fast", "slow"))
-    line = Recipe((Input(slow, 1), Input(fast, 1)), lambda x, _: 100.0 * (x[1] / x[0] - 1.0))
-    if a.output == "ppo":
-        return line
-    node = call(f"ppo({fast.text}, {slow.text})", line)
-    signal = ema(node, a["signal"])
-    if a.output == "signal":
-        return Recipe((Input(signal, 1),), lambda x, _: x[0])
-    return Recipe((Input(signal, 1), Input(node, 1)), lambda x, _: x[1] - x[0])
-
-
-PPO = Function(
-    name="ppo",
-    doc="percentage price oscillator",
-    formula="ppo = 100 (ema(fast)/ema(slow) - 1), signal = ema of ppo, histogram = ppo - signal (Appel)",
-    params=(series(), length(12, name="fast"), length(26, name="slow"), length(9, name="signal")),
-    outputs=("ppo", "signal", "histogram"),
-    check=ordered("fast", "slow"),
-    build=_ppo,
-)
 MOM = Function(
     name="mom",
     doc="momentum: difference to n candles ago",
@@ -230,39 +209,6 @@ ULTOSC = Function(
 )
 
 
-def _tsi(a: Arguments) -> Recipe:
-    moves = steps(a.source)
-    move, size = (ema(ema(x, a["long"]), a["short"]) for x in (moves, sizes(moves)))
-    line = Recipe((Input(size, 1), Input(move, 1)), lambda x, _: 100.0 * x[1] / x[0])
-    if a.output == "tsi":
-        return line
-    signal = ema(call(f"tsi({a.source.text}, {a['long']}, {a['short']})", line), a["signal"])
-    return Recipe((Input(signal, 1),), lambda x, _: x[0])
-
-
-TSI = Function(
-    name="tsi",
-    doc="true strength index, -100 to 100",
-    formula="Blau 1991: 100 ema(ema(change, long), short)/ema(ema(|change|, …)), signal = its ema; no value when flat",
-    params=(series(), length(25, name="long"), length(13, name="short"), length(13, name="signal")),
-    outputs=("tsi", "signal"),
-    build=_tsi,
-)
-
-
-def _awesome(a: Arguments) -> Recipe:
-    slow, fast = sma(HL2, a["slow"]), sma(HL2, a["fast"])
-    return Recipe((Input(slow, 1), Input(fast, 1)), lambda x, _: x[1] - x[0])
-
-
-AWESOME_OSCILLATOR = Function(
-    name="awesome_oscillator",
-    doc="awesome oscillator, in quote units",
-    formula="Williams 1995: sma(hl2, fast) - sma(hl2, slow)",
-    params=(length(5, name="fast"), length(34, name="slow")),
-    check=ordered("fast", "slow"),
-    build=_awesome,
-)
 FUNCTIONS = (
     RSI,
     STOCH,
@@ -272,11 +218,8 @@ FUNCTIONS = (
     ROC,
     CHANGE,
     MOM,
-    PPO,
     CMO,
     ULTOSC,
-    TSI,
-    AWESOME_OSCILLATOR,
     HIGHEST,
     LOWEST,
 )

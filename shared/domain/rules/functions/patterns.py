@@ -5,27 +5,35 @@ from typing import Final
 
 import numpy as np
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
 from talib import abstract
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Param
-from shared.domain.rules.indicators import Input, Recipe
-from shared.domain.rules.kernels import rolling
+from shared.domain.rules.indicators import Compute, Input, Recipe
 from shared.domain.rules.nodes import SERIES
 
 CANDLE: Final = tuple(SERIES[name] for name in ("open", "high", "low", "close"))
+BITS: Final = 40
 
 
-def _sign(pattern: Callable[..., Floats], *options: float) -> Callable[..., Floats]:
-    """Return TA-Lib's verdict on each of some windows: its running sums then start where the window does."""
+def _verdicts(pattern: Callable[..., Floats], bars: int, *options: float) -> Compute:
+    """Return how TA-Lib judges the last candles of each window, all windows in one call.
 
-    def reduce(*windows: Floats) -> Floats:
-        found = [pattern(*candles, *options)[-1] for candles in zip(*windows, strict=True)]
-        unknown = 0.0 * sum(prices.sum(axis=1) for prices in windows)  # NaN stays NaN
-        signs: Floats = np.sign(np.array(found, dtype=np.float64)) + unknown
-        return signs
+    They are laid end to end, as whole numbers of 40 bits: the running sums TA-Lib carries from one candle to the next
+    are then exact, so nothing of a window is left in the next one, and each is judged as if it stood alone.
+    """
 
-    return reduce
+    def compute(prices: list[Floats], k: int) -> Floats:
+        windows = np.stack([sliding_window_view(x, bars, axis=1)[:, -k:] for x in prices])
+        missing = np.isnan(windows).any(axis=(0, 3))
+        _, exponents = np.frexp(windows[1].max(axis=2))
+        whole = np.rint(np.ldexp(windows, (BITS - exponents)[None, :, :, None]))
+        whole[:, missing] = 1.0
+        found = pattern(*whole.reshape(4, -1), *options)[bars - 1 :: bars].reshape(missing.shape)
+        return np.where(missing, np.nan, np.sign(found))
+
+    return compute
 
 
 def _pattern(name: str, code: str, doc: str) -> Function:
@@ -38,8 +46,8 @@ def _pattern(name: str, code: str, doc: str) -> Function:
     ]
 
     def build(a: Arguments) -> Recipe:
-        reduce = _sign(pattern, *(a.factor(option.name) for option in options))
-        return Recipe([Input(prices, bars) for prices in CANDLE], lambda x, k: rolling(reduce, bars, k, *x))
+        judge = _verdicts(pattern, bars, *(a.factor(option.name) for option in options))
+        return Recipe([Input(prices, bars) for prices in CANDLE], judge)
 
     return Function(
         name=name, doc=doc, formula=f"TA-Lib's CDL{code} on {bars} candles", params=tuple(options), build=build

@@ -8,11 +8,11 @@ import numpy as np
 from shared.domain.candles import Bools, Floats
 from shared.domain.rules.definition import Arguments, Function, Param, Source, Word, factor, length
 from shared.domain.rules.folds import highest, lowest
-from shared.domain.rules.indicators import Call, Input, Recipe
+from shared.domain.rules.indicators import Call, Input, Recipe, call
 from shared.domain.rules.kernels import rolling
 from shared.domain.rules.nodes import Number
 from shared.domain.rules.numeric import lag_number
-from shared.domain.rules.parts import CLOSE, HIGH, LOW, each_bar, flag
+from shared.domain.rules.parts import CLOSE, HIGH, LOW, flag
 
 SIDES: Final[tuple[Param, ...]] = (length(5, name="left"), length(5, name="right"))
 
@@ -31,7 +31,8 @@ def _turns(source: Number, a: Arguments, *, top: bool) -> Call:
         Input(lag_number(source, right), 1),
         Input(extreme(source, right), 1),
     )
-    return each_bar(f"{'top' if top else 'bottom'}({source.text}, {left}, {right})", confirmed, *inputs)
+    name = f"{'top' if top else 'bottom'}({source.text}, {left}, {right})"
+    return call(name, Recipe(inputs, lambda x, _: confirmed(*x)))
 
 
 def _newest_two(marks: Floats, *series: Floats) -> tuple[list[tuple[Floats, Floats]], Bools, Bools]:

@@ -10,7 +10,7 @@ from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Made, Param, factor, length
 from shared.domain.rules.folds import total
 from shared.domain.rules.indicators import Call, Input, Recipe, call
-from shared.domain.rules.kernels import in_parts, rolling
+from shared.domain.rules.kernels import rolling
 from shared.domain.rules.market import Values, View
 from shared.domain.rules.nodes import ATOM, Number, checked
 from shared.domain.rules.parts import CLOSE, HIGH, HLC3, LOW, VOLUME, each_bar, flag
@@ -21,6 +21,10 @@ VALUE_AREA: Final = 0.7
 
 def _turnover() -> Call:
     return each_bar("turnover", lambda price, volume: price * volume, Input(HLC3, 1), Input(VOLUME, 1))
+
+
+Bins = np.ndarray[tuple[int], np.dtype[np.intp]]
+TIE: Final = 1.0 - 1e-9  # bins as full as that are equally full: which of them is the fullest is not left to rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,24 +97,33 @@ ANCHORED_VWAP = Function(
 def _profile(high: Floats, low: Floats, volume: Floats, bins: int) -> tuple[Floats, Floats, Floats]:
     """Return the volume in each price bin of each row's window (rows × bins), the lowest price and a bin's height.
 
-    A candle's volume is spread evenly over its range; one without a range falls into the bin of its price.
+    A candle's volume is spread evenly over its range; one without a range falls into the bin of its price. What lies
+    below a price p is Σ s (p - x) over the ends x of ranges below p, with s the volume by height, negative at the upper
+    end: so each end is put into its bin once, instead of each candle into every bin.
     """
-    bottom, top = low.min(axis=1), high.max(axis=1)
-    height = (top - bottom) / bins
-    span = high - low
-    flat = span == 0.0
-    any_flat, scale = flat.any(), 1.0 / np.where(flat, 1.0, span)
-    # What lies below an edge is linear in its number: two passes over the windows an edge, not a division.
-    first, step, share = (bottom[:, None] - low) * scale, height[:, None] * scale, np.empty_like(scale)
-    below = np.zeros((len(high), bins + 1))
-    for edge in range(1, bins):
-        np.add(np.multiply(step, float(edge), out=share), first, out=share)
-        np.minimum(np.maximum(share, 0.0, out=share), 1.0, out=share)
-        if any_flat:
-            np.copyto(share, low < (bottom + edge * height)[:, None], where=flat)
-        below[:, edge] = np.vecdot(share, volume)
-    below[:, bins] = np.vecdot(np.ones_like(share), volume)
-    return np.diff(below, axis=1), bottom, height
+    bottom = low.min(axis=1)
+    height = (high.max(axis=1) - bottom) / bins
+    unit = 1.0 / np.where(height > 0.0, height, 1.0)[:, None]
+    start, stop = (low - bottom[:, None]) * unit, (high - bottom[:, None]) * unit
+    flat = stop <= start
+    any_flat = flat.any()
+    steep = np.where(flat, 0.0, volume / np.where(flat, 1.0, stop - start)) if any_flat else volume / (stop - start)
+    rows = np.arange(0, len(low) * bins, bins)[:, None]
+
+    def bins_of(ends: Floats) -> Bins:
+        return (np.minimum(ends, bins - 1.0).astype(np.intp) + rows).ravel()
+
+    def summed(bin_of: Bins, weights: Floats) -> Floats:
+        sums = np.bincount(bin_of, weights.ravel(), rows.size * bins).reshape(-1, bins)
+        return sums.astype(np.float64, copy=False)
+
+    from_bin, to_bin = bins_of(start), bins_of(stop)
+    rise, rise_at = summed(from_bin, steep), summed(from_bin, steep * start)
+    fall, fall_at = summed(to_bin, steep), summed(to_bin, steep * stop)
+    below = np.arange(1.0, bins + 1.0) * np.cumsum(rise - fall, axis=1) - np.cumsum(rise_at - fall_at, axis=1)
+    if any_flat:
+        below += np.cumsum(summed(from_bin, np.where(flat, volume, 0.0)), axis=1)
+    return np.diff(below, axis=1, prepend=0.0), bottom, height
 
 
 def _value_area(bins: Floats, poc: Floats) -> tuple[Floats, Floats]:
@@ -122,6 +135,8 @@ def _value_area(bins: Floats, poc: Floats) -> tuple[Floats, Floats]:
     for _ in range(count - 1):
         below, above = padded[rows, low], padded[rows, high + 2]
         more = held < wanted
+        if not more.any():
+            break
         up = more & (above >= below)
         down = more & ~up
         held = held + np.where(up, above, 0.0) + np.where(down, below, 0.0)
@@ -131,24 +146,30 @@ def _value_area(bins: Floats, poc: Floats) -> tuple[Floats, Floats]:
 
 def _volume_profile(a: Arguments) -> Recipe:
     bars, bins, wanted = a["bars"], a["bins"], a.output
+    ones = np.ones(bars)
 
     def reduce(high: Floats, low: Floats, volume: Floats) -> Floats:
-        known = np.isfinite(np.vecdot(high + low + volume, np.ones(bars)))
+        known = np.isfinite(np.vecdot(high + low + volume, ones))
+        if not known.all():
+            high, low, volume = (np.where(known[:, None], x, 0.0) for x in (high, low, volume))
         profile, bottom, height = _profile(high, low, volume, bins)
-        poc = np.argmax(profile, axis=1)
-        first, last = _value_area(profile, poc)
-        place = {"poc": poc + 0.5, "value_area_high": last + 1.0, "value_area_low": first + 0.0}[wanted]
-        return np.where(known & (profile.max(axis=1) > 0.0), bottom + place * height, np.nan)
+        fullest = profile.max(axis=1)
+        poc = np.argmax(profile >= TIE * fullest[:, None], axis=1)
+        place = poc + 0.5
+        if wanted != "poc":
+            first, last = _value_area(profile, poc)
+            place = last + 1.0 if wanted == "value_area_high" else first + 0.0
+        return np.where(known & (fullest > 0.0), bottom + place * height, np.nan)
 
     inputs = (Input(HIGH, bars), Input(LOW, bars), Input(VOLUME, bars))
-    return Recipe(inputs, lambda x, k: rolling(in_parts(reduce, bars), bars, k, *x))
+    return Recipe(inputs, lambda x, k: rolling(reduce, bars, k, *x))
 
 
 _BINS = Param(name="bins", default=24, low=2, high=200)
 VOLUME_PROFILE = Function(
     name="volume_profile",
     doc="prices at which most was traded over n candles: the point of control and the bounds of the value area",
-    formula="Steidlmayer 1984: the middle of the fullest of `bins` price bins, and 70 % of the volume around it",
+    formula="Steidlmayer 1984: middle of the (lowest) fullest of `bins` price bins, and 70 % of the volume around it",
     params=(length(100, name="bars"), _BINS),
     outputs=("poc", "value_area_high", "value_area_low"),
     build=_volume_profile,
