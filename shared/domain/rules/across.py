@@ -91,7 +91,7 @@ class Wide(Number):
         if known is None or known.cells.shape[1] < k:
             cells = self.node.values(everybody, k).cells
             counts = everybody.peers(k) & ~np.isnan(cells)
-            known = everybody.memo[self.text] = Values(self.survey(cells, counts), whole=False)
+            known = everybody.remember(self.text, Values(self.survey(cells, counts), whole=False))
         return Values(known.cells[view.place, known.cells.shape[1] - k :], known.whole)
 
 

@@ -68,8 +68,7 @@ class Call(Number):
             cells = np.empty((view.rows, k), order="F" if known.cells.flags.f_contiguous else "C")
             cells[:, : k - held], cells[:, k - held :] = older.cells, known.cells
             out = Values(cells, older.whole and known.whole)
-        view.memo[self.text] = out
-        return out
+        return view.remember(self.text, out)
 
     def past(self, view: View, k: int, ago: int) -> Values:
         """Return the values at k bars long ago without those between then and now, unless they are known."""
@@ -79,7 +78,7 @@ class Call(Number):
         key = f"{self.text}[{ago}]"
         found = view.memo.get(key)
         if found is None or found.cells.shape[1] < k:
-            found = view.memo[key] = checked(self.fresh(view, k, ago))
+            found = view.remember(key, checked(self.fresh(view, k, ago)))
         return Values(found.cells[:, found.cells.shape[1] - k :], found.whole)
 
     def fresh(self, view: View, k: int, ago: int) -> Floats:
@@ -203,7 +202,7 @@ class Folded(Number):
             if width > TABLE_BARS or ages * width * view.rows > TABLE_CELLS:
                 return Values(self._alone(view, k), whole=False)
             table = self.fold(newest_first(self.node.values(view, ages + width - 1).cells, ages, width))
-            view.tables[key] = table
+            view.tabled(key, table)
         return Values(table[self.length - 1, width - k :].T, whole=False)
 
     def past(self, view: View, k: int, ago: int) -> Values:

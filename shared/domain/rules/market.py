@@ -12,6 +12,8 @@ from shared.domain.timeframe import Timeframe
 
 Rows = NDArray[np.intp]
 NEAR: Final = 3
+REMEMBERED_CELLS: Final = 10_000_000
+TABLED_CELLS: Final = 6_000_000
 AVERAGED_BARS: Final = 13
 """How many candles a Heikin-Ashi open reads: 1/2¹³ is what it remembers of older ones."""
 
@@ -93,11 +95,36 @@ class View:
         self.rows = len(symbols) if rows is None else len(rows)
         self.memo: dict[str, Values] = {}
         self.tables: dict[tuple[str, int], Floats] = {}
+        self._remembered = self._tabled = 0
 
     @property
     def depth(self) -> int:
         """Return how many bars lie at or before the boundary."""
         return max(self._depth, 0)
+
+    def remember(self, text: str, values: Values) -> Values:
+        """Keep the values of a node for whoever asks next; when too much is kept, all of it is forgotten first.
+
+        A small part of something large is copied, or it would keep all of it.
+        """
+        base = values.cells.base
+        if base is not None and base.size > 2 * values.cells.size:
+            values = Values(values.cells.copy(order="K"), values.whole)
+        self._remembered += values.cells.size
+        if self._remembered > REMEMBERED_CELLS:
+            self.memo.clear()
+            self._remembered = values.cells.size
+        self.memo[text] = values
+        return values
+
+    def tabled(self, key: tuple[str, int], table: Floats) -> Floats:
+        """Keep a table of folds likewise."""
+        self._tabled += table.size
+        if self._tabled > TABLED_CELLS:
+            self.tables.clear()
+            self._tabled = table.size
+        self.tables[key] = table
+        return table
 
     @property
     def everybody(self) -> "View":

@@ -207,3 +207,24 @@ def test_nested_indicators_do_not_multiply_their_cost(frame: Frames) -> None:
     view = Market({M1: candles}).view(M1, candles.close_time)
     assert rule.truth(view).known.all()
     assert len(view.memo) <= 60
+
+
+def test_forgetting_what_was_computed_changes_nothing(frame: Frames, monkeypatch: pytest.MonkeyPatch) -> None:
+    market = market_of(frame(symbols=3, bars=BARS, seed=8))
+    close_time = market.frames[M1].close_time
+    texts = (
+        "rsi(14) < 50",
+        "close > highest(20)[1]",
+        "rank(roc(5)) <= 2",
+        "count(close > sma(9), 30) > 15",
+        "rsi(14)[9] > 40",
+    )
+
+    def answers() -> list[list[bool]]:
+        view = market.view(M1, close_time)
+        return [compile_rule(text).truth(view, 2).yes.tolist() for text in texts * 2]
+
+    plenty = answers()
+    for name in ("REMEMBERED_CELLS", "TABLED_CELLS"):
+        monkeypatch.setattr(f"shared.domain.rules.market.{name}", 50)
+    assert answers() == plenty

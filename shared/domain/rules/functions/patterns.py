@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 from talib import abstract
 
 from shared.domain.candles import Floats
@@ -25,15 +24,26 @@ def _verdicts(pattern: Callable[..., Floats], bars: int, *options: float) -> Com
     """
 
     def compute(prices: list[Floats], k: int) -> Floats:
-        windows = np.stack([sliding_window_view(x, bars, axis=1)[:, -k:] for x in prices])
-        missing = np.isnan(windows).any(axis=(0, 3))
+        windows = _windows(prices, bars, k)
+        missing = np.isnan(windows.sum(axis=(0, 3)))
         _, exponents = np.frexp(windows[1].max(axis=2))
-        whole = np.rint(np.ldexp(windows, (BITS - exponents)[None, :, :, None]))
-        whole[:, missing] = 1.0
-        found = pattern(*whole.reshape(4, -1), *options)[bars - 1 :: bars].reshape(missing.shape)
-        return np.where(missing, np.nan, np.sign(found))
+        windows *= np.ldexp(1.0, BITS - exponents)[None, :, :, None]
+        np.rint(windows, out=windows)
+        if missing.any():
+            windows[:, missing] = 1.0
+        found = np.sign(pattern(*windows.reshape(4, -1), *options)[bars - 1 :: bars].reshape(missing.shape))
+        return np.where(missing, np.nan, found).T
 
     return compute
+
+
+def _windows(prices: list[Floats], bars: int, k: int) -> Floats:
+    """Return a copy of the windows of all prices, (prices × k × rows × bars)."""
+    windows = np.empty((len(prices), k, len(prices[0]), bars))
+    for copy, x in zip(windows, prices, strict=True):
+        for bar in range(k):
+            copy[bar] = x[:, bar : bar + bars]
+    return windows
 
 
 def _pattern(name: str, code: str, doc: str) -> Function:

@@ -45,7 +45,7 @@ class SessionVwap(Number):
         """Return the values of all sessions that reach into the last k candles."""
         known = view.memo.get(self.text)
         if known is None or known.cells.shape[1] < k:
-            known = view.memo[self.text] = checked(self._sessions(view, k))
+            known = view.remember(self.text, checked(self._sessions(view, k)))
         return Values(known.cells[:, known.cells.shape[1] - k :], known.whole)
 
     def _sessions(self, view: View, k: int) -> Floats:
