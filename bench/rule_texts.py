@@ -67,17 +67,21 @@ MOVING: Final[tuple[Draw, ...]] = (
 )
 """What functions are asked about that need a number that moves."""
 
+LENGTHS: Final = (*range(1, 17), 20, 21, 24, 26, 28, 30, 34, 40, 48, 50, 55, 60, 72, 89, 100, 120, 144, 200, 240, 288)
+
 
 class Library:
     """Conditions on every function of the registry, each as often as the others.
 
     What a function is compared with follows from the values its defaults give on a small market: a price with the
     close, a sign with zero, anything else with one of those values. A function that reads more than a market holds
-    whatever its parameters (kama) is left out.
+    whatever its parameters (kama) is left out. Parameters lie within a third and three times the usual one: `usual`
+    leaves half of them as they are and takes the others from what people write, otherwise any number is as likely.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, usual: bool) -> None:
         self._draw = random.Random(seed)
+        self._usual = usual
         self._deck: list[Function] = []
         numeric = [function for function in FUNCTIONS.values() if not function.condition]
         self._fitting = [function for function in FUNCTIONS.values() if self._ever_fits(function)]
@@ -115,11 +119,20 @@ class Library:
             return f"{param.name}={r.choice(CONDITIONS)(r)}"
         if not isinstance(param, Param):
             return f'{param.name}="{r.choice(param.choices or (BITCOIN, "SYM001/USDT", "SYM002/USDT"))}"'
-        if param.default is not None and r.random() < 0.5:
-            return ""  # half of the time people leave a parameter as it is
         usual = 20.0 if param.default is None else param.default
+        if self._usual:
+            return self._written(param, usual)
         drawn = min(max(usual * 3 ** r.uniform(-1, 1), param.low), param.high)
         return f"{param.name}={round(drawn) if param.whole else round(drawn, 2)}"
+
+    def _written(self, param: Param, usual: float) -> str:
+        """Return a parameter as people write it: left out half of the time, or one of the numbers everybody takes."""
+        r = self._draw
+        if param.default is not None and r.random() < 0.5:
+            return ""
+        near = LENGTHS if param.whole else tuple(usual * part for part in (0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
+        known = [number for number in near if max(usual / 3, param.low) <= number <= min(3 * usual, param.high)]
+        return f"{param.name}={r.choice(known or [usual]):g}"
 
     def _compared(self, text: str, function: Function, output: str) -> str:
         r, (kind, values) = self._draw, self._known[call_of(function, output)]
@@ -169,9 +182,9 @@ def everyday_rules(count: int, seed: int = 11) -> list[str]:
     return _distinct(count, draw, lambda parts: [part(draw) for part in draw.sample(CONDITIONS, parts)])
 
 
-def library_rules(count: int, seed: int = 13) -> list[str]:
+def library_rules(count: int, seed: int = 13, *, usual: bool = True) -> list[str]:
     """Return distinct rules of one to three conditions on every function there is."""
-    library = Library(seed)
+    library = Library(seed, usual=usual)
     return _distinct(count, random.Random(seed), lambda parts: [library.condition() for _ in range(parts)])
 
 

@@ -1,8 +1,9 @@
 """How long one shard takes to judge its rules, beside the naive way: every rule for every symbol on its own.
 
 The market is synthetic: 200 symbols × 500 bars of seeded random walks. *Everyday* rules are drawn from thirty
-templates, *library* rules from every function of the language. A shard of 1,000 library rules should
-take at most 500 ms and its process at most 256 MB, one of 10,000 at most 4 s.
+templates, *library* rules from every function of the language with the numbers people write, *any-number* rules
+likewise with whatever number. A shard of 1,000 library rules should take at most 500 ms and its process at most 256 MB,
+one of 10,000 at most 4 s.
 """
 
 import json
@@ -71,12 +72,14 @@ def _naive(count: int) -> dict[str, Any]:
 
 def run() -> list[dict[str, Any]]:
     """Return one row per measurement."""
-    library = library_rules(10_000)
+    library, any_number = library_rules(10_000), library_rules(10_000, usual=False)
     return [
         _shard("everyday", everyday_rules(1_000), 9),
         _shard("everyday", everyday_rules(10_000), 3),
         _shard("library", library[:1_000], 3),
-        _shard("library", library, 1),
+        _shard("library", library, 3),
+        _shard("any-number", any_number[:1_000], 3),
+        _shard("any-number", any_number, 1),
         _memory("everyday", everyday_rules(1_000)),
         _memory("library", library[:1_000]),
         _naive(1_000),

@@ -14,6 +14,7 @@ Rows = NDArray[np.intp]
 NEAR: Final = 3
 REMEMBERED_CELLS: Final = 10_000_000
 TABLED_CELLS: Final = 6_000_000
+SHORT: Final = 3
 AVERAGED_BARS: Final = 13
 """How many candles a Heikin-Ashi open reads: 1/2¹³ is what it remembers of older ones."""
 
@@ -95,7 +96,7 @@ class View:
         self.rows = len(symbols) if rows is None else len(rows)
         self.memo: dict[str, Values] = {}
         self.tables: dict[tuple[str, int], Floats] = {}
-        self._remembered = self._tabled = 0
+        self._remembered = 0
 
     @property
     def depth(self) -> int:
@@ -103,27 +104,32 @@ class View:
         return max(self._depth, 0)
 
     def remember(self, text: str, values: Values) -> Values:
-        """Keep the values of a node for whoever asks next; when too much is kept, all of it is forgotten first.
+        """Keep the values of a node for whoever asks next.
 
-        A small part of something large is copied, or it would keep all of it.
+        A small part of something large is copied, or it would keep all of it. When too much is kept, long stretches are
+        forgotten first, as most rules look at two bars.
         """
         base = values.cells.base
         if base is not None and base.size > 2 * values.cells.size:
             values = Values(values.cells.copy(order="K"), values.whole)
         self._remembered += values.cells.size
         if self._remembered > REMEMBERED_CELLS:
-            self.memo.clear()
-            self._remembered = values.cells.size
+            short = {known: kept for known, kept in self.memo.items() if kept.cells.shape[1] <= SHORT}
+            self._remembered = sum(kept.cells.size for kept in short.values())
+            if self._remembered > REMEMBERED_CELLS // 2:
+                short, self._remembered = {}, 0
+            self._remembered += values.cells.size
+            self.memo = short
         self.memo[text] = values
         return values
 
     def tabled(self, key: tuple[str, int], table: Floats) -> Floats:
-        """Keep a table of folds likewise."""
-        self._tabled += table.size
-        if self._tabled > TABLED_CELLS:
-            self.tables.clear()
-            self._tabled = table.size
+        """Keep a table of folds likewise, and let another one take the place of its shorter self."""
         self.tables[key] = table
+        if sum(kept.size for kept in self.tables.values()) > TABLED_CELLS:
+            short = {known: kept for known, kept in self.tables.items() if known[1] <= SHORT}
+            self.tables = short if sum(kept.size for kept in short.values()) <= TABLED_CELLS // 2 else {}
+            self.tables[key] = table
         return table
 
     @property
