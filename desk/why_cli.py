@@ -84,6 +84,6 @@ def _line(reason: dict[str, Any]) -> str:
     ]
     margin = reason["margin"]
     if margin is not None:
-        values.append(f"{'by' if margin >= 0 else 'misses by'} {number(abs(margin))}")
+        values.append(f"{'by' if reason['holds'] else 'misses by'} {number(abs(margin))}")
     line = f"{MARKS[reason['holds']]} {text}" + (f"  [dim]{', '.join(values)}[/]" if values else "")
     return f"{line}  [bold]←[/]" if reason["decided"] and not reason["parts"] else line
