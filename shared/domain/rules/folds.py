@@ -105,6 +105,16 @@ def total(node: Number, length: int) -> Folded:
     return folded("total", _totals, node, length, _slide_total)
 
 
+def summed(node: Number, length: int) -> Recipe:
+    """Return Σ x over the last `length` values as an indicator of its own."""
+    return Recipe((Input(total(node, length), 1),), lambda x, _: x[0])
+
+
+def ratio(above: Number, below: Number, length: int) -> Recipe:
+    """Return Σ above / Σ below over the last `length` values; no value where nothing lies below."""
+    return Recipe((Input(total(above, length), 1), Input(total(below, length), 1)), lambda x, _: x[0] / x[1])
+
+
 def highest(node: Number, length: int) -> Folded:
     """Return the largest of the last `length` values."""
     return folded("largest", _largest, node, length, partial(_slide, np.maximum))

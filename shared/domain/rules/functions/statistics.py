@@ -5,7 +5,7 @@ import numpy as np
 from shared.domain.candles import Floats
 from shared.domain.rules.conditions import Mark
 from shared.domain.rules.definition import Arguments, Condition, Function, Param, Source, length, series
-from shared.domain.rules.folds import deviation, distance, highest, lowest, total
+from shared.domain.rules.folds import deviation, distance, highest, lowest, summed
 from shared.domain.rules.functions.averages import LINREG_SLOPE
 from shared.domain.rules.indicators import Input, Recipe, call
 from shared.domain.rules.kernels import rolling
@@ -128,7 +128,7 @@ COUNT = Function(
     doc="at how many of the last n candles a condition held",
     formula="this candle included; insufficient when it is unknown at any of them",
     params=(Condition(), length(20)),
-    build=lambda a: Recipe((Input(total(Mark.of(a.condition()), a["length"]), 1),), lambda x, _: x[0]),
+    build=lambda a: summed(Mark.of(a.condition()), a["length"]),
     example="count(close > open, 20)",
 )
 ALL_OF = Function(

@@ -7,7 +7,7 @@ import talib
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, factor, length, series
-from shared.domain.rules.folds import highest, lowest, total
+from shared.domain.rules.folds import highest, lowest, ratio
 from shared.domain.rules.functions.averages import triple_weights
 from shared.domain.rules.indicators import ANCHOR_BARS, Call, Input, Recipe, along, call
 from shared.domain.rules.kernels import in_parts, rolling, warmup, weighted, wilder_weights
@@ -255,8 +255,7 @@ def _vortex(a: Arguments) -> Recipe:
         return np.abs(h[:, 1:] - low[:, :-1]) if up else np.abs(low[:, 1:] - h[:, :-1])
 
     moves = each_bar(f"vortex_{a.output}", movement, Input(HIGH, 2), Input(LOW, 2))
-    sums = (Input(total(moves, a["length"]), 1), Input(total(true_range(), a["length"]), 1))
-    return Recipe(sums, lambda x, _: x[0] / x[1])
+    return ratio(moves, true_range(), a["length"])
 
 
 VORTEX = Function(

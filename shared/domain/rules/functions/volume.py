@@ -4,7 +4,7 @@ import numpy as np
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, length, ordered
-from shared.domain.rules.folds import total
+from shared.domain.rules.folds import ratio, summed, total
 from shared.domain.rules.functions.averages import macd_weights
 from shared.domain.rules.indicators import Call, Input, Recipe
 from shared.domain.rules.kernels import ema_weights, over_steps, weighted
@@ -42,16 +42,12 @@ def _signed_volume() -> Call:
     return each_bar("signed_volume", combine, Input(CLOSE, 2), Input(VOLUME, 2))
 
 
-def _obv(a: Arguments) -> Recipe:
-    return Recipe((Input(total(_signed_volume(), a["length"]), 1),), lambda x, _: x[0])
-
-
 OBV = Function(
     name="obv",
     doc="on-balance volume of the last n candles, in base units",
     formula="volume of rising closes minus that of falling ones, counted from n candles ago (Granville 1963)",
     params=(length(100),),
-    build=_obv,
+    build=lambda a: summed(_signed_volume(), a["length"]),
 )
 
 
@@ -71,7 +67,7 @@ AD = Function(
     doc="accumulation/distribution of the last n candles, in base units",
     formula="Chaikin: Σ volume × (2 close - high - low)/(high - low), counted from n candles ago",
     params=(length(100),),
-    build=lambda a: Recipe((Input(total(_placed_volume(), a["length"]), 1),), lambda x, _: x[0]),
+    build=lambda a: summed(_placed_volume(), a["length"]),
 )
 
 
@@ -93,10 +89,7 @@ CMF = Function(
     doc="Chaikin money flow, -1 to 1",
     formula="Σ volume × place of the close in its candle / Σ volume over n candles; no value without volume",
     params=(length(20),),
-    build=lambda a: Recipe(
-        (Input(total(_placed_volume(), a["length"]), 1), Input(total(VOLUME, a["length"]), 1)),
-        lambda x, _: x[0] / x[1],
-    ),
+    build=lambda a: ratio(_placed_volume(), VOLUME, a["length"]),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.domain.candles import Floats
 from shared.domain.rules.definition import Arguments, Function, Made, Param, factor, length
-from shared.domain.rules.folds import total
+from shared.domain.rules.folds import ratio
 from shared.domain.rules.indicators import Call, Input, Recipe, call
 from shared.domain.rules.kernels import rolling
 from shared.domain.rules.market import Values, View
@@ -88,9 +88,7 @@ ANCHORED_VWAP = Function(
     doc="volume-weighted average price of the last n candles",
     formula="Σ hlc3 × volume / Σ volume; no value without volume",
     params=(length(100, name="bars"),),
-    build=lambda a: Recipe(
-        (Input(total(_turnover(), a["bars"]), 1), Input(total(VOLUME, a["bars"]), 1)), lambda x, _: x[0] / x[1]
-    ),
+    build=lambda a: ratio(_turnover(), VOLUME, a["bars"]),
 )
 
 
