@@ -162,3 +162,8 @@ def deviation(node: Number, length: int) -> Recipe:
     return Recipe(
         (Input(folded("squares", _squares, node, length, _slide_squares), 1), Input(distance(node, length), 1)), compute
     )
+
+
+def stdev(node: Number, length: int) -> Call:
+    """Return the population standard deviation as a node."""
+    return call(f"stdev({node.text}, {length})", deviation(node, length))

@@ -190,8 +190,8 @@ def _ultosc(a: Arguments) -> Recipe:
     pressure = each_bar(
         "buying_pressure", lambda c, low: c[:, 1:] - np.minimum(low[:, 1:], c[:, :-1]), Input(CLOSE, 2), Input(LOW, 2)
     )
-    spans = sorted((a["short"], a["middle"], a["long"]), reverse=True)
-    inputs = [Input(total(node, bars), 1) for bars in spans for node in (pressure, true_range())]
+    spans = ("long", "middle", "short")
+    inputs = [Input(total(node, a[span]), 1) for span in spans for node in (pressure, true_range())]
 
     def compute(x: list[Floats], _: int) -> Floats:
         return 100.0 * (4.0 * x[4] / x[5] + 2.0 * x[2] / x[3] + x[0] / x[1]) / 7.0

@@ -5,17 +5,16 @@ import numpy as np
 from shared.domain.candles import Floats
 from shared.domain.rules.conditions import Mark
 from shared.domain.rules.definition import Arguments, Condition, Function, Param, Source, length, series
-from shared.domain.rules.folds import deviation, distance, highest, lowest, summed
+from shared.domain.rules.folds import distance, highest, lowest, stdev, summed
 from shared.domain.rules.functions.averages import LINREG_SLOPE
-from shared.domain.rules.indicators import Input, Recipe, call
+from shared.domain.rules.indicators import Input, Recipe
 from shared.domain.rules.kernels import rolling
 from shared.domain.rules.parts import flag, steps
 
 
 def _zscore(a: Arguments) -> Recipe:
     bars = a["length"]
-    spread = call(f"stdev({a.source.text}, {bars})", deviation(a.source, bars))
-    inputs = (Input(distance(a.source, bars), 1), Input(spread, 1))
+    inputs = (Input(distance(a.source, bars), 1), Input(stdev(a.source, bars), 1))
     return Recipe(inputs, lambda x, _: -x[0] / bars / x[1])
 
 

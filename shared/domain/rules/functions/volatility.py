@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from shared.domain.rules.definition import Arguments, Function, Param, factor, length, series
-from shared.domain.rules.folds import deviation, highest, lowest, mean, sma, total
-from shared.domain.rules.indicators import Call, Input, Recipe, call
+from shared.domain.rules.folds import deviation, highest, lowest, mean, sma, stdev, total
+from shared.domain.rules.indicators import Call, Input, Recipe
 from shared.domain.rules.nodes import Number
 from shared.domain.rules.parts import CLOSE, HIGH, LOW, atr, each_bar, ema, flag, true_range, wilder
 
@@ -37,11 +37,6 @@ STDEV = Function(
     params=(series(), length(low=2)),
     build=lambda a: deviation(a.source, a["length"]),
 )
-
-
-def stdev(source: Number, bars: int) -> Call:
-    """Return the standard deviation as a node."""
-    return call(f"stdev({source.text}, {bars})", deviation(source, bars))
 
 
 def _band(output: str, middle: Number, spread: Number, width: float, source: Number) -> Recipe:
