@@ -11,7 +11,7 @@ from shared.domain.candles import Bools
 from shared.domain.digests import Digests, Reads
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
-from shared.domain.rules import MAX_LOOKBACK, Market, Peers, Rule, RuleError, Truth, View, compile_rule
+from shared.domain.rules import MAX_LOOKBACK, Market, Rule, RuleError, Truth, View, compile_rule
 from shared.domain.rules.nodes import Boolean
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
@@ -103,21 +103,6 @@ class Members:
         return int(np.count_nonzero(self.inside)) + self.absent
 
 
-def peers(universe: Universe, volume: Boolean | None, symbols: Sequence[str]) -> Peers:
-    """Return who belongs to a universe, for the functions that look across the market; unknown volume is outside."""
-    named = np.array([is_member(universe, symbol) for symbol in symbols], dtype=np.bool_)[:, None]
-
-    def inside(view: View, bars: int) -> Bools:
-        everyone = np.repeat(named, bars, axis=1)
-        if volume is None:
-            return everyone
-        with np.errstate(all="ignore"):
-            enough = volume.truth(view, bars)
-        return everyone & enough.yes & enough.known
-
-    return inside
-
-
 def members(view: View, symbols: Sequence[str], universe: Universe, volume: Boolean | None, bars: int = 1) -> Members:
     """Return who belongs at the last `bars` boundaries; a symbol of unknown volume belongs and is unknown.
 
@@ -132,6 +117,23 @@ def members(view: View, symbols: Sequence[str], universe: Universe, volume: Bool
         unknown = inside & ~enough.known
         inside &= enough.yes | unknown
     return Members(inside, unknown, len(set(universe.include) - set(symbols)) * bars)
+
+
+def view_of(compiled: CompiledTrader, market: Market, close_time: int) -> View:
+    """Return the market as a trader sees it at a boundary (epoch ms).
+
+    A rule across the market counts the trader's universe only, and there a symbol of unknown volume is outside.
+    """
+    timeframe = compiled.trader.timeframe
+    if not compiled.rule.wide:
+        return market.view(timeframe, close_time)
+    symbols = market.frames[timeframe].symbols
+
+    def inside(view: View, bars: int) -> Bools:
+        found = members(view, symbols, compiled.trader.universe, compiled.volume, bars)
+        return found.inside & ~found.unknown
+
+    return market.view(timeframe, close_time, peers=inside)
 
 
 def decide(
@@ -205,7 +207,6 @@ class _Boundary:
 
     def __init__(self, market: Market, timeframe: Timeframe, close_time: int) -> None:
         self._market = market
-        self._timeframe = timeframe
         self._view = market.view(timeframe, close_time)
         self._views: dict[str, View] = {}
         self._symbols = market.frames[timeframe].symbols
@@ -229,8 +230,7 @@ class _Boundary:
             return self._view
         view = self._views.get(compiled.symbols)
         if view is None:
-            among = peers(compiled.trader.universe, compiled.volume, self._symbols)
-            view = self._views[compiled.symbols] = self._market.view(self._timeframe, self._time, peers=among)
+            view = self._views[compiled.symbols] = view_of(compiled, self._market, self._time)
         return view
 
     def _trigger(self, compiled: CompiledTrader) -> tuple[Bools, Bools | None]:

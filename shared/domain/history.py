@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shared.domain.decision import CompiledTrader, Decision, make_signal, members, peers
+from shared.domain.decision import CompiledTrader, Decision, make_signal, members, view_of
 from shared.domain.errors import InvalidMessageError
 from shared.domain.firing import firings, triggers, truth_bars
 from shared.domain.rules import Market
@@ -76,8 +76,7 @@ def _block(
     """Yield the decisions of the last `bars` boundaries up to one, newest first."""
     trader, universe = compiled.trader, compiled.trader.universe
     symbols = market.frames[trader.timeframe].symbols
-    among = peers(universe, compiled.volume, symbols) if compiled.rule.wide else None
-    view = market.view(trader.timeframe, newest, peers=among)
+    view = view_of(compiled, market, newest)
     truth = compiled.rule.truth(view, truth_bars(trader.edge, trader.cooldown_bars) + bars - 1)
     fired = firings(triggers(truth, trader.edge), trader.cooldown_bars)
     if symbol is not None:

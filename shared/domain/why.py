@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from shared.domain.decision import CompiledTrader, peers
+from shared.domain.decision import CompiledTrader, view_of
 from shared.domain.explain import Reason, explain, seen_in
 from shared.domain.firing import firings, triggers, truth_bars
 from shared.domain.rules import Market, Truth, View
@@ -47,8 +47,7 @@ def why(compiled: CompiledTrader, market: Market, symbol: str, close_time: int) 
         return _unasked(
             symbol, close_time, Verdict.INSUFFICIENT, f"the log has no {trader.timeframe} candles of {symbol}"
         )
-    among = peers(trader.universe, compiled.volume, symbols) if compiled.rule.wide else None
-    view = market.view(trader.timeframe, close_time, peers=among).of(np.array([symbols.index(symbol)], dtype=np.intp))
+    view = view_of(compiled, market, close_time).of(np.array([symbols.index(symbol)], dtype=np.intp))
     reason = explain(compiled.rule.root, seen_in(view))
     verdict, words = _verdict(compiled, view, reason)
     price = float(view.price()[0, 0])

@@ -2,7 +2,7 @@
 
 from shared.domain.rules.definition import MAX_LOOKBACK
 from shared.domain.rules.errors import RuleError
-from shared.domain.rules.market import Market, Peers, View
+from shared.domain.rules.market import Market, View
 from shared.domain.rules.nodes import Truth
 from shared.domain.rules.reference import Argument, Entry, reference
 from shared.domain.rules.rule import Rule, compile_rule
@@ -12,7 +12,6 @@ __all__ = [
     "Argument",
     "Entry",
     "Market",
-    "Peers",
     "Rule",
     "RuleError",
     "Truth",
