@@ -3,8 +3,8 @@
 from typing import Final
 
 from shared.domain.candles import CandleFrame
-from shared.domain.decision import compile_trader
 from shared.domain.outcomes import HORIZONS, measure
+from shared.domain.rules import compile_rule
 from shared.domain.runs import ClosedBoundary
 from shared.domain.scorecard import Scorecard, scorecard
 from shared.domain.traders import Trader
@@ -40,6 +40,6 @@ def performance(
     trader: Trader, *, bars: int, fee_rate: float, every_rule: bool, outcomes: OutcomeStore, clock: Clock
 ) -> Scorecard:
     """Return a trader's scorecard after so many bars: of its present rule, or of every rule it ever had."""
-    rule_hash = None if every_rule else compile_trader(trader).rule.rule_hash
+    rule_hash = None if every_rule else compile_rule(trader.rule).rule_hash
     tallies = outcomes.tallies(trader.trader_id, bars=bars, rule_hash=rule_hash)
     return scorecard(tallies, fee_rate=fee_rate, now_ms=clock.now_ms())

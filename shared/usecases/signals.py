@@ -8,7 +8,7 @@ from shared.domain.candles import Candle
 from shared.domain.errors import NotFoundError
 from shared.domain.explain import explain, stored_as
 from shared.domain.outcomes import Outcome
-from shared.domain.rules import Rule, RuleError, compile_rule
+from shared.domain.rules import Rule, recompile
 from shared.domain.sentences import sentence, values_in_words
 from shared.domain.signals import Signal, StoredSignal
 from shared.ports import CandleLog, Clock, OutcomeStore, SignalStore, TraderStore
@@ -57,20 +57,13 @@ def _rule(signal: Signal, traders: TraderStore) -> Rule | None:
     """Return the rule that fired, the trader's present one or an earlier; None when it is not to be found any more."""
     try:
         texts = [traders.get(signal.trader_id).rule]
-        if (found := _compiled(texts[0])) and found.rule_hash == signal.rule_hash:
+        if (found := recompile(texts[0])) and found.rule_hash == signal.rule_hash:
             return found
         texts = [known.trader.rule for known in traders.versions(signal.trader_id, limit=VERSIONS)]
     except NotFoundError:
         return None
-    rules = (_compiled(text) for text in dict.fromkeys(texts))
+    rules = (recompile(text) for text in dict.fromkeys(texts))
     return next((rule for rule in rules if rule and rule.rule_hash == signal.rule_hash), None)
-
-
-def _compiled(text: str) -> Rule | None:
-    try:
-        return compile_rule(text)
-    except RuleError:
-        return None
 
 
 def _chart(stored: StoredSignal, candles: CandleLog, clock: Clock) -> Sequence[Candle]:

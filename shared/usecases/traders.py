@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
-from shared.domain.rules import RuleError, compile_rule
+from shared.domain.rules import recompile
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
 from shared.ports import CandleLog, Clock, TraderStore, VenueStore
@@ -110,7 +110,9 @@ def list_versions(
     trader_id: str, *, limit: int, before: int | None, store: TraderStore
 ) -> Sequence[tuple[TraderVersion, str | None]]:
     """Return versions of a trader, newest first, each with its rule's hash, None when the rule no longer compiles."""
-    return [(found, _rule_hash(found.trader.rule)) for found in store.versions(trader_id, limit=limit, before=before)]
+    versions = store.versions(trader_id, limit=limit, before=before)
+    rules = [recompile(found.trader.rule) for found in versions]
+    return [(found, rule.rule_hash if rule else None) for found, rule in zip(versions, rules, strict=True)]
 
 
 def restore_version(
@@ -128,13 +130,6 @@ def check_runnable(trader_id: str, *, user_id: str, store: TraderStore) -> None:
     """Raise `NotFoundError` unless a trader is the person's own or built-in: a run writes its signals."""
     if store.get(trader_id).owner_id not in {None, user_id}:
         raise NotFoundError(f"trader {trader_id!r} is not yours; clone it to run it")
-
-
-def _rule_hash(rule: str) -> str | None:
-    try:
-        return compile_rule(rule).rule_hash
-    except RuleError:
-        return None
 
 
 def _untried(compiled: CompiledTrader) -> TraderCheck:

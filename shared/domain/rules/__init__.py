@@ -5,7 +5,7 @@ from shared.domain.rules.errors import RuleError
 from shared.domain.rules.market import Market, View
 from shared.domain.rules.nodes import Truth
 from shared.domain.rules.reference import Argument, Entry, reference
-from shared.domain.rules.rule import Rule, compile_rule
+from shared.domain.rules.rule import Rule, compile_rule, recompile
 
 __all__ = [
     "MAX_LOOKBACK",
@@ -17,5 +17,6 @@ __all__ = [
     "Truth",
     "View",
     "compile_rule",
+    "recompile",
     "reference",
 ]

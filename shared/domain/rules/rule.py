@@ -100,3 +100,11 @@ def compile_rule(text: str) -> Rule:
     leaves = {leaf.text: leaf for leaf in root.leaves()}
     digest = hashlib.sha256(f"nightdesk rules 1\n{root.text}".encode()).hexdigest()[:16]
     return Rule(text=text, normal_form=root.text, rule_hash=digest, root=root, leaves=tuple(leaves.values()))
+
+
+def recompile(text: str) -> Rule | None:
+    """Compile the rule of an earlier day; None when the language no longer takes it."""
+    try:
+        return compile_rule(text)
+    except RuleError:
+        return None
