@@ -10,7 +10,7 @@ from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary
-from shared.domain.traders import Trader, TraderVersion
+from shared.domain.traders import Trader
 from shared.domain.why import Why, why
 from shared.ports import CandleLog, Clock, RunStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
@@ -64,38 +64,48 @@ def explain_trader(
     newest = last_boundary(trader, candles, clock)
     boundary = newest if at is None else _boundary(trader, at, newest)
     recorded = runs.digests(boundary)
-
-    def explained(version: int | None, trader: Trader) -> Explained:
-        compiled = compile_for(trader, venues)
-        try:
-            market = read_market(boundary, [compiled], candles, clock)
-        except TransientError as error:
-            raise NotFoundError(f"the log has no {trader.timeframe} candles that closed at {at}") from error
-        return Explained(
-            trader=trader,
-            version=version,
-            rule_hash=compiled.rule.rule_hash,
-            why=why(compiled, market, symbol, boundary.close_time),
-            standing=_standing(compiled, market, boundary, recorded),
-        )
-
-    present = explained(None, trader)
-    if present.standing is not Standing.DIFFERENT:
-        return present
-    for version in _earlier(trader, traders):
-        with suppress(InvalidMessageError):  # a version that does not compile any more decided nothing we can repeat
-            if (found := explained(version.version, version.trader)).standing is Standing.SAME:
-                return found
-    return present
+    version, decided = None, compile_for(trader, venues)
+    market = _market(boundary, [decided], candles, clock)
+    standing = _standing(decided, market, boundary, recorded)
+    if standing is Standing.DIFFERENT and (earlier := _earlier(trader, traders, venues)):
+        older = _market(boundary, list(earlier.values()), candles, clock)
+        for number, compiled in earlier.items():
+            if _standing(compiled, older, boundary, recorded) is Standing.SAME:
+                version, decided, market, standing = number, compiled, older, Standing.SAME
+                break
+    return Explained(
+        trader=decided.trader,
+        version=version,
+        rule_hash=decided.rule.rule_hash,
+        why=why(decided, market, symbol, boundary.close_time),
+        standing=standing,
+    )
 
 
-def _earlier(trader: Trader, traders: TraderStore) -> Sequence[TraderVersion]:
-    """Return the last versions of a trader on its present timeframe; none of somebody else's."""
+def _market(boundary: ClosedBoundary, traders: Sequence[CompiledTrader], candles: CandleLog, clock: Clock) -> Market:
+    try:
+        return read_market(boundary, traders, candles, clock)
+    except TransientError as error:
+        raise NotFoundError(
+            f"the log has no {boundary.timeframe} candles that closed at {boundary.close_time}"
+        ) from error
+
+
+def _earlier(trader: Trader, traders: TraderStore, venues: VenueStore) -> dict[int, CompiledTrader]:
+    """Return the last versions of a trader on its present timeframe by number, newest first; none of somebody else's.
+
+    A version that does not compile any more decided nothing that can be repeated.
+    """
     try:
         versions = traders.versions(trader.trader_id, limit=VERSIONS)
     except NotFoundError:
-        return ()
-    return [known for known in versions if known.trader.timeframe == trader.timeframe]
+        return {}
+    found: dict[int, CompiledTrader] = {}
+    for known in versions:
+        if known.trader.timeframe == trader.timeframe:
+            with suppress(InvalidMessageError):
+                found[known.version] = compile_for(known.trader, venues)
+    return found
 
 
 def _boundary(trader: Trader, at: int, newest: ClosedBoundary) -> ClosedBoundary:
