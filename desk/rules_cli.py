@@ -2,21 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shared.domain.errors import InvalidMessageError, NightdeskError
+from desk.terminal import console, refusals
+from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe, parse_timeframe
 from shared.domain.traders import Edge
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from shared.domain.candles import CandleFrame
 
 app = typer.Typer(name="rules", help="The rule language: look it up, check a rule, try it.", no_args_is_help=True)
@@ -24,30 +21,10 @@ app = typer.Typer(name="rules", help="The rule language: look it up, check a rul
 RuleText = Annotated[str, typer.Argument(metavar="RULE", help="Such as 'rsi(14) < 30 and close > ema(200)'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 SYMBOL = "FILE/QUOTE"
-PIPED_WIDTH = 160
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn a refusal into its text on stderr, a rule's with a caret, and exit code 1."""
-    try:
-        yield
-    except NightdeskError as error:
-        from shared.domain.rules import RuleError
-
-        typer.echo(error.pretty() if isinstance(error, RuleError) else str(error), err=True)
-        raise typer.Exit(1) from error
 
 
 def _print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def _console() -> "Console":
-    """Return a console as wide as the terminal, or wide enough to read when the output is piped."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 @app.command("list")
@@ -59,7 +36,7 @@ def list_words(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([asdict(word) for word in reference()])
     else:
-        _console().print(table())
+        console().print(table())
 
 
 @app.command()
@@ -67,7 +44,7 @@ def check(rule: RuleText, as_json: AsJson = False) -> None:
     """Compile a rule: its normal form, how much history it needs, the timeframes it reads; or what is wrong with it."""
     from shared.domain.rules import compile_rule
 
-    with _refusals():
+    with refusals():
         compiled = compile_rule(rule)
     facts = {
         "normal_form": compiled.normal_form,
@@ -111,7 +88,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """List where a rule would have fired: times (epoch ms), close, and the values the rule looked at."""
-    with _refusals():
+    with refusals():
         frame = _read(candles, parse_timeframe(timeframe))
         found, summary = _fired(rule, frame, edge=edge, cooldown=cooldown, until=until, limit=limit)
     if as_json:
@@ -193,4 +170,4 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         symbol = (row["symbol"],) if named else ()
         times = (str(row["open_time"]), str(row["close_time"]), closed)
         table.add_row(*symbol, *times, f"{row['close']:.10g}", *values)
-    _console().print(table)
+    console().print(table)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from desk.api import Address, DeskApi, RefusedError, Token, connect
+from desk.terminal import refusals
 from shared.domain.errors import FatalError, InvalidMessageError, NightdeskError
 from shared.domain.traders import DEFINITION
 
@@ -39,7 +40,7 @@ def export_traders(
     from desk.trader_files import TraderEntry, dump
     from desk.trader_plan import in_order
 
-    with _refusals(), _traders_of(api, token) as desk:
+    with refusals(), _traders_of(api, token) as desk:
         traders = in_order(_mine(desk))
         if no_ids:
             traders = [TraderEntry(trader_id=None, definition=trader.definition) for trader in traders]
@@ -61,7 +62,7 @@ def import_traders(
     """
     from desk.trader_plan import plan
 
-    with _refusals(), _traders_of(api, token) as desk:
+    with refusals(), _traders_of(api, token) as desk:
         steps = plan(_read(file), _mine(desk))
         _validate(desk, steps)
         for step in steps:
@@ -83,22 +84,12 @@ def diff_traders(file: TraderFile, api: Address = None, token: Token = None) -> 
     from desk.trader_files import dump
     from desk.trader_plan import compared, plan
 
-    with _refusals(exit_code=2), _traders_of(api, token) as desk:
+    with refusals(exit_code=2), _traders_of(api, token) as desk:
         entries, mine = _read(file), _mine(desk)
         here, there = (dump(side).splitlines(keepends=True) for side in compared(plan(entries, mine), mine))
     lines = list(unified_diff(here, there, fromfile="desk", tofile=str(file)))
     sys.stdout.write("".join(lines))
     raise typer.Exit(1 if lines else 0)
-
-
-@contextmanager
-def _refusals(exit_code: int = 1) -> Iterator[None]:
-    """Turn a refusal into its text on stderr and an exit code."""
-    try:
-        yield
-    except NightdeskError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(exit_code) from error
 
 
 @contextmanager

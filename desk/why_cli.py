@@ -1,16 +1,15 @@
 """`desk why`: make a trader's decision again and show what decided it."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from desk.api import Address, Token, connect
+from desk.terminal import console
 from shared.domain.errors import InvalidMessageError
 from shared.domain.sentences import number
 
@@ -20,7 +19,6 @@ STANDING: Final = {
     "different": "not what the desk decided then: the trader was edited or a candle corrected since",
     "unrecorded": "no run of this close is on record",
 }
-PIPED_WIDTH: Final = 140
 
 
 def why(
@@ -57,15 +55,15 @@ def instant(text: str) -> int:
 
 
 def _print(found: dict[str, Any]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    screen = console(highlight=False)
     closed = datetime.fromtimestamp(found["close_time"] / 1_000, UTC)
     price = "" if found["price"] is None else f" at {found['price']:.10g}"
     verdict = found["verdict"].replace("_", " ")
-    console.print(f"[bold]{found['symbol']}[/] {found['timeframe']} closed {closed:%Y-%m-%d %H:%M} UTC{price}")
-    console.print(f"[bold]{verdict}[/]: {escape(found['sentence'])}")
+    screen.print(f"[bold]{found['symbol']}[/] {found['timeframe']} closed {closed:%Y-%m-%d %H:%M} UTC{price}")
+    screen.print(f"[bold]{verdict}[/]: {escape(found['sentence'])}")
     if found["rule"] is not None:
-        console.print(_tree(found["rule"]))
-    console.print(f"[dim]{STANDING[found['standing']]}[/]")
+        screen.print(_tree(found["rule"]))
+    screen.print(f"[dim]{STANDING[found['standing']]}[/]")
 
 
 def _tree(reason: dict[str, Any]) -> Tree:
