@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from shared.adapters.binance.frames import parse_frame
+from shared.adapters.venues.binance import read
 from shared.domain.assembly import Assembler
 from shared.domain.timeframe import Timeframe
 
@@ -55,15 +55,15 @@ def _ours(frames: Sequence[bytes]) -> int:
     ids = {f"S{number:03}USDT": f"S{number:03}/USDT" for number in range(SYMBOLS)}
     assembler = Assembler(TIMEFRAMES, ids.values(), since=MIDNIGHT - 1)
     for frame in frames:
-        closed = parse_frame(frame)
-        if closed is not None and (symbol := ids.get(closed.symbol_id)) is not None:
-            assembler.add(closed.timeframe, symbol, closed.candle)
+        for push in read(frame):
+            if (symbol := ids.get(push.venue_id)) is not None:
+                assembler.add(push.timeframe, symbol, push.candle)
     (emission,) = assembler.take()
     return sum(len(boundary.symbols) for boundary in emission.boundaries)
 
 
 def _ours_decoding(frames: Sequence[bytes]) -> int:
-    return sum(parse_frame(frame) is not None for frame in frames)
+    return sum(len(read(frame)) for frame in frames)
 
 
 def _dicts(frames: Sequence[bytes]) -> int:

@@ -15,9 +15,9 @@ from collector.config import Settings
 from collector.health import Report, health_app
 from collector.supervisor import supervise
 from shared.adapters.announcer import HttpAnnouncer
-from shared.adapters.binance.rest import BinanceRest
 from shared.adapters.clock import SystemClock, TapeClock
 from shared.adapters.redis_log import RedisCandleLogWriter
+from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError
 from shared.ports import Clock
 from shared.runtime.telemetry import start_logging
@@ -61,13 +61,14 @@ class Service:
 
     async def _run(self) -> None:
         settings = self._settings
+        dialect = dialect_of(settings.venue)
         writer = RedisCandleLogWriter(settings.upstash_redis_url.get_secret_value(), depth=settings.log_depth)
         try:
             async with aiohttp.ClientSession() as session:
                 self._collector = Collector(
                     settings,
                     session=session,
-                    source=BinanceRest(session, settings.binance_rest_url),
+                    source=dialect.source(session, settings.venue_rest_url or dialect.rest_url),
                     writer=writer,
                     announcer=HttpAnnouncer(
                         session=session, url=settings.trigger_url, secret=settings.trigger_secret.get_secret_value()

@@ -13,7 +13,7 @@ from shared.domain.backfill import Window, lacking, series_of
 from shared.domain.candles import Candle, CandleFrame
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
-from shared.ports import CandleSource, Clock
+from shared.ports import Clock, VenueSource
 
 CONCURRENCY: Final = 10
 WHOLE_WINDOW: Final = 500
@@ -30,7 +30,7 @@ class Fetched:
 class Backfill:
     """Fetch candles by symbol; `venue_ids` maps the symbols the collector follows to the venue's names."""
 
-    def __init__(self, source: CandleSource, clock: Clock, venue_ids: Mapping[str, str], *, log: Logger) -> None:
+    def __init__(self, source: VenueSource, clock: Clock, venue_ids: Mapping[str, str], *, log: Logger) -> None:
         self._source = source
         self._clock = clock
         self._venue_ids = venue_ids

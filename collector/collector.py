@@ -17,26 +17,29 @@ from aws_lambda_powertools import Logger
 from collector.backfill import Backfill, Fetched
 from collector.config import Settings
 from collector.health import Report
+from collector.intake import Intake
 from collector.publisher import Publisher
-from shared.adapters.binance.frames import parse_frame
-from shared.adapters.binance.stream import BinanceStreams
-from shared.adapters.clock import TapeClock
+from collector.roster import Roster
+from collector.venue_clock import VenueClock
+from shared.adapters.venues.registry import dialect_of
+from shared.adapters.venues.streams import Streams
 from shared.domain.assembly import Assembler, Cell
 from shared.domain.backfill import Window, log_entries, newest_symbols
 from shared.domain.candles import Candle, CandleFrame, empty_frame
 from shared.domain.errors import InvalidMessageError, TransientError
-from shared.domain.symbols import choose_symbols
 from shared.domain.timeframe import Timeframe
-from shared.ports import Announcer, CandleLogWriter, CandleSource, Clock
+from shared.ports import Announcer, CandleLogWriter, Clock, VenueSource
 
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
 REPAIR_S: Final = 8.0
 GAP_RETRY_S: Final = 30.0
 EARLY_REFRESH_S: Final = 60.0
+CLOCK_S: Final = 60.0
+CONFIRM_S: Final = 5.0
+CONFIRM_AT_ONCE: Final = 50
 APPEND_AT_ONCE: Final = 100
 MIN_GRACE_MS: Final = 250
-MAX_SKEW_MS: Final = 1_000
 
 
 class Collector:
@@ -47,46 +50,39 @@ class Collector:
         settings: Settings,
         *,
         session: aiohttp.ClientSession,
-        source: CandleSource,
+        source: VenueSource,
         writer: CandleLogWriter,
         announcer: Announcer,
         clock: Clock,
         log: Logger,
     ) -> None:
         self._settings = settings
+        self._session = session
+        self._dialect = dialect_of(settings.venue)
         self._timeframes = settings.collector_timeframes
         self._shortest_ms = min(timeframe.ms for timeframe in self._timeframes)
         self._source = source
         self._writer = writer
-        self._clock = clock
+        self._clock = VenueClock(clock)
         self._log = log
-        self._venue_ids: dict[str, str] = {}
-        self._symbols: dict[str, str] = {}  # by venue id
-        self._backfill = Backfill(source, clock, self._venue_ids, log=log)
+        self._roster = Roster(source, quote=settings.collector_quote, limit=settings.collector_symbols, log=log)
+        self._backfill = Backfill(source, self._clock, self._roster.venue_ids, log=log)
         self._publisher = Publisher(
             settings.venue, writer, announcer, status_ttl_ms=max(3 * self._shortest_ms, 180_000), log=log
         )
-        self._streams = BinanceStreams(
-            session,
-            settings.binance_ws_url,
-            self._timeframes,
-            clock=clock,
-            on_frame=self._take_frame,
-            on_end=self._note_end,
-        )
-        self._assembler = Assembler(self._timeframes, (), since=0, depth=settings.log_depth)
         self._counts: Counter[str] = Counter()
         self._wake = asyncio.Event()
+        self._open(since=0)
         self._refresh_early = asyncio.Event()
         self._phase = "starting"
 
     async def run(self) -> None:
         """Collect until cancelled; raise what ended the run."""
         try:
-            await self._check_clock()
+            await self._clock.measure(self._source)
             venue = self._settings.venue
             frames = {timeframe: await self._writer.frame(venue, timeframe) for timeframe in self._timeframes}
-            await self._choose(incumbents=newest_symbols(frames.values()))
+            await self._roster.choose(incumbents=newest_symbols(frames.values()))
             await self._collect(frames)
         finally:
             self._phase = "ended"
@@ -95,10 +91,10 @@ class Collector:
         # What closes from here on is assembled; what has closed is history. A close still in its grace is not history
         # yet (on a held tape nothing is on its way), and the sockets open before history is fetched, so that nothing
         # falls between the two.
-        since = self._clock.now_ms() - (self._grace_ms() if _speed(self._clock) else 0)
-        self._assembler = Assembler(self._timeframes, self._venue_ids, since=since, depth=self._settings.log_depth)
+        since = self._clock.now_ms() - (self._grace_ms() if self._clock.speed else 0)
+        self._open(since=since)
         async with self._streams, asyncio.TaskGroup() as tasks:
-            self._streams.follow(self._venue_ids.values())
+            self._streams.follow(self._roster.venue_ids.values())
             if not await self._streams.wait_open(OPEN_S):
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
             self._phase = "backfilling"
@@ -107,13 +103,41 @@ class Collector:
                 if frame.bars:
                     self._publisher.note(timeframe, frame.close_time)
                 window = Window.before(timeframe, since, bars=self._settings.log_depth)
-                await self._write_history(frame, await self._backfill.window(frame, self._venue_ids, window))
+                await self._write_history(frame, await self._backfill.window(frame, self._roster.venue_ids, window))
             self._phase = "live"
-            self._log.info("live", symbols=len(self._venue_ids), connections=self._streams.wanted)
+            self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
             tasks.create_task(self._assemble(tasks))
             tasks.create_task(self._mend_gaps())
             tasks.create_task(self._refresh_symbols())
+            tasks.create_task(self._follow_clock())
+            if not self._dialect.says_closed:
+                tasks.create_task(self._confirm())
+
+    def _open(self, *, since: int) -> None:
+        """Start to assemble what closes after an instant, with nothing open and nothing connected yet."""
+        self._assembler = Assembler(
+            self._timeframes, self._roster.venue_ids, since=since, depth=self._settings.log_depth
+        )
+        self._intake = Intake(
+            self._dialect,
+            self._assembler,
+            self._roster.symbols,
+            self._timeframes,
+            counts=self._counts,
+            news=self._wake.set,
+            log=self._log,
+        )
+        self._streams = Streams(
+            self._session,
+            self._dialect,
+            self._settings.venue_ws_url or self._dialect.ws_url,
+            self._timeframes,
+            clock=self._clock,
+            on_frame=self._intake.take,
+            on_open=lambda venue_ids: self._intake.opened(venue_ids, self._clock.now_ms()),
+            on_end=self._intake.ended,
+        )
 
     async def drain(self, timeout_s: float) -> bool:
         """Publish nothing new, wait until the rest is written and announced, and tell whether that happened in time."""
@@ -129,36 +153,17 @@ class Collector:
             venue=self._settings.venue,
             timeframes=self._timeframes,
             now_ms=self._clock.now_ms(),
-            speed=_speed(self._clock),
+            speed=self._clock.speed,
             phase=self._phase,
             newest_close=dict(self._publisher.newest_close),
             last_write_ms=self._publisher.last_write_ms,
             open_gaps=len(self._assembler.gaps),
             pending_instants=self._assembler.pending,
-            symbols=len(self._venue_ids),
+            symbols=len(self._roster.venue_ids),
             connections_open=self._streams.open,
             connections_wanted=self._streams.wanted,
             counts=dict(self._counts),
         )
-
-    def _take_frame(self, frame: bytes) -> None:
-        """Take one frame off a socket: parse it, and assemble it if it closes a candle we follow."""
-        self._counts["frames"] += 1
-        try:
-            closed = parse_frame(frame)
-            if closed is None or (symbol := self._symbols.get(closed.symbol_id)) is None:
-                return
-            if self._assembler.add(closed.timeframe, symbol, closed.candle):
-                self._counts["closed"] += 1
-                self._wake.set()
-        except InvalidMessageError as error:
-            # Its boundary lacks the candle now, and is repaired by REST.
-            self._counts["invalid_frames"] += 1
-            self._log.warning("frame refused", error=str(error), frame=frame[:500].decode(errors="replace"))
-
-    def _note_end(self, reason: str) -> None:
-        self._counts["disconnects"] += 1
-        self._log.warning("connection ended", reason=reason)
 
     async def _assemble(self, tasks: asyncio.TaskGroup) -> None:
         """Publish what is whole, and start the repair of what its grace has passed without."""
@@ -166,6 +171,7 @@ class Collector:
             self._wake.clear()
             now_ms = self._clock.now_ms()
             self._assembler.advance(now_ms)
+            self._intake.advance(now_ms, grace_ms=self._grace_ms())
             if missing := self._assembler.overdue(now_ms, grace_ms=self._grace_ms()):
                 tasks.create_task(self._repair(missing))
             self._publish()
@@ -192,7 +198,7 @@ class Collector:
         self._log.info("repairing", missing=_named(missing))
         try:
             async with asyncio.timeout(REPAIR_S):
-                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._assembler.add)
+                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.add)
         except TimeoutError:
             self._log.warning("repair not done in time", timeout_s=REPAIR_S)
         finally:
@@ -202,11 +208,34 @@ class Collector:
     async def _mend_gaps(self) -> None:
         """Ask again and again for what is still missing, and refresh the symbols: one may have stopped trading."""
         while True:
-            await asyncio.sleep(max(GAP_RETRY_S / max(_speed(self._clock), 1.0), 1.0))
+            await asyncio.sleep(max(GAP_RETRY_S / max(self._clock.speed, 1.0), 1.0))
             if gaps := self._assembler.gaps:
                 self._refresh_early.set()
-                await self._backfill.cells(gaps, is_lacking=self._assembler.is_lacking, found=self._assembler.add)
+                await self._backfill.cells(gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add)
                 self._wake.set()
+
+    async def _confirm(self) -> None:
+        """Ask for what only the clock has closed, some at a time, oldest first, and correct what was otherwise."""
+        while True:
+            await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
+            unconfirmed = self._intake.unconfirmed
+            self._intake.forget(self._clock.now_ms())
+            await self._backfill.cells(
+                sorted(unconfirmed, key=lambda cell: cell.open_time)[:CONFIRM_AT_ONCE],
+                is_lacking=unconfirmed.__contains__,
+                found=self._intake.confirm,
+            )
+
+    async def _follow_clock(self) -> None:
+        """Measure the venue's clock again and again: ours may drift."""
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            try:
+                await self._clock.measure(self._source)
+            except (TransientError, InvalidMessageError) as error:
+                self._log.warning("the venue's clock not measured", error=str(error))
+            if self._clock.is_off:
+                self._log.error("our clock and the venue's differ", offset_ms=self._clock.offset_ms)
 
     async def _refresh_symbols(self) -> None:
         """Choose the symbols anew every hour or so, and early when one goes missing."""
@@ -218,38 +247,16 @@ class Collector:
             self._refresh_early.clear()
             newcomers: frozenset[str] = frozenset()
             try:
-                newcomers = await self._choose(incumbents=set(self._venue_ids))
+                newcomers = await self._roster.choose(incumbents=set(self._roster.venue_ids))
                 await self._welcome(newcomers)
             except (TransientError, InvalidMessageError) as error:
                 self._log.warning("symbols not refreshed", error=str(error))
-                self._adopt({symbol: name for symbol, name in self._venue_ids.items() if symbol not in newcomers})
+                self._roster.dismiss(newcomers)
                 self._follow()
 
-    async def _choose(self, *, incumbents: Collection[str]) -> frozenset[str]:
-        """Choose the symbols to follow, and return those that are new."""
-        chosen = choose_symbols(
-            await self._source.listings(),
-            await self._source.quote_volumes(),
-            quote=self._settings.collector_quote,
-            limit=self._settings.collector_symbols,
-            incumbents=incumbents,
-        )
-        if not chosen:
-            raise InvalidMessageError("COLLECTOR_QUOTE", f"{self._settings.collector_quote} has no pair to collect")
-        newcomers = frozenset(chosen) - frozenset(self._venue_ids)
-        leavers = frozenset(self._venue_ids) - frozenset(chosen)
-        self._adopt({symbol: listing.venue_id for symbol, listing in chosen.items()})
-        self._log.info("symbols chosen", symbols=len(chosen), newcomers=sorted(newcomers), leavers=sorted(leavers))
-        return newcomers
-
-    def _adopt(self, venue_ids: dict[str, str]) -> None:
-        self._venue_ids.clear()
-        self._venue_ids.update(venue_ids)
-        self._symbols = {venue_id: symbol for symbol, venue_id in venue_ids.items()}
-
     def _follow(self) -> None:
-        self._streams.follow(self._venue_ids.values())
-        self._assembler.expect(self._venue_ids)
+        self._streams.follow(self._roster.venue_ids.values())
+        self._assembler.expect(self._roster.venue_ids)
 
     async def _welcome(self, newcomers: Collection[str]) -> None:
         """Follow the choice, newcomers from the next instant on, and give newcomers the history before it."""
@@ -258,7 +265,7 @@ class Collector:
             return
         opened = self._assembler.opened
         await self._streams.wait_open(OPEN_S)
-        await asyncio.sleep(self._grace_ms() / 1_000 / max(_speed(self._clock), 1.0))
+        await asyncio.sleep(self._grace_ms() / 1_000 / max(self._clock.speed, 1.0))
         for timeframe in self._timeframes:
             window = Window.before(timeframe, opened, bars=self._settings.log_depth)
             fetched = await self._backfill.window(empty_frame(timeframe), newcomers, window)
@@ -273,30 +280,21 @@ class Collector:
             history[symbol] = {time: candle for time, candle in series.items() if time <= reach}
             for time, candle in series.items():
                 if time > reach:
-                    self._assembler.add(timeframe, symbol, candle)
+                    self._intake.add(timeframe, symbol, candle)
         await self._write_history(frame, Fetched(series=history, missing=fetched.missing))
 
     async def _write_history(self, frame: CandleFrame, fetched: Fetched) -> None:
-        entries = log_entries(frame, fetched.series, self._venue_ids, depth=self._settings.log_depth)
+        entries = log_entries(frame, fetched.series, self._roster.venue_ids, depth=self._settings.log_depth)
         for start in range(0, len(entries), APPEND_AT_ONCE):
             await self._publisher.append(entries[start : start + APPEND_AT_ONCE])
         self._assembler.note_gaps(fetched.missing)
         self._log.info("history written", timeframe=frame.timeframe, entries=len(entries), gaps=len(fetched.missing))
 
-    async def _check_clock(self) -> None:
-        skew_ms = await self._source.server_time() - self._clock.now_ms()
-        if abs(skew_ms) > MAX_SKEW_MS * max(_speed(self._clock), 1.0):
-            self._log.warning("our clock and the venue's differ", skew_ms=skew_ms)
-
     def _grace_ms(self) -> int:
         """Return the grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
-        speed = max(_speed(self._clock), 1.0)
+        speed = max(self._clock.speed, 1.0)
         grace_ms = self._settings.collector_grace_ms
         return int(max(min(grace_ms * speed, self._shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
-
-
-def _speed(clock: Clock) -> float:
-    return clock.speed if isinstance(clock, TapeClock) else 1.0
 
 
 def _named(cells: Sequence[Cell]) -> list[str]:

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
@@ -28,9 +29,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    venue: Literal["binance"] = "binance"
-    binance_rest_url: str = Field(default="https://api.binance.com", pattern=r"^https?://\S+$")
-    binance_ws_url: str = Field(default="wss://stream.binance.com:9443", pattern=r"^wss?://\S+$")
+    venue: Annotated[str, AfterValidator(lambda venue: dialect_of(venue).venue)] = "binance"
+    venue_rest_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    venue_ws_url: str | None = Field(default=None, pattern=r"^wss?://\S+$")
     collector_quote: str = Field(default="USDT", pattern=r"^[A-Z0-9]{2,10}$")
     collector_symbols: int = Field(default=200, ge=1, le=1_000)
     collector_timeframes: Annotated[tuple[Timeframe, ...], BeforeValidator(_timeframes), Field(min_length=1)] = (

@@ -1,6 +1,6 @@
 """What the desk's use-cases need from the outside, as plain nouns; `shared/adapters` has the real ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.backfill import Stretch, Window
@@ -10,6 +10,7 @@ from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.scorecard import Tally
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.symbols import Listing
+from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Owner, Trader, TraderVersion
 from shared.domain.venues import Venue
@@ -51,7 +52,7 @@ class CandleLogWriter(Protocol):
         ...
 
 
-class CandleSource(Protocol):
+class VenueSource(Protocol):
     """A venue's market data as one asks for it; its own names of pairs are the `venue_id` of a listing."""
 
     async def server_time(self) -> int:
@@ -68,6 +69,14 @@ class CandleSource(Protocol):
 
     async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
         """Return the closed candles of a window; raise `TransientError`, or `InvalidMessageError` when refused."""
+        ...
+
+    async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
+        """Return what these trade at right now, by venue id, as far as the venue says."""
+        ...
+
+    async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
+        """Return what these pay and how much of them is held, by venue id; nothing where it has no futures."""
         ...
 
 

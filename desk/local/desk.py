@@ -177,8 +177,8 @@ class LocalDesk:
 
     def _collector(self) -> Child:
         env = {
-            "BINANCE_REST_URL": self.simulator_url,
-            "BINANCE_WS_URL": self.simulator_url.replace("http", "ws", 1),
+            "VENUE_REST_URL": self.simulator_url,
+            "VENUE_WS_URL": self.simulator_url.replace("http", "ws", 1),
             "UPSTASH_REDIS_URL": self.redis.url,
             "TRIGGER_URL": f"{self.host.url}/functions/v1/trigger-executions",
             "TRIGGER_SECRET": self.trigger_secret,

@@ -16,6 +16,8 @@ from shared.domain.candles import Boundary, Candle
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe, closing_at
 
+REMEMBER: Final = 30
+"""How many boundaries of a timeframe stay comparable after emission."""
 AHEAD_MS: Final = 3_600_000
 """How far a venue may run ahead of our clock before its candles are refused as damaged."""
 
@@ -67,7 +69,7 @@ class Assembler:
         symbols: Iterable[str],
         *,
         since: int,
-        remember: int = 30,
+        remember: int = REMEMBER,
         depth: int = 1_000,
     ) -> None:
         self._timeframes = tuple(timeframes)

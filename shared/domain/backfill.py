@@ -4,9 +4,9 @@ The log keeps a number of *entries*, oldest out first. Entries for open times it
 open times, so a few of them are appended as corrections, but many are written as the whole window again.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -28,6 +28,13 @@ class Stretch:
     candles: tuple[Candle, ...]
     newest_open: int | None
 
+    @classmethod
+    def of(cls, candles: Iterable[Candle], window: "Window", *, now_ms: int) -> Self:
+        """Return what an answer says of a window, in whatever order it came, forming candle and all."""
+        inside = sorted(candle for candle in candles if window.first_open <= candle.open_time <= window.last_open)
+        closed = {candle.open_time: candle for candle in inside if candle.open_time + window.timeframe.ms <= now_ms}
+        return cls(candles=tuple(closed.values()), newest_open=inside[-1].open_time if inside else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -42,6 +49,18 @@ class Window:
         """Return the newest `bars` candles that have closed at an instant."""
         last_open = timeframe.last_close(close_time) - timeframe.ms
         return cls(timeframe=timeframe, first_open=last_open - (bars - 1) * timeframe.ms, last_open=last_open)
+
+    @property
+    def bars(self) -> int:
+        """Return how many candles there are between its ends."""
+        return (self.last_open - self.first_open) // self.timeframe.ms + 1
+
+    def pages(self, rows: int) -> Iterator["Window"]:
+        """Yield the window in parts of at most `rows` candles, oldest first."""
+        step = rows * self.timeframe.ms
+        for first in range(self.first_open, self.last_open + 1, step):
+            last = min(first + step - self.timeframe.ms, self.last_open)
+            yield Window(timeframe=self.timeframe, first_open=first, last_open=last)
 
     def open_times(self) -> range:
         """Return the open times in order."""

@@ -26,17 +26,21 @@ LEVERAGED_BASES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A pair a venue lists; `venue_id` is the venue's own name for it, `base` and `quote` come from its metadata."""
+    """A pair a venue lists; `venue_id` is the venue's own name for it, the assets come from its metadata.
+
+    `settle` is the asset a perpetual future is settled in, empty for spot.
+    """
 
     venue_id: str
     base: str
     quote: str
     is_trading: bool
+    settle: str = ""
 
     @property
     def symbol(self) -> str:
-        """Return the unified symbol, `BTC/USDT`."""
-        return f"{self.base}/{self.quote}"
+        """Return the unified symbol, `BTC/USDT`, and `BTC/USDT:USDT` for a perpetual future."""
+        return f"{self.base}/{self.quote}" + (f":{self.settle}" if self.settle else "")
 
 
 def choose_symbols(

@@ -17,9 +17,10 @@ from desk.simulator.server import Simulator
 from desk.simulator.spec import FilesSpec, SyntheticSpec, build_tape
 from desk.simulator.streams import BACKLOG
 from desk.simulator.tape import Tape
-from shared.adapters.binance.frames import ClosedKline, parse_frame, parse_klines, parse_listings, parse_quote_volumes
+from shared.adapters.venues.binance import parse_klines, parse_listings, parse_quote_volumes, read
 from shared.domain.candles import Candle, CandleFrame, frame_of
 from shared.domain.errors import FatalError
+from shared.domain.pushes import Push
 from shared.domain.timeframe import Timeframe
 
 MINUTE = 60_000
@@ -74,12 +75,10 @@ def stream(symbol: str, timeframe: Timeframe = Timeframe.M1) -> str:
     return f"{symbol.replace('/', '').lower()}@kline_{timeframe}"
 
 
-async def closes(feed: aiohttp.ClientWebSocketResponse, count: int) -> list[ClosedKline]:
-    found: list[ClosedKline] = []
+async def closes(feed: aiohttp.ClientWebSocketResponse, count: int) -> list[Push]:
+    found: list[Push] = []
     while len(found) < count:
-        closed = parse_frame(await feed.receive_str(timeout=20))
-        if closed is not None:
-            found.append(closed)
+        found += read((await feed.receive_str(timeout=20)).encode())
     return found
 
 
@@ -177,7 +176,7 @@ async def test_what_the_desks_adapter_reads_from_the_streams_is_the_tape_to_the_
             series: dict[str, list[Candle]] = {symbol: [] for symbol in names.values()}
             for closed in found:
                 if closed.timeframe is timeframe:
-                    series[names[closed.symbol_id]].append(closed.candle)
+                    series[names[closed.venue_id]].append(closed.candle)
             assert all(candles == sorted(candles) for candles in series.values())
             assert_same(frame_of(timeframe, dict(series)), venue.tape)
         assert [closed.candle.open_time + closed.timeframe.ms for closed in found] == sorted(
@@ -322,7 +321,7 @@ async def test_a_symbol_that_is_halted_or_unknown_is_silent() -> None:
     async with venue_on(SYNTHETIC) as venue:
         feed = await venue.socket(f"/stream?streams={stream('LUNA/USDT')}/nope@kline_1m/{stream('BTC/USDT')}")
         venue.clock.now += 2 * MINUTE
-        assert [closed.symbol_id for closed in await closes(feed, 2)] == ["BTCUSDT", "BTCUSDT"]
+        assert [closed.venue_id for closed in await closes(feed, 2)] == ["BTCUSDT", "BTCUSDT"]
 
 
 async def test_the_first_sending_of_every_closing_frame_is_on_record() -> None:

@@ -18,7 +18,7 @@ from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.streams import ClosingFrame
 from shared.adapters.clock import TapeClock, steer
 from shared.domain.timeframe import Timeframe
-from tests.fakes.collecting import FlakyWriter, LookingTrigger, WatchedRest
+from tests.fakes.collecting import FlakyWriter, LookingTrigger, WatchedRest, watched
 
 M1, M5, M15 = Timeframe.M1, Timeframe.M5, Timeframe.M15
 TIMEFRAMES = (M1, M5, M15)
@@ -48,8 +48,8 @@ class Desk:
 
     def settings(self) -> Settings:
         return Settings(
-            binance_rest_url=self.url,
-            binance_ws_url=self.url.replace("http", "ws"),
+            venue_rest_url=self.url,
+            venue_ws_url=self.url.replace("http", "ws"),
             collector_symbols=SYMBOLS,
             collector_timeframes=TIMEFRAMES,
             log_depth=DEPTH,
@@ -143,7 +143,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     simulator = Simulator(tape, TapeClock(clock_file))
     async with simulator.serve() as url, aiohttp.ClientSession() as session:
         writer = FlakyWriter(depth=4 * DEPTH)  # so that what scrolls out does not depend on when a test looks
-        source = WatchedRest(session, url)
+        source = watched(session, url)
         source.watch()
         yield Desk(simulator, url, clock_file, session, writer, LookingTrigger(writer, TIMEFRAMES), source)
 
@@ -296,7 +296,7 @@ async def test_a_newcomer_gets_its_history_and_nobody_else_loses_theirs(desk: De
         await until(lambda: len(desk.trigger.told) > 2)
         desk.play(speed=30)  # live, but so slow that history is in before the tape outruns the depth
         desk.source.hidden.clear()
-        await collector._welcome(await collector._choose(incumbents=set(collector._venue_ids)))
+        await collector._welcome(await collector._roster.choose(incumbents=set(collector._roster.venue_ids)))
 
         async def is_settled() -> bool:
             return "SOL/USDT" in (await desk.writer.frame("binance", M15)).symbols

@@ -99,8 +99,8 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
             aiohttp.ClientSession() as session,
             collector(
                 {
-                    "BINANCE_REST_URL": url,
-                    "BINANCE_WS_URL": url.replace("http", "ws"),
+                    "VENUE_REST_URL": url,
+                    "VENUE_WS_URL": url.replace("http", "ws"),
                     "COLLECTOR_SYMBOLS": "5",
                     "COLLECTOR_TIMEFRAMES": "1m,5m",
                     "COLLECTOR_PORT": str(port),

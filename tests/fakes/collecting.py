@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.adapters.binance.rest import BinanceRest
+import aiohttp
+
+from shared.adapters.venues.binance import BinanceRest
+from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Boundary
 from shared.domain.errors import TransientError
@@ -76,3 +79,8 @@ class WatchedRest(BinanceRest):
         """Ask, without the hidden ones."""
         volumes = await super().quote_volumes()
         return {venue_id: volume for venue_id, volume in volumes.items() if venue_id not in self.hidden}
+
+
+def watched(session: aiohttp.ClientSession, url: str) -> WatchedRest:
+    """Return such a client of a venue at an address, in no hurry to spare it."""
+    return WatchedRest(RestClient(session, url, bucket=TokenBucket(1e9, 60.0)), spot=True)

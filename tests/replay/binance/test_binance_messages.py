@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.binance.frames import (
-    ClosedKline,
-    parse_frame,
+from shared.adapters.venues.binance import (
+    SPOT,
     parse_klines,
     parse_listings,
     parse_quote_volumes,
     parse_server_time,
-    stream_name,
+    read,
 )
 from shared.domain.candles import Candle, no_trade_candle
 from shared.domain.errors import InvalidMessageError
+from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.timeframe import Timeframe
 
@@ -40,24 +40,22 @@ def sample(name: str) -> bytes:
 
 
 def test_a_closed_candle() -> None:
-    assert parse_frame(sample("kline_closed")) == ClosedKline("BTCUSDT", Timeframe.M1, BTC, 1_700_000_100_023)
+    assert read(sample("kline_closed")) == (Push("BTCUSDT", Timeframe.M1, BTC, True, 1_700_000_100_023),)
 
 
 @pytest.mark.parametrize("name", ["kline_forming", "subscribe_answer", "server_shutdown"])
 def test_what_is_no_closed_candle(name: str) -> None:
     """The forming candle above all: taken for a closed one it overwrites the last close."""
-    assert parse_frame(sample(name)) is None
+    assert not read(sample(name))
 
 
 def test_a_candle_in_which_nobody_traded_is_marked() -> None:
-    closed = parse_frame(sample("kline_untraded"))
-    assert closed is not None
+    (closed,) = read(sample("kline_untraded"))
     assert closed.candle == no_trade_candle(1_700_000_040_000, 0.0001234)
 
 
 def test_what_binance_does_not_know_is_nan_and_never_zero() -> None:
-    closed = parse_frame(sample("kline_unknown_values"))
-    assert closed is not None
+    (closed,) = read(sample("kline_unknown_values"))
     candle = closed.candle
     assert (closed.timeframe, candle.close, candle.volume) == (Timeframe.H1, 2061.5, 15000.5)
     assert all(math.isnan(value) for value in (candle.trades, candle.quote_volume, candle.taker_buy_volume))
@@ -65,7 +63,7 @@ def test_what_binance_does_not_know_is_nan_and_never_zero() -> None:
 
 def test_an_impossible_candle_is_refused() -> None:
     with pytest.raises(InvalidMessageError, match="low <= open"):
-        parse_frame(sample("kline_impossible"))
+        read(sample("kline_impossible"))
 
 
 @pytest.mark.parametrize(
@@ -86,13 +84,13 @@ def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str
     frame = sample("kline_closed")
     assert old in frame
     with pytest.raises(InvalidMessageError, match=message):
-        parse_frame(frame.replace(old, new, 1))
+        read(frame.replace(old, new, 1))
 
 
 @given(st.binary(max_size=60) | st.integers(0, 360).map(lambda cut: sample("kline_closed")[:cut]))
 def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
     try:
-        assert parse_frame(frame) is None
+        assert not read(frame)
     except InvalidMessageError:
         return
 
@@ -123,4 +121,4 @@ def test_another_shape_is_refused(parse: object) -> None:
 
 
 def test_stream_names_are_lower_case() -> None:
-    assert stream_name("1000SATSUSDT", Timeframe.M15) == "1000satsusdt@kline_15m"
+    assert SPOT.topic("1000SATSUSDT", Timeframe.M15) == "1000satsusdt@kline_15m"

@@ -15,7 +15,7 @@ NEEDED = {
 
 def test_what_need_not_be_said() -> None:
     settings = Settings.from_env(NEEDED)
-    assert settings.binance_rest_url == "https://api.binance.com"
+    assert (settings.venue, settings.venue_rest_url) == ("binance", None)
     assert [str(timeframe) for timeframe in settings.collector_timeframes] == ["1m", "5m", "15m", "1h", "4h", "1d"]
     assert (settings.collector_symbols, settings.log_depth, settings.collector_grace_ms) == (200, 1_000, 1_500)
     assert settings.clock_file is None
@@ -38,7 +38,7 @@ def test_what_must_be_said_is_named(name: str) -> None:
     ("name", "value"),
     [
         ("VENUE", "mtgox"),
-        ("BINANCE_WS_URL", "https://stream.binance.com"),
+        ("VENUE_WS_URL", "https://stream.binance.com"),
         ("COLLECTOR_TIMEFRAMES", "1m,7m"),
         ("COLLECTOR_SYMBOLS", "many"),
         ("COLLECTOR_SYMBOLS", "0"),

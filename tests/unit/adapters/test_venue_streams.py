@@ -1,39 +1,63 @@
-"""Binance's streams: split, silent, rolled, followed, against a server that only counts."""
+"""A venue's streams: split, silent, rolled, followed, against a server that only counts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from shared.adapters.binance import stream
-from shared.adapters.binance.stream import BinanceStreams
+from shared.adapters.venues import streams as venue_streams
+from shared.adapters.venues.binance import SPOT
+from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.streams import Streams
 from shared.domain.timeframe import Timeframe
 from tests.fakes.clock import ManualClock
 
 SIX = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H4, Timeframe.D1)
 
 
+HASTY = replace(SPOT, limits=replace(SPOT.limits, connect_every_s=0.0))
+TALKING = Dialect(
+    venue="talking",
+    rest_url="https://unused",
+    ws_url="wss://unused",
+    timeframes=SIX,
+    says_closed=True,
+    limits=Limits(topics=100, messages_per_s=1_000, connect_every_s=0.0, ping="ping", ping_every_s=0.01),
+    topic=lambda venue_id, timeframe: f"{venue_id}.{timeframe}",
+    url=plain_url,
+    subscribe=lambda topics: [f"subscribe {topic}" for topic in topics],
+    read=lambda _: (),
+    source=SPOT.source,
+)
+
+
 @dataclass
 class Venue:
-    """A venue that keeps the stream names of each connection ever made, and those still open."""
+    """A venue that keeps the stream names of each connection ever made, those still open, and what it was told."""
 
     ever: list[list[str]] = field(default_factory=list)
     open: list[web.WebSocketResponse] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     greeting: str | None = None
+    most_open: int = 0
+    refuses: bool = False
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.refuses:
+            return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self.ever.append(request.query["streams"].split("/"))
+        self.ever.append(request.query.get("streams", "").split("/"))
         self.open.append(socket)
+        self.most_open = max(self.most_open, len(self.open))
         if self.greeting:
             await socket.send_str(self.greeting)
-        async for _ in socket:
-            pass
+        async for message in socket:
+            self.told.append(message.data)
         self.open.remove(socket)
         return socket
 
@@ -42,9 +66,10 @@ class Venue:
 class Made:
     """Streams on a venue, and what they told."""
 
-    streams: BinanceStreams
+    streams: Streams
     venue: Venue
     frames: list[bytes]
+    opened: list[Collection[str]]
     ends: list[str]
 
 
@@ -53,26 +78,33 @@ Make = Callable[..., Made]
 
 @pytest.fixture
 async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
-    monkeypatch.setattr(stream, "BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(venue_streams, "BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(venue_streams, "OPEN_S", 0.2)
     venue = Venue()
     app = web.Application()
     app.router.add_get("/stream", venue.handle)
+    app.router.add_get("/", venue.handle)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         url = str(server.make_url("")).replace("http", "ws")
 
-        def streams(*timeframes: Timeframe, clock: ManualClock | None = None, **options: float) -> Made:
+        def streams(
+            *timeframes: Timeframe, clock: ManualClock | None = None, dialect: Dialect = HASTY, **options: float
+        ) -> Made:
             frames: list[bytes] = []
+            opened: list[Collection[str]] = []
             ends: list[str] = []
-            made = BinanceStreams(
+            made = Streams(
                 session,
+                dialect,
                 url,
                 timeframes or SIX,
                 clock=clock or ManualClock(),
                 on_frame=frames.append,
-                on_end=ends.append,
+                on_open=opened.append,
+                on_end=lambda _, reason: ends.append(reason),
                 **options,
             )
-            return Made(made, venue, frames, ends)
+            return Made(made, venue, frames, opened, ends)
 
         yield streams
 
@@ -137,28 +169,57 @@ async def test_a_closed_connection_is_made_again(make: Make) -> None:
     assert made.ends[0].startswith("closed by the other side")
 
 
-async def test_an_old_connection_is_rolled_but_not_near_a_boundary(make: Make) -> None:
+async def test_an_old_connection_is_replaced_before_it_is_let_go(make: Make) -> None:
     """The venue cuts after 24 h, at a time of its own choosing; we roll before, in the quiet middle of a minute."""
     clock = ManualClock(60_000 * 1_000 + 59_000)
-    made = make(clock=clock, roll_after_s=0.0)
-    made.venue.greeting = "{}"
+    made = make(clock=clock, roll_after_s=0.05)
     async with made.streams as streams:
         streams.follow(["BTCUSDT"])
-        await until(lambda: bool(made.frames))
-        await made.venue.open[0].send_str("{}")
-        await until(lambda: len(made.frames) == 2)
-        assert made.ends == []
+        await streams.wait_open(10)
+        await asyncio.sleep(0.2)
+        assert len(made.venue.ever) == 1  # a candle is about to close
         clock.advance(31_000)
-        await made.venue.open[0].send_str("{}")
-        await until(lambda: bool(made.ends))
-    assert made.ends[0] == "rolled before the venue's 24 h cut"
+        await until(lambda: len(made.venue.ever) >= 2)
+        clock.advance(30_000)
+        await until(lambda: len(made.venue.open) == 1)
+        assert (streams.open, streams.wanted) == (1, 1)
+    assert made.venue.most_open == 2
+    assert made.ends == []
+
+
+async def test_a_replacement_that_does_not_open_leaves_the_old_one_alone(make: Make) -> None:
+    clock = ManualClock(60_000 * 1_000 + 30_000)
+    made = make(clock=clock, roll_after_s=0.05)
+    async with made.streams as streams:
+        streams.follow(["BTCUSDT"])
+        await streams.wait_open(10)
+        made.venue.refuses = True
+        await until(lambda: len(made.ends) >= 2)
+        assert (len(made.venue.open), streams.open, streams.wanted) == (1, 1, 1)
+
+
+async def test_a_venue_that_is_told_by_message_is_open_once_it_was_told_everything(make: Make) -> None:
+    made = make(Timeframe.M1, Timeframe.H1, dialect=TALKING)
+    async with made.streams as streams:
+        streams.follow(["a", "b"])
+        assert await streams.wait_open(10)
+        assert made.opened == [{"a", "b"}]
+        await until(lambda: "ping" in made.venue.told)
+    assert made.venue.told[:4] == ["subscribe a.1m", "subscribe a.1h", "subscribe b.1m", "subscribe b.1h"]
 
 
 async def test_nobody_there_is_tried_again(make: Make) -> None:
     ends: list[str] = []
     async with aiohttp.ClientSession() as session:
-        streams = BinanceStreams(
-            session, "ws://127.0.0.1:9", SIX, clock=ManualClock(), on_frame=lambda _: None, on_end=ends.append
+        streams = Streams(
+            session,
+            HASTY,
+            "ws://127.0.0.1:9",
+            SIX,
+            clock=ManualClock(),
+            on_frame=lambda _: None,
+            on_open=lambda _: None,
+            on_end=lambda _, reason: ends.append(reason),
         )
         async with streams:
             streams.follow(["BTCUSDT"])

@@ -1,0 +1,107 @@
+"""The intake: frames as they come off the sockets, turned into closed candles for assembly."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+from shared.adapters.venues.dialect import Dialect
+from shared.domain.assembly import REMEMBER, Assembler, Cell
+from shared.domain.candles import Candle
+from shared.domain.errors import InvalidMessageError
+from shared.domain.pushes import Closer, Closing, Push, confirmed
+from shared.domain.timeframe import Timeframe
+
+SHOWN: Final = 500
+
+
+class Intake:
+    """What the sockets bring for the symbols we follow; `symbols` maps the venue's ids to them and may change.
+
+    `unconfirmed` are the candles that only the clock has closed, by cell, until REST has been asked for them.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        assembler: Assembler,
+        symbols: Mapping[str, str],
+        timeframes: Collection[Timeframe],
+        *,
+        counts: Counter[str],
+        news: Callable[[], object],
+        log: Logger,
+    ) -> None:
+        self.unconfirmed: dict[Cell, Candle] = {}
+        self._dialect = dialect
+        self._assembler = assembler
+        self._symbols = symbols
+        self._closer = Closer(timeframes)
+        self._counts = counts
+        self._news = news
+        self._log = log
+
+    def take(self, frame: bytes) -> None:
+        """Take one frame off a socket: read it, and assemble what it closes of the candles we follow."""
+        self._counts["frames"] += 1
+        try:
+            for push in self._dialect.read(frame):
+                symbol = self._symbols.get(push.venue_id)
+                if symbol is None:
+                    continue
+                if not isinstance(push, Push):
+                    self._close(self._closer.trade(symbol, push))
+                elif push.is_closed:
+                    self.add(push.timeframe, symbol, push.candle)
+                else:
+                    self._close(self._closer.push(push.timeframe, symbol, push.candle))
+        except InvalidMessageError as error:
+            # Its boundary lacks the candle now, and is repaired by REST.
+            self._counts["invalid_frames"] += 1
+            self._log.warning("frame refused", error=str(error), frame=frame[:SHOWN].decode(errors="replace"))
+
+    def add(self, timeframe: Timeframe, symbol: str, candle: Candle) -> bool:
+        """Take a closed candle, pushed or asked for, and tell whether it was news; raise `InvalidMessageError`."""
+        if not self._dialect.says_closed:
+            self._closer.know(timeframe, symbol, candle)
+        if not self._assembler.add(timeframe, symbol, candle):
+            return False
+        self._counts["closed"] += 1
+        self._news()
+        return True
+
+    def advance(self, now_ms: int, *, grace_ms: int) -> None:
+        """Close by the clock what no push has closed."""
+        if not self._dialect.says_closed:
+            self._close(self._closer.due(now_ms, grace_ms=grace_ms, symbols=self._symbols.values()))
+
+    def confirm(self, timeframe: Timeframe, symbol: str, asked: Candle) -> None:
+        """Take REST's word for a candle that the clock had closed."""
+        pushed = self.unconfirmed.pop(Cell(timeframe, asked.open_time, symbol), None)
+        if pushed is not None and (better := confirmed(pushed, asked)) is not None:
+            self.add(timeframe, symbol, better)
+
+    def forget(self, now_ms: int) -> None:
+        """Give up confirming what assembly would not correct any more."""
+        for cell in [cell for cell in self.unconfirmed if cell.open_time < now_ms - REMEMBER * cell.timeframe.ms]:
+            del self.unconfirmed[cell]
+            self._counts["never_confirmed"] += 1
+
+    def opened(self, venue_ids: Collection[str], now_ms: int) -> None:
+        """Note that a connection brings everything of these symbols from now on."""
+        self._closer.watch(self._known(venue_ids), now_ms)
+
+    def ended(self, venue_ids: Collection[str], reason: str) -> None:
+        """Note that a connection ended, and what it carried may have been missed."""
+        self._closer.lose(self._known(venue_ids))
+        self._counts["disconnects"] += 1
+        self._log.warning("connection ended", reason=reason, symbols=len(venue_ids))
+
+    def _known(self, venue_ids: Collection[str]) -> list[str]:
+        return [self._symbols[venue_id] for venue_id in venue_ids if venue_id in self._symbols]
+
+    def _close(self, closings: Collection[Closing]) -> None:
+        for timeframe, symbol, candle, is_confirmed in closings:
+            if self.add(timeframe, symbol, candle) and not is_confirmed:
+                self.unconfirmed[Cell(timeframe, candle.open_time, symbol)] = candle

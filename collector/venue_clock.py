@@ -1,0 +1,41 @@
+"""The venue's clock as this machine can tell it: our own, corrected by what was measured."""
+
+import time
+from typing import Final
+
+from shared.adapters.clock import TapeClock
+from shared.ports import Clock, VenueSource
+
+ALERT_MS: Final = 1_000
+"""How far our clock may be off, in real time, before somebody should mend it."""
+
+
+class VenueClock:
+    """A clock that follows the venue's; `offset_ms` is by how much ours is behind, None until it was measured."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.offset_ms: int | None = None
+
+    def now_ms(self) -> int:
+        """Return the venue's now (epoch ms)."""
+        return self._clock.now_ms() + (self.offset_ms or 0)
+
+    @property
+    def speed(self) -> float:
+        """Return how many milliseconds of the market pass in a real one: 1, unless it is a tape."""
+        return self._clock.speed if isinstance(self._clock, TapeClock) else 1.0
+
+    @property
+    def is_off(self) -> bool:
+        """Tell whether our clock needs mending."""
+        return abs(self.offset_ms or 0) > ALERT_MS * max(self.speed, 1.0)
+
+    async def measure(self, source: VenueSource) -> None:
+        """Ask the venue for its time, and follow it; what the question's way there and back could explain is none."""
+        asked_ms, began = self._clock.now_ms(), time.monotonic()
+        venue_ms = await source.server_time()
+        answered_ms, trip_ms = self._clock.now_ms(), (time.monotonic() - began) * 1_000
+        offset_ms = venue_ms - (asked_ms + answered_ms) // 2
+        unsure_ms = trip_ms * max(self.speed, 1.0) / 2 + 1
+        self.offset_ms = 0 if abs(offset_ms) <= unsure_ms else offset_ms

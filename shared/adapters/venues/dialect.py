@@ -1,0 +1,60 @@
+"""What a venue module says about its venue: how to connect, what to send, how to read a frame, how to ask by REST."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from shared.domain.pushes import Push, Trade
+from shared.domain.timeframe import Timeframe
+from shared.ports import VenueSource
+
+DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a venue allows a client of its streams, and what keeps a connection to it alive.
+
+    `topics` streams a connection, `messages_per_s` sent on it; connections may be opened `connect_every_s` apart, and
+    live for `cut_after_s`. `ping` is a message to send every `ping_every_s`, None where WebSocket pings will do.
+    """
+
+    topics: int
+    messages_per_s: float
+    connect_every_s: float = 0.25
+    cut_after_s: float = DAY_S
+    ping: str | None = None
+    ping_every_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How one venue speaks; everything here is a fact or a pure function, but `source`, which makes its REST client.
+
+    - `timeframes`: those it can push, in its own terms.
+    - `says_closed`: whether it marks the last push of a candle. Then `read` returns closed candles only; elsewhere it
+      returns forming candles or trades, and the collector closes them.
+    - `topic(venue_id, timeframe)`: what to subscribe to for one series; series may share one.
+    - `url(base, topics)`: where to connect, and `subscribe(topics)`: which messages to send then.
+    - `read(frame)`: what a frame holds, nothing for a forming candle or another kind of message; raises
+      `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+    """
+
+    venue: str
+    rest_url: str
+    ws_url: str
+    timeframes: tuple[Timeframe, ...]
+    says_closed: bool
+    limits: Limits
+    topic: Callable[[str, Timeframe], str]
+    url: Callable[[str, Sequence[str]], str]
+    subscribe: Callable[[Sequence[str]], Sequence[str]]
+    read: Callable[[bytes], Sequence[Push | Trade]]
+    source: Callable[[aiohttp.ClientSession, str], VenueSource]
+
+
+def plain_url(base: str, _topics: Sequence[str]) -> str:
+    """Return the address of a venue whose streams are subscribed to by message."""
+    return base

@@ -1,0 +1,54 @@
+"""What every venue's words have in common: JSON of a known shape, decimal strings, candles that must be possible."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from shared.domain.candles import Candle, check_candle
+from shared.domain.errors import InvalidMessageError
+from shared.domain.timeframe import Timeframe
+
+NAN: Final = float("nan")
+
+_Shape = TypeVar("_Shape")
+
+
+def decoded(decode: Callable[[bytes], _Shape], body: bytes, field: str) -> _Shape:
+    """Return what a message says; raise `InvalidMessageError` for one that is damaged or of another shape."""
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidMessageError(field, str(error)) from error
+
+
+def number(text: str | float, field: str) -> float:
+    """Return a number that is written as text; raise `InvalidMessageError`."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidMessageError(field, str(error)) from error
+
+
+def candle_of(
+    timeframe: Timeframe,
+    open_time: int,
+    numbers: Sequence[str | float],
+    *,
+    trades: int | None = None,
+    taker_buy_volume: str | float = NAN,
+) -> Candle:
+    """Return a checked candle of open, high, low, close, base volume and quote volume, NaN for what is unknown.
+
+    It is marked `filled` when nobody traded. Raise `InvalidMessageError` for one off the grid or impossible.
+    """
+    if open_time % timeframe.ms:
+        raise InvalidMessageError("open_time", f"expected the open of a {timeframe} candle, got {open_time}")
+    try:
+        first, high, low, last, volume, quote_volume = map(float, numbers)
+        bought = float(taker_buy_volume)
+    except ValueError as error:
+        raise InvalidMessageError("candle", str(error)) from error
+    count = NAN if trades is None else float(trades)
+    is_untraded = volume == 0.0 and low == high
+    return check_candle(Candle(open_time, first, high, low, last, volume, quote_volume, count, bought, is_untraded))

@@ -1,0 +1,173 @@
+"""What venues push, and when a candle they do not call closed has closed.
+
+Some venues mark the last push of a candle. The others push a candle again and again, or trades alone: there a candle is
+closed by the next one of its series, or by the clock once its grace has passed. Either is believed only if the series
+was watched from the candle's open to its close without a break; a broken one is missing, and asked for by REST.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from shared.domain.candles import Candle, no_trade_candle
+from shared.domain.timeframe import Timeframe
+
+
+class Push(NamedTuple):
+    """A candle as a venue pushed it; `event_time` (epoch ms) is the venue's clock at the push."""
+
+    venue_id: str
+    timeframe: Timeframe
+    candle: Candle
+    is_closed: bool
+    event_time: int
+
+
+class Trade(NamedTuple):
+    """A trade as a venue pushed it; `time` in epoch ms, `quantity` in base units."""
+
+    venue_id: str
+    time: int
+    price: float
+    quantity: float
+    is_taker_buy: bool
+
+
+class Closing(NamedTuple):
+    """A candle that has closed; `is_confirmed` is False where only the clock says so."""
+
+    timeframe: Timeframe
+    symbol: str
+    candle: Candle
+    is_confirmed: bool
+
+
+_SAME: Final = 1e-9
+_OPTIONAL: Final = ("volume", "quote_volume", "trades", "taker_buy_volume")
+_Series = tuple[Timeframe, str]
+
+
+class Closer:
+    """The forming candles of a venue that does not say when one has closed; times in epoch ms of the market's clock.
+
+    A series without trades brings nothing. Where it was watched without a break since its last closed candle, that
+    proves that nobody traded, and marked no-trade candles are closed for it.
+    """
+
+    def __init__(self, timeframes: Iterable[Timeframe]) -> None:
+        self._timeframes = tuple(timeframes)
+        self._watched: dict[str, int] = {}  # since when, by symbol
+        self._forming: dict[_Series, Candle] = {}
+        self._closed: dict[_Series, Candle] = {}
+        self._advanced: dict[Timeframe, int] = {}
+
+    def watch(self, symbols: Iterable[str], now_ms: int) -> None:
+        """Note that from now on every push of these symbols is seen."""
+        for symbol in symbols:
+            self._watched.setdefault(symbol, now_ms)
+
+    def lose(self, symbols: Iterable[str]) -> None:
+        """Note that pushes of these symbols may have been missed: what is forming is not to be believed."""
+        for symbol in symbols:
+            self._watched.pop(symbol, None)
+            for timeframe in self._timeframes:
+                self._forming.pop((timeframe, symbol), None)
+                self._closed.pop((timeframe, symbol), None)
+
+    def know(self, timeframe: Timeframe, symbol: str, candle: Candle) -> None:
+        """Take a closed candle from elsewhere: the newest of a series tells where it stands."""
+        known = self._closed.get((timeframe, symbol))
+        if symbol in self._watched and (known is None or known.open_time <= candle.open_time):
+            self._closed[timeframe, symbol] = candle
+
+    def push(self, timeframe: Timeframe, symbol: str, candle: Candle) -> list[Closing]:
+        """Take a forming candle as it is now, and return what it shows to have closed."""
+        series = (timeframe, symbol)
+        if self._is_past(series, candle.open_time):
+            return []
+        closings = self._advance(series, candle.open_time, is_confirmed=True)
+        self._forming[series] = candle
+        return closings
+
+    def trade(self, symbol: str, trade: Trade) -> list[Closing]:
+        """Take a trade into the forming candle of every timeframe, and return what it shows to have closed."""
+        closings: list[Closing] = []
+        for timeframe in self._timeframes:
+            series, open_time = (timeframe, symbol), timeframe.open_time(trade.time)
+            if not self._is_past(series, open_time):
+                closings += self._advance(series, open_time, is_confirmed=True)
+                self._forming[series] = _with(self._forming.get(series), trade, open_time)
+        return closings
+
+    def due(self, now_ms: int, *, grace_ms: int, symbols: Iterable[str]) -> list[Closing]:
+        """Return what the clock has closed of these symbols since it was last asked."""
+        closings: list[Closing] = []
+        symbols = tuple(symbols)
+        for timeframe in self._timeframes:
+            until = timeframe.last_close(now_ms - grace_ms)
+            if until > self._advanced.get(timeframe, 0):
+                self._advanced[timeframe] = until
+                for symbol in symbols:
+                    closings += self._advance((timeframe, symbol), until, is_confirmed=False)
+        return closings
+
+    def _is_past(self, series: _Series, open_time: int) -> bool:
+        """Tell whether a series has gone on: then what comes late is left to REST."""
+        forming, closed = self._forming.get(series), self._closed.get(series)
+        return (forming is not None and open_time < forming.open_time) or (
+            closed is not None and open_time <= closed.open_time
+        )
+
+    def _advance(self, series: _Series, until: int, *, is_confirmed: bool) -> list[Closing]:
+        """Close what opened before `until` and is believed: the forming candle, and no-trade ones around it."""
+        timeframe, symbol = series
+        forming, closed, since = self._forming.get(series), self._closed.get(series), self._watched.get(symbol)
+        if forming is not None and forming.open_time < until:
+            del self._forming[series]
+        else:
+            forming = None
+        if closed is not None and (since is None or closed.open_time + timeframe.ms < since):
+            closed = None  # what lies between was not watched
+        start = forming.open_time if forming is not None else until
+        closings: list[Closing] = []
+        for open_time in range(closed.open_time + timeframe.ms if closed else start, until, timeframe.ms):
+            if forming is not None and open_time == forming.open_time:
+                candle = forming
+            elif closed is not None and open_time == closed.open_time + timeframe.ms:
+                candle = no_trade_candle(open_time, closed.close)
+            else:
+                continue
+            if since is not None and since <= open_time:
+                closings.append(Closing(timeframe, symbol, candle, is_confirmed))
+                self._closed[series] = closed = candle
+        return closings
+
+
+def _with(candle: Candle | None, trade: Trade, open_time: int) -> Candle:
+    """Return a candle with one more trade in it, a new one for None."""
+    price, value = trade.price, trade.price * trade.quantity
+    bought = trade.quantity if trade.is_taker_buy else 0.0
+    if candle is None:
+        return Candle(open_time, price, price, price, price, trade.quantity, value, 1.0, bought)
+    return candle._replace(
+        high=max(candle.high, price),
+        low=min(candle.low, price),
+        close=price,
+        volume=candle.volume + trade.quantity,
+        quote_volume=candle.quote_volume + value,
+        trades=candle.trades + 1.0,
+        taker_buy_volume=candle.taker_buy_volume + bought,
+    )
+
+
+def confirmed(pushed: Candle, asked: Candle) -> Candle | None:
+    """Return what REST knows better of a candle that was pushed, None when it says the same.
+
+    What it does not know stays as pushed. Sums of trades agree to a billionth, as they depend on the order of adding.
+    """
+    better = asked._replace(**{name: getattr(pushed, name) for name in _OPTIONAL if math.isnan(getattr(asked, name))})
+    same = pushed.filled == better.filled and all(
+        math.isclose(old, new, rel_tol=_SAME) or (math.isnan(old) and math.isnan(new))
+        for old, new in zip(pushed[1:9], better[1:9], strict=True)
+    )
+    return None if same else better
