@@ -1,0 +1,50 @@
+"""How each venue writes a candle, so that one suite can hold every dialect to the same promises.
+
+To add a venue: one `Sample`. `written(candle, timeframe, is_closed)` is a frame as the venue would push it, for the
+venue id `venue_id`; where it pushes trades instead, `traded(trade)` is one. `other` are messages that hold neither,
+`refused` those that say a subscription was turned down.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.domain.candles import Candle
+from shared.domain.pushes import Trade
+from shared.domain.timeframe import Timeframe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A venue's words; `unknown` are the fields of a candle it does not push."""
+
+    venue: str
+    venue_id: str
+    other: tuple[str, ...]
+    written: Callable[[Candle, Timeframe, bool], str] | None = None
+    traded: Callable[[Trade], str] | None = None
+    refused: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()
+
+
+def _binance(candle: Candle, timeframe: Timeframe, is_closed: bool) -> str:
+    kline = {
+        "t": candle.open_time, "T": candle.open_time + timeframe.ms - 1, "s": "BTCUSDT", "i": str(timeframe),
+        "f": 1, "L": 2, "o": repr(candle.open), "c": repr(candle.close), "h": repr(candle.high), "l": repr(candle.low),
+        "v": repr(candle.volume), "n": int(candle.trades), "x": is_closed, "q": repr(candle.quote_volume),
+        "V": repr(candle.taker_buy_volume), "Q": "0", "B": "0",
+    }  # fmt: skip
+    event = {"e": "kline", "E": candle.open_time + timeframe.ms + 7, "s": "BTCUSDT", "k": kline}
+    return json.dumps({"stream": f"btcusdt@kline_{timeframe}", "data": event})
+
+
+_BINANCE_OTHER: Final = (
+    '{"result":null,"id":1}',
+    '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","p":"1","q":"1"}}',
+)
+
+SAMPLES: Final = (
+    Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
+    Sample(venue="binance_usdm", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
+)
