@@ -1,0 +1,183 @@
+"""Closing what a venue does not call closed: by the next push, by the clock, and never on a broken watch."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.candles import Candle, no_trade_candle
+from shared.domain.pushes import Closer, Closing, Trade, confirmed
+from shared.domain.timeframe import Timeframe
+
+M1, M5 = Timeframe.M1, Timeframe.M5
+START = 1_700_000_100_000 // M5.ms * M5.ms
+GRACE = 1_500
+
+
+def candle(minute: int, price: float = 1.0, volume: float = 2.0) -> Candle:
+    return Candle(START + minute * M1.ms, price, price, price, price, volume, price * volume, 1.0, volume)
+
+
+def trade(time: int, price: float, quantity: float = 1.0, *, bought: bool = True) -> Trade:
+    return Trade("X", time, price, quantity, bought)
+
+
+def watched(*timeframes: Timeframe) -> Closer:
+    closer = Closer(timeframes or (M1,))
+    closer.watch(["X"], START)
+    return closer
+
+
+def test_the_next_candle_closes_the_one_before() -> None:
+    closer = watched()
+    assert closer.push(M1, "X", candle(0, 1.0)) == []
+    assert closer.push(M1, "X", candle(0, 2.0)) == []
+    assert closer.push(M1, "X", candle(1, 3.0)) == [Closing(M1, "X", candle(0, 2.0), True)]
+
+
+def test_the_clock_closes_after_the_grace_and_only_once() -> None:
+    closer = watched()
+    closer.push(M1, "X", candle(0))
+    close_time = START + M1.ms
+    assert closer.due(close_time + GRACE - 1, grace_ms=GRACE, symbols=["X"]) == []
+    assert closer.due(close_time + GRACE, grace_ms=GRACE, symbols=["X"]) == [Closing(M1, "X", candle(0), False)]
+    assert closer.due(close_time + GRACE + 1, grace_ms=GRACE, symbols=["X"]) == []
+    assert closer.push(M1, "X", candle(0, 9.0)) == []  # too late: REST will say
+
+
+def test_a_quiet_minute_is_closed_as_such_where_it_was_watched() -> None:
+    closer = watched()
+    closer.push(M1, "X", candle(0, 5.0))
+    closer.due(START + M1.ms + GRACE, grace_ms=GRACE, symbols=["X"])
+    quiet = Closing(M1, "X", no_trade_candle(START + M1.ms, 5.0), False)
+    assert closer.due(START + 2 * M1.ms + GRACE, grace_ms=GRACE, symbols=["X"]) == [quiet]
+
+
+def test_quiet_minutes_before_a_push_keep_the_price_they_had() -> None:
+    """The price of the push came later; a no-trade candle repeats the close before it."""
+    closer = watched()
+    closer.push(M1, "X", candle(0, 5.0))
+    closings = closer.push(M1, "X", candle(3, 9.0))
+    assert [closing.candle for closing in closings] == [
+        candle(0, 5.0),
+        no_trade_candle(START + M1.ms, 5.0),
+        no_trade_candle(START + 2 * M1.ms, 5.0),
+    ]
+
+
+def test_a_candle_whose_open_nobody_watched_is_not_believed() -> None:
+    closer = Closer([M1])
+    closer.watch(["X"], START + 1)
+    closer.push(M1, "X", candle(0))
+    assert closer.push(M1, "X", candle(1)) == []
+    assert closer.push(M1, "X", candle(2)) == [Closing(M1, "X", candle(1), True)]
+
+
+def test_a_broken_watch_is_believed_no_more() -> None:
+    closer = watched()
+    closer.push(M1, "X", candle(0))
+    closer.lose(["X"])
+    closer.watch(["X"], START + 30_000)
+    assert closer.push(M1, "X", candle(1)) == []
+    assert closer.due(START + 2 * M1.ms + GRACE, grace_ms=GRACE, symbols=["X"]) == [Closing(M1, "X", candle(1), False)]
+
+
+def test_a_symbol_nobody_ever_traded_is_closed_once_rest_has_said_where_it_stands() -> None:
+    closer = watched()
+    assert closer.due(START + M1.ms + GRACE, grace_ms=GRACE, symbols=["X"]) == []
+    closer.know(M1, "X", candle(0, 7.0))
+    quiet = Closing(M1, "X", no_trade_candle(START + M1.ms, 7.0), False)
+    assert closer.due(START + 2 * M1.ms + GRACE, grace_ms=GRACE, symbols=["X"]) == [quiet]
+
+
+Ticks = list[tuple[int, float, float, bool]]
+TICKS = st.lists(
+    st.tuples(st.integers(0, 12 * M1.ms - 1), st.floats(1.0, 100.0), st.floats(0.001, 10.0), st.booleans()),
+    max_size=40,
+)
+
+
+def bars(ticks: Ticks, timeframe: Timeframe) -> dict[int, Candle]:
+    """Build candles from trades the slow way, quiet ones between and after traded ones included."""
+    found: dict[int, Candle] = {}
+    last = math.nan
+    for open_time in range(START, START + 10 * M1.ms, timeframe.ms):
+        inside = [t for t in ticks if open_time <= START + t[0] < open_time + timeframe.ms]
+        if inside:
+            prices = [price for _, price, _, _ in inside]
+            found[open_time] = Candle(
+                open_time,
+                prices[0],
+                max(prices),
+                min(prices),
+                last := prices[-1],
+                sum(quantity for _, _, quantity, _ in inside),
+                sum(price * quantity for _, price, quantity, _ in inside),
+                float(len(inside)),
+                sum(quantity for _, _, quantity, bought in inside if bought),
+            )
+        elif not math.isnan(last):
+            found[open_time] = no_trade_candle(open_time, last)
+    return found
+
+
+@given(ticks=TICKS, looks=st.lists(st.integers(0, 12 * M1.ms), max_size=20))
+def test_trades_make_the_candles_they_are(ticks: Ticks, looks: list[int]) -> None:
+    """However often the clock is looked at, each candle closes once, in order, and is what its trades make it."""
+    ticks.sort(key=lambda tick: tick[0])
+    closer = watched(M1, M5)
+    closings: list[Closing] = []
+    events: list[tuple[int, Trade | None]] = [(START + t, trade(START + t, p, q, bought=b)) for t, p, q, b in ticks]
+    events += [(START + look, None) for look in looks] + [(START + 12 * M1.ms + GRACE, None)]
+    for time, tick in sorted(events, key=lambda event: event[0]):
+        closings += closer.due(time, grace_ms=GRACE, symbols=["X"]) if tick is None else closer.trade("X", tick)
+    for timeframe in (M1, M5):
+        closed = [closing.candle for closing in closings if closing.timeframe is timeframe]
+        times = [one.open_time for one in closed]
+        assert times == sorted(set(times))
+        expected = bars(ticks, timeframe)
+        for one in closed:
+            if one.open_time in expected:
+                assert confirmed(one, expected[one.open_time]) is None
+        assert set(expected) <= set(times)
+
+
+@given(ticks=TICKS, breaks=st.lists(st.integers(0, 12 * M1.ms), min_size=1, max_size=5))
+def test_nothing_is_invented_when_the_watch_breaks(ticks: Ticks, breaks: list[int]) -> None:
+    """Trades of the ten seconds after each break are lost; what is closed all the same is right."""
+    ticks.sort(key=lambda tick: tick[0])
+    closer = watched()
+    closings: list[Closing] = []
+    events: list[tuple[int, int, Trade | None]] = []
+    for since in breaks:
+        events += [(START + since, 0, None), (START + since + 10_000, 1, None)]
+    events += [
+        (START + t, 2, trade(START + t, p, q, bought=b))
+        for t, p, q, b in ticks
+        if not any(since <= t < since + 10_000 for since in breaks)
+    ]
+    down = 0
+    for time, kind, tick in sorted(events, key=lambda event: event[:2]):
+        if tick is not None:
+            closings += closer.trade("X", tick)
+        elif kind == 0:
+            down += 1
+            closer.lose(["X"])
+        else:
+            down -= 1
+            if not down:
+                closer.watch(["X"], time)
+        closings += closer.due(time, grace_ms=GRACE, symbols=["X"])
+    expected = bars(ticks, M1)
+    for closing in closings:
+        if closing.candle.open_time in expected:
+            assert confirmed(closing.candle, expected[closing.candle.open_time]) is None
+
+
+def test_rest_corrects_what_it_knows_and_leaves_the_rest() -> None:
+    pushed = candle(0, 5.0)
+    asked = pushed._replace(volume=2.0 * (1 + 1e-12), quote_volume=math.nan, trades=math.nan)
+    assert confirmed(pushed, asked) is None
+    better = confirmed(pushed, asked._replace(volume=3.0))
+    assert better is not None
+    assert (better.volume, better.quote_volume, better.trades) == (3.0, 10.0, 1.0)
