@@ -1,21 +1,43 @@
 """The collector's settings: the only place in the collector that reads the environment."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
+FILE: Final = Path(__file__).with_name("collector.toml")
+_IN_FILE: Final = {
+    "quote": "collector_quote",
+    "symbols": "collector_symbols",
+    "timeframes": "collector_timeframes",
+    "log_depth": "log_depth",
+    "rest_url": "venue_rest_url",
+    "ws_url": "venue_ws_url",
+}
 
-def _timeframes(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    return tuple(dict.fromkeys(parse_timeframe(part.strip(), field="COLLECTOR_TIMEFRAMES") for part in text.split(",")))
+
+def _timeframes(listed: object) -> object:
+    if isinstance(listed, str):
+        listed = listed.split(",")
+    if not isinstance(listed, list) or not all(isinstance(part, str) for part in listed):
+        return listed
+    return tuple(dict.fromkeys(parse_timeframe(part.strip(), field="COLLECTOR_TIMEFRAMES") for part in listed))
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
@@ -51,12 +73,44 @@ class Settings(BaseModel):
     trigger_secret: SecretStr = Field(min_length=1)
     clock_file: Path | None = None
 
+    @model_validator(mode="after")
+    def _fits_the_venue(self) -> Self:
+        offered = dialect_of(self.venue).timeframes
+        if wrong := [timeframe for timeframe in self.collector_timeframes if timeframe not in offered]:
+            raise ValueError(f"COLLECTOR_TIMEFRAMES: {self.venue} has no {', '.join(wrong)}")
+        return self
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the environment; raise `FatalError` that names each bad variable and never shows a value."""
+        """Read the venue's section of the file, and the environment, which overrides it.
+
+        Raise `FatalError` that names each bad variable and never shows a value.
+        """
         known = {name: env[name.upper()] for name in cls.model_fields if env.get(name.upper())}
+        section = _section(
+            Path(env.get("COLLECTOR_FILE") or FILE), known.get("venue", cls.model_fields["venue"].default)
+        )
         try:
-            return cls.model_validate(known)
+            return cls.model_validate(section | known)
         except ValidationError as error:
-            problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+            problems = "; ".join(_problem(e) for e in error.errors(include_input=False))
             raise FatalError(f"bad settings: {problems}") from None
+
+
+def _problem(error: Any) -> str:
+    return f"{str(error['loc'][0]).upper()}: {error['msg']}" if error["loc"] else str(error["msg"])
+
+
+def _section(path: Path, venue: str) -> dict[str, Any]:
+    """Return what the file says of a venue, by setting; raise `FatalError` for a file that cannot be read as such."""
+    try:
+        table = tomllib.loads(path.read_text()).get(venue, {})
+    except (OSError, ValueError) as error:
+        raise FatalError(f"bad settings: COLLECTOR_FILE: {error}") from error
+    if not isinstance(table, dict):
+        raise FatalError(f"bad settings: COLLECTOR_FILE: expected a table [{venue}]")
+    if unknown := sorted(set(table) - set(_IN_FILE)):
+        raise FatalError(
+            f"bad settings: COLLECTOR_FILE: [{venue}] knows {', '.join(_IN_FILE)}, not {', '.join(unknown)}"
+        )
+    return {_IN_FILE[name]: value for name, value in table.items()}

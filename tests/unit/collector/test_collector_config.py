@@ -1,8 +1,12 @@
 """The collector's settings: sensible defaults, and errors that name the variable and hide its value."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
-from collector.config import Settings
+from collector.config import FILE, Settings
+from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
 
@@ -51,3 +55,36 @@ def test_a_bad_value_is_named_and_secrets_are_not_shown(name: str, value: str) -
     with pytest.raises(FatalError, match=name) as caught:
         Settings.from_env({**NEEDED, name: value})
     assert "s3cret" not in str(caught.value)
+
+
+def test_the_file_says_what_a_venue_is_collected_for_and_the_environment_overrides_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[binance_usdm]\nquote = "USDC"\nsymbols = 7\ntimeframes = ["1m", "1h"]\n')
+    env = {**NEEDED, "VENUE": "binance_usdm", "COLLECTOR_FILE": str(file), "COLLECTOR_SYMBOLS": "9"}
+    settings = Settings.from_env(env)
+    assert (settings.venue, settings.collector_quote, settings.collector_symbols) == ("binance_usdm", "USDC", 9)
+    assert settings.collector_timeframes == (Timeframe.M1, Timeframe.H1)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[binance]\nquotes = 3", "quotes"),
+        ("binance = 3", "table"),
+        ("[binance", "COLLECTOR_FILE"),
+        ('[binance]\ntimeframes = ["7m"]', "COLLECTOR_TIMEFRAMES"),
+        ("[binance]\nsymbols = 0", "COLLECTOR_SYMBOLS"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(FatalError, match=problem):
+        Settings.from_env({**NEEDED, "COLLECTOR_FILE": str(file)})
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_every_venue_has_a_section_that_works(venue: str) -> None:
+    settings = Settings.from_env({**NEEDED, "VENUE": venue})
+    assert settings.venue in tomllib.loads(FILE.read_text())
+    assert settings.collector_timeframes
