@@ -6,8 +6,9 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && command -v $(p))))
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 ARGS ?=
-GROUPS := functions api collector desk dev
+GROUPS := functions api collector desk dev peers
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test lint check bench fmt docs lock clean
@@ -42,8 +43,14 @@ lint: setup ## Check style, types and the direction of imports
 
 check: lint test ## What CI runs
 
-bench: setup ## Measure, print tables, write bench/out/*.json
+bench: setup $(PEERS)/.ready ## Measure, print tables, write bench/out/*.json
 	@$(BIN)/python -m bench $(ARGS)
+
+# What others are measured with has dependencies of its own, and stays out of ours.
+$(PEERS)/.ready: requirements/peers.txt $(STAMP)
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements/peers.txt
+	@touch $@
 
 fmt: setup ## Format the code
 	$(BIN)/ruff check --fix .

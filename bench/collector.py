@@ -1,49 +1,74 @@
-"""Collector: kline frames a second, from the bytes of a combined stream to whole boundaries, on one core.
+"""Collector: kline frames a second, from the bytes of a push to whole boundaries, on one core, each native venue.
 
 The frames are synthetic: 200 symbols in 6 timeframes, pushed 30 times each of which the last closes the candle, at an
-instant where all six timeframes close together, which is the worst there is. `ours` is what the collector does with a
-frame: decode, check, assemble, pack the boundary. The other rows do less with the same frames.
+instant where all six timeframes close together, which is the worst there is. `nightdesk` is what the collector does
+with a frame: read, check, assemble, pack the boundary. cryptofeed and ccxt.pro read the same frames in an environment
+of their own, and hand candles over one by one; they assemble nothing.
 """
 
 import json
 import statistics
+import subprocess
+import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from pathlib import Path
 from typing import Any, Final
 
-from shared.adapters.venues.binance import read
+from aws_lambda_powertools import Logger
+
+from collector.intake import Intake
+from shared.adapters.venues.registry import VENUES, dialect_of
 from shared.domain.assembly import Assembler
+from shared.domain.candles import Candle
 from shared.domain.timeframe import Timeframe
+from tests.contract.venue_samples import SAMPLES, Sample
 
 TIMEFRAMES: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H4, Timeframe.D1)
 SYMBOLS: Final = 200
 PUSHES: Final = 30
+PEER_PUSHES: Final = 3  # they are slower, and each push costs the same
 ROUNDS: Final = 5
 MIDNIGHT: Final = 1_704_067_200_000
+PEERS: Final = Path(__file__).parent / "peers" / "frames.py"
+PEER_PYTHON: Final = Path(".venv-peers/bin/python")
 
 
 def run() -> list[dict[str, object]]:
-    """Return one row per way of handling the same frames: processor time, the median of five rounds."""
-    frames = _frames()
-    ways: list[tuple[str, Callable[[Sequence[bytes]], int]]] = [
-        ("ours: typed decode, check, assemble, boundary", _ours),
-        ("ours, decode only", _ours_decoding),
-        ("json.loads and dicts, floats of every frame, assemble", _dicts),
-        ("json.loads only", _json),
-    ]
-    return [_row(name, way, frames) for name, way in ways]
+    """Return, for each venue that says when a candle has closed, a row for us and one for each peer."""
+    samples = {sample.venue: sample for sample in SAMPLES}
+    rows: list[dict[str, object]] = []
+    for venue, dialect in VENUES.items():
+        if dialect.says_closed:
+            rows += [_ours(samples[venue]), *_peers(samples[venue])]
+    return rows
 
 
-def _row(name: str, way: Callable[[Sequence[bytes]], int], frames: Sequence[bytes]) -> dict[str, object]:
+def _ours(sample: Sample) -> dict[str, object]:
+    frames = [frame.encode() for frame in _frames(sample, PUSHES)]
+    symbols = {_named(sample.venue_id, number): f"S{number:03}/USDT" for number in range(SYMBOLS)}
     seconds, closed = [], 0
     for _ in range(ROUNDS):
+        assembler = Assembler(TIMEFRAMES, symbols.values(), since=MIDNIGHT - 1)
+        intake = Intake(
+            dialect_of(sample.venue),
+            assembler,
+            symbols,
+            TIMEFRAMES,
+            counts=Counter(),
+            news=lambda: None,
+            log=Logger(service="bench", level="CRITICAL"),
+        )
         began = time.process_time()
-        closed = way(frames)
+        for frame in frames:
+            intake.take(frame)
+        (emission,) = assembler.take()
         seconds.append(time.process_time() - began)
+        closed = sum(len(boundary.symbols) for boundary in emission.boundaries)
     median = statistics.median(seconds)
     return {
-        "handled by": name,
+        "venue": sample.venue,
+        "handled by": "nightdesk: read, check, assemble, boundary",
         "frames": len(frames),
         "closed candles": closed,
         "processor seconds": round(median, 3),
@@ -51,65 +76,57 @@ def _row(name: str, way: Callable[[Sequence[bytes]], int], frames: Sequence[byte
     }
 
 
-def _ours(frames: Sequence[bytes]) -> int:
-    ids = {f"S{number:03}USDT": f"S{number:03}/USDT" for number in range(SYMBOLS)}
-    assembler = Assembler(TIMEFRAMES, ids.values(), since=MIDNIGHT - 1)
-    for frame in frames:
-        for push in read(frame):
-            if (symbol := ids.get(push.venue_id)) is not None:
-                assembler.add(push.timeframe, symbol, push.candle)
-    (emission,) = assembler.take()
-    return sum(len(boundary.symbols) for boundary in emission.boundaries)
+def _peers(sample: Sample) -> list[dict[str, object]]:
+    if not PEER_PYTHON.exists():
+        return [{"venue": sample.venue, "handled by": "cryptofeed, ccxt.pro: not installed, `make bench` does"}]
+    is_swap = "linear" in sample.venue or "usdm" in sample.venue or "swap" in sample.venue
+    given = {
+        "venue": sample.venue,
+        "symbols": [
+            {
+                "id": _named(sample.venue_id, number),
+                "symbol": f"S{number:03}/USDT{':USDT' if is_swap else ''}",
+                "standard": f"S{number:03}-USDT{'-PERP' if is_swap else ''}",
+            }
+            for number in range(SYMBOLS)
+        ],
+        "frames": _frames(sample, PEER_PUSHES),
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(given, file)
+        file.flush()
+        answer = subprocess.run([PEER_PYTHON, PEERS, file.name], capture_output=True, text=True, check=True)
+    rows: list[dict[str, Any]] = json.loads(answer.stdout)
+    return [{"venue": sample.venue, **row} for row in rows]
 
 
-def _ours_decoding(frames: Sequence[bytes]) -> int:
-    return sum(len(read(frame)) for frame in frames)
-
-
-def _dicts(frames: Sequence[bytes]) -> int:
-    boundaries: dict[tuple[str, int], dict[str, dict[str, Any]]] = defaultdict(dict)
-    for frame in frames:
-        kline = json.loads(frame)["data"]["k"]
-        candle = {name: float(kline[name]) for name in ("o", "h", "l", "c", "v", "q", "V")}
-        candle["n"] = kline["n"]
-        if kline["x"]:
-            boundaries[kline["i"], kline["t"]][kline["s"]] = candle
-    return sum(map(len, boundaries.values()))
-
-
-def _json(frames: Sequence[bytes]) -> int:
-    return sum(json.loads(frame)["data"]["k"]["x"] for frame in frames)
-
-
-def _frames() -> list[bytes]:
+def _frames(sample: Sample, pushes: int) -> list[str]:
     return [
-        _frame(symbol, timeframe, push)
-        for push in range(PUSHES)
+        _frame(sample, timeframe, number, push, is_closed=push == pushes - 1)
+        for push in range(pushes)
         for timeframe in TIMEFRAMES
-        for symbol in range(SYMBOLS)
+        for number in range(SYMBOLS)
     ]
 
 
-def _frame(symbol: int, timeframe: Timeframe, push: int) -> bytes:
-    name, opened, last = f"S{symbol:03}USDT", MIDNIGHT - timeframe.ms, 100.0 + symbol + push / 100
-    kline = {
-        "t": opened,
-        "T": MIDNIGHT - 1,
-        "s": name,
-        "i": str(timeframe),
-        "f": 1_000_000 + push,
-        "L": 1_000_900 + push,
-        "o": f"{100.0 + symbol:.8f}",
-        "c": f"{last:.8f}",
-        "h": f"{last + 0.5:.8f}",
-        "l": f"{99.5 + symbol:.8f}",
-        "v": f"{12.345678 * (push + 1):.8f}",
-        "n": 30 * (push + 1),
-        "x": push == PUSHES - 1,
-        "q": f"{1234.5678 * (push + 1):.8f}",
-        "V": f"{6.1 * (push + 1):.8f}",
-        "Q": f"{610.5 * (push + 1):.8f}",
-        "B": "0",
-    }
-    event = {"e": "kline", "E": MIDNIGHT - 2_000 * (PUSHES - push - 1) + 12, "s": name, "k": kline}
-    return json.dumps({"stream": f"{name.lower()}@kline_{timeframe}", "data": event}, separators=(",", ":")).encode()
+def _frame(sample: Sample, timeframe: Timeframe, number: int, push: int, *, is_closed: bool) -> str:
+    if sample.written is None:
+        raise TypeError(f"{sample.venue} pushes no candles")
+    price, times = 100.0 + number, push + 1
+    candle = Candle(
+        MIDNIGHT - timeframe.ms,
+        price,
+        round(price + 0.5 + push / 100, 2),
+        round(price - 0.5, 2),
+        round(price + push / 100, 2),
+        round(12.345678 * times, 6),
+        round(1234.5678 * times, 4),
+        30.0 * times,
+        round(6.1 * times, 2),
+    )
+    return _named(sample.written(candle, timeframe, is_closed), number)
+
+
+def _named(text: str, number: int) -> str:
+    """Return a text about BTC as one about another of the symbols."""
+    return text.replace("BTC", f"S{number:03}").replace("btc", f"s{number:03}")
