@@ -2,23 +2,31 @@
 
 import asyncio
 import signal
+import socket
 import sys
+import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 from aws_lambda_powertools import Logger
+from redis.asyncio import Redis
 
 from collector.collector import Collector
 from collector.config import Settings
 from collector.health import Report, health_app
+from collector.lease import Tenant
 from collector.supervisor import supervise
 from shared.adapters.announcer import HttpAnnouncer
 from shared.adapters.clock import SystemClock, TapeClock
-from shared.adapters.redis_log import RedisCandleLogWriter
+from shared.adapters.redis_lease import RedisLease
+from shared.adapters.redis_log import STATUS_TTL_MS, RedisCandleLogWriter
+from shared.adapters.redis_tcp import connect
 from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError
+from shared.domain.lease import Tenure
 from shared.ports import Clock
 from shared.runtime.telemetry import start_logging
 
@@ -32,7 +40,9 @@ class Service:
         self._settings = settings
         self._log = log
         self._clock: Clock = TapeClock(settings.clock_file) if settings.clock_file else SystemClock()
+        self._owner = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self._collector: Collector | None = None
+        self._tenant: Tenant | None = None
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Collect and answer /health until stopped, then write what is assembled; raise `FatalError`."""
@@ -60,30 +70,48 @@ class Service:
         self._log.info("stopped")
 
     async def _run(self) -> None:
+        """Wait for the lease, then collect for as long as it is ours; handed over when we stop and when a run fails."""
+        redis = connect(self._settings.upstash_redis_url.get_secret_value())
+        self._tenant = tenant = Tenant(RedisLease(redis, self._settings.venue, owner=self._owner), log=self._log)
+        try:
+            tenure = await tenant.stand_by()
+            async with asyncio.TaskGroup() as tasks:
+                attending = tasks.create_task(tenant.attend())
+                await self._collect(redis, tenure)
+                attending.cancel()
+        finally:
+            await tenant.hand_over()
+            await redis.aclose()
+
+    async def _collect(self, redis: Redis, tenure: Tenure) -> None:
         settings = self._settings
         dialect = dialect_of(settings.venue)
-        writer = RedisCandleLogWriter(settings.upstash_redis_url.get_secret_value(), depth=settings.log_depth)
-        try:
-            async with aiohttp.ClientSession() as session:
-                self._collector = Collector(
-                    settings,
-                    session=session,
-                    source=dialect.source(session, settings.venue_rest_url or dialect.rest_url),
-                    writer=writer,
-                    announcer=HttpAnnouncer(
-                        session=session, url=settings.trigger_url, secret=settings.trigger_secret.get_secret_value()
-                    ),
-                    clock=self._clock,
-                    log=self._log,
-                )
-                await self._collector.run()
-        finally:
-            await writer.close()
+        shortest_ms = min(timeframe.ms for timeframe in settings.collector_timeframes)
+        writer = RedisCandleLogWriter(
+            redis, depth=settings.log_depth, tenure=tenure, status_ttl_ms=max(3 * shortest_ms, STATUS_TTL_MS)
+        )
+        async with aiohttp.ClientSession() as session:
+            self._collector = Collector(
+                settings,
+                session=session,
+                source=dialect.source(session, settings.venue_rest_url or dialect.rest_url),
+                writer=writer,
+                announcer=HttpAnnouncer(
+                    session=session, url=settings.trigger_url, secret=settings.trigger_secret.get_secret_value()
+                ),
+                clock=self._clock,
+                log=self._log,
+            )
+            await self._collector.run()
 
     def _report(self) -> Report:
-        if self._collector is None:
-            return Report(venue=self._settings.venue, timeframes=self._settings.collector_timeframes)
-        return self._collector.report()
+        settings, tenant, collector = self._settings, self._tenant, self._collector
+        if collector is None or tenant is None or tenant.state != "holder":
+            phase = "standby" if tenant is not None and tenant.state == "standby" else "starting"
+            report = Report(venue=settings.venue, timeframes=settings.collector_timeframes, phase=phase)
+        else:
+            report = collector.report()
+        return report if tenant is None else replace(report, lease=tenant.state, token=tenant.tenure.token)
 
 
 async def collect(settings: Settings, log: Logger) -> None:

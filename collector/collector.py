@@ -18,7 +18,7 @@ from collector.backfill import Backfill, Fetched
 from collector.config import Settings
 from collector.health import Report
 from collector.intake import Intake
-from collector.publisher import Publisher
+from collector.publisher import APPEND_AT_ONCE, Publisher
 from collector.roster import Roster
 from collector.venue_clock import VenueClock
 from shared.adapters.venues.registry import dialect_of
@@ -38,7 +38,6 @@ EARLY_REFRESH_S: Final = 60.0
 CLOCK_S: Final = 60.0
 CONFIRM_S: Final = 5.0
 CONFIRM_AT_ONCE: Final = 50
-APPEND_AT_ONCE: Final = 100
 MIN_GRACE_MS: Final = 250
 
 
@@ -67,9 +66,7 @@ class Collector:
         self._log = log
         self._roster = Roster(source, quote=settings.collector_quote, limit=settings.collector_symbols, log=log)
         self._backfill = Backfill(source, self._clock, self._roster.venue_ids, log=log)
-        self._publisher = Publisher(
-            settings.venue, writer, announcer, status_ttl_ms=max(3 * self._shortest_ms, 180_000), log=log
-        )
+        self._publisher = Publisher(settings.venue, writer, announcer, log=log)
         self._counts: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._open(since=0)
@@ -159,6 +156,7 @@ class Collector:
             last_write_ms=self._publisher.last_write_ms,
             open_gaps=len(self._assembler.gaps),
             pending_instants=self._assembler.pending,
+            buffered=self._publisher.waiting,
             symbols=len(self._roster.venue_ids),
             connections_open=self._streams.open,
             connections_wanted=self._streams.wanted,
@@ -187,7 +185,7 @@ class Collector:
                 self._log.warning("gaps", close_time=emission.close_time, missing=_named(emission.missing))
             if emission.boundaries:
                 self._counts["boundaries"] += len(emission.boundaries)
-                self._publisher.publish(emission.boundaries, status=lambda: self.report().fields())
+                self._publisher.publish(emission.boundaries, status=self.report)
         if corrections := self._assembler.take_corrections():
             self._counts["corrections"] += sum(len(boundary.symbols) for boundary in corrections)
             self._publisher.correct(corrections)

@@ -14,7 +14,11 @@ ALLOWANCE_MS: Final = 15_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the collector knows of itself; times in epoch ms, `now_ms` and the closes by the market's clock."""
+    """What the collector knows of itself; times in epoch ms, `now_ms` and the closes by the market's clock.
+
+    `buffered` is how many writes wait for the log. `lease` is `holder`, `standby`, `asking` (no holder has answered) or
+    `none`, `token` the fencing token of a holder.
+    """
 
     venue: str
     timeframes: tuple[Timeframe, ...]
@@ -25,6 +29,9 @@ class Report:
     last_write_ms: int | None = None
     open_gaps: int = 0
     pending_instants: int = 0
+    buffered: int = 0
+    lease: str = "none"
+    token: int = 0
     symbols: int = 0
     connections_open: int = 0
     connections_wanted: int = 0
@@ -63,6 +70,8 @@ class Report:
             },
             "open_gaps": self.open_gaps,
             "pending_instants": self.pending_instants,
+            "buffered": self.buffered,
+            "lease": {"state": self.lease, "token": self.token},
             "last_write_ms": self.last_write_ms,
             "connections": {"open": self.connections_open, "wanted": self.connections_wanted},
             "symbols": self.symbols,
@@ -77,16 +86,17 @@ class Report:
             "status": self.status,
             "symbols": str(self.symbols),
             "open_gaps": str(self.open_gaps),
+            "buffered": str(self.buffered),
             "last_write_ms": str(self.last_write_ms or 0),
         }
 
 
 def health_app(report: Callable[[], Report]) -> web.Application:
-    """Serve GET /health: 200 while every timeframe is fresh, else 503."""
+    """Serve GET /health: 200 while every timeframe is fresh or a holder is alive beside this standby, else 503."""
 
     async def health(_request: web.Request) -> web.Response:
         now = report()
-        return web.json_response(now.body(), status=200 if now.status == "ok" else 503)
+        return web.json_response(now.body(), status=200 if now.status in {"ok", "standby"} else 503)
 
     app = web.Application()
     app.router.add_get("/health", health)

@@ -4,14 +4,16 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from shared.domain.errors import FatalError
+from shared.domain.errors import FatalError, FencedError
 
 BACKOFF_S: Final = (0.5, 60.0)
 STEADY_S: Final = 300.0
+
+Kind = TypeVar("Kind", bound=Exception)
 
 
 async def supervise(
@@ -19,7 +21,7 @@ async def supervise(
 ) -> None:
     """Run `start` again whenever it fails, after growing, jittered pauses; raise `FatalError` when it does.
 
-    A run that held for five minutes resets the pause.
+    A run that held for five minutes resets the pause, and so does one that lost the lease: the next one stands by.
     """
     pause = backoff_s[0]
     while True:
@@ -27,9 +29,13 @@ async def supervise(
         try:
             await start()
         except Exception as error:
-            if fatal := _fatal(error):
+            if fatal := _among(error, FatalError):
                 raise fatal from error
-            log.exception("run failed, starting over", pause_s=round(pause, 1))
+            if fenced := _among(error, FencedError):
+                log.warning("the run has ended: %s", fenced)
+                pause = backoff_s[0]
+            else:
+                log.exception("run failed, starting over", pause_s=round(pause, 1))
         else:
             return
         if time.monotonic() - started > STEADY_S:
@@ -38,10 +44,10 @@ async def supervise(
         pause = min(2 * pause, backoff_s[1])
 
 
-def _fatal(error: BaseException) -> FatalError | None:
-    """Return the fatal error among what ended a run."""
-    if isinstance(error, FatalError):
+def _among(error: BaseException, kind: type[Kind]) -> Kind | None:
+    """Return the first error of a kind among what ended a run."""
+    if isinstance(error, kind):
         return error
     if isinstance(error, BaseExceptionGroup):
-        return next((fatal for part in error.exceptions if (fatal := _fatal(part))), None)
+        return next((found for part in error.exceptions if (found := _among(part, kind))), None)
     return None

@@ -1,10 +1,12 @@
 """What the desk's use-cases need from the outside, as plain nouns; `shared/adapters` has the real ones."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Boundary, CandleFrame
+from shared.domain.lease import Tenure
 from shared.domain.outcomes import Awaited, Outcome
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.scorecard import Tally
@@ -39,16 +41,57 @@ class CandleLog(Protocol):
 class CandleLogWriter(Protocol):
     """The candle log as the collector writes it."""
 
-    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
-        """Append boundaries in order, each one entry; return only when every entry is acknowledged."""
+    async def append(
+        self, venue: str, boundaries: Sequence[Boundary], *, status: Mapping[str, str] | None = None
+    ) -> None:
+        """Append boundaries in order, each one entry, and set fields of the collector's status; return only when all
+        of it is acknowledged. Raise `FencedError`, with nothing written, when the writer's token is not the lease's."""
         ...
 
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return what the log holds, so that a restart asks the venue only for what is missing."""
         ...
 
-    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
-        """Set fields of the collector's status hash, which vanishes when nobody has set it for `ttl_ms`."""
+
+class Lease(Protocol):
+    """The right to write a venue's log, as one instance sees it. `owner` is that instance's name."""
+
+    owner: str
+
+    async def look(self) -> Tenure:
+        """Return what is written of the lease."""
+        ...
+
+    async def claim(self, seen: Tenure) -> int | None:
+        """Take the lease with a larger token, and tell its holder; None when its token is no longer the one seen."""
+        ...
+
+    async def release(self, token: int) -> None:
+        """Give the lease back, if the token is still its own, and tell those who stand by."""
+        ...
+
+    async def ask(self) -> int:
+        """Ask for the holder; return how many have heard it, which may be too few and never too many."""
+        ...
+
+    async def answer(self, token: int) -> None:
+        """Tell those who stand by that the holder of the token lives."""
+        ...
+
+    def questions(self) -> AbstractAsyncContextManager["Hearing"]:
+        """Hear, while the block lasts, what a holder must: 0 is a question, a token is that of a new holder."""
+        ...
+
+    def answers(self) -> AbstractAsyncContextManager["Hearing"]:
+        """Hear, while the block lasts, what a standby must: a token is that of a holder that lives, 0 is a release."""
+        ...
+
+
+class Hearing(Protocol):
+    """What arrives from others, in order, from the moment the block began."""
+
+    async def next(self, timeout_s: float) -> int | None:
+        """Return the next message, None after the timeout; raise `TransientError` when it can hear no longer."""
         ...
 
 

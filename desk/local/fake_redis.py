@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from desk.local.process import HOST
 
 COMMANDS, BYTES_IN, BYTES_OUT = range(3)
+_PUSHES: Final = tuple(kind + b"3\r\n$7\r\nmessage\r\n" for kind in (b"*", b">"))
 _LAYOUT: Final = struct.Struct("<3q")
 
 
@@ -60,7 +61,8 @@ class _CountedOutput:
         self._inner, self._counters = inner, counters
 
     def write(self, reply: bytes) -> int:
-        self._counters.add(COMMANDS, 1)  # the server writes each reply in one piece
+        if not reply.startswith(_PUSHES):
+            self._counters.add(COMMANDS, 1)  # the server writes each reply in one piece
         self._counters.add(BYTES_OUT, len(reply))
         written: int = self._inner.write(reply)
         return written
@@ -97,6 +99,14 @@ def serve(port: int, counters: Counters) -> None:
             streams.rfile = _CountedInput(self.rfile, counters)
             streams.current_client = _ErrorsAsReplies(self.current_client)
             streams.writer.writer = _CountedOutput(self.wfile, counters)
+            session: Any = self.current_client.get_socket()
+            call = session._lua_redis_call  # noqa: SLF001 - Redis counts, and Upstash bills, what a script calls
+
+            def counted_call(*args: Any) -> Any:
+                counters.add(COMMANDS, 1)
+                return call(*args)
+
+            session._lua_redis_call = counted_call  # noqa: SLF001
 
     class CountedServer(TcpFakeServer):
         daemon_threads = True

@@ -6,20 +6,22 @@ one that does not (a correction, a late symbol, backfill) is marked with a field
 from the end knows when it has seen everything about its bars.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from shared.domain.candles import Boundary, CandleFrame
 from shared.domain.codec import decode_frame, encode
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.frame_buffer import FrameBuffer
+from shared.domain.lease import Tenure
 from shared.domain.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.asyncio.client import Pipeline
 
 DEFAULT_DEPTH: Final = 1_000
 _PAGE: Final = 250
@@ -28,6 +30,8 @@ _MAX_ANSWER_BYTES: Final = 6_000_000  # Upstash carries 10 MB; base64 may add a 
 _NEWEST_BARS: Final = 4
 _TIMEOUT_S: Final = 5.0
 _LATE: Final = "c"
+NEVER_LEASED: Final = Tenure()
+STATUS_TTL_MS: Final = 900_000
 
 Entry = tuple[str, dict[str, str]]
 
@@ -37,70 +41,142 @@ def stream_key(venue: str, timeframe: Timeframe) -> str:
     return f"candles:{venue}:{timeframe}"
 
 
+def lease_key(venue: str) -> str:
+    """Return the key of the hash that says who may write a venue's log."""
+    return f"lease:{venue}"
+
+
+# Everything that closes at one instant in one step: the token is checked, then all of it is written. Upstash bills the
+# call and each command inside it.
+# ARGV: token · depth · ttl_ms · status parts, those parts … · (key number, entry parts, those parts …) of each entry.
+_WRITE: Final = """
+if (redis.call('HGET', KEYS[1], 'token') or '0') ~= ARGV[1] then return redis.error_reply('FENCED') end
+local at, ids = 5 + ARGV[4], {}
+while ARGV[at] do
+  local last = at + 1 + ARGV[at + 1]
+  ids[#ids + 1] = redis.call('XADD', KEYS[2 + ARGV[at]], 'MAXLEN', '=', ARGV[2], '*', unpack(ARGV, at + 2, last))
+  at = last + 1
+end
+if ARGV[4] ~= '0' then redis.call('HSET', KEYS[2], unpack(ARGV, 5, 4 + ARGV[4])) end
+if ARGV[3] ~= '0' then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
+return ids
+"""
+
+
+@dataclass(slots=True)
+class _Tail:
+    """What a writer knows of one stream's end; unsure after a write whose fate it has not learned."""
+
+    newest: int
+    last_id: str
+    is_sure: bool = True
+
+
 class RedisCandleLogWriter:
-    """The log as the collector writes it; `depth` is how many entries a stream keeps."""
+    """The log as the collector writes it; `depth` is how many entries a stream keeps.
 
-    def __init__(self, client: "Redis | str", *, depth: int = DEFAULT_DEPTH) -> None:
-        self._redis = _connect(client) if isinstance(client, str) else client
+    Every write carries the fencing token of its tenure (docs/adr/0025) and is refused when the lease has another; who
+    has none writes a log that nobody has ever leased. The status vanishes `status_ttl_ms` after the last news, or
+    sooner: its time is set anew only when half of it has passed.
+    """
+
+    def __init__(
+        self,
+        client: "Redis | str",
+        *,
+        depth: int = DEFAULT_DEPTH,
+        tenure: Tenure = NEVER_LEASED,
+        status_ttl_ms: int = STATUS_TTL_MS,
+    ) -> None:
+        from shared.adapters.redis_tcp import connect, redis_errors
+
+        self._redis = connect(client) if isinstance(client, str) else client
+        self._errors = partial(redis_errors, "candle log")
+        self._write = self._redis.register_script(_WRITE)
         self._depth = depth
-        self._newest: dict[str, int] = {}
+        self._tenure = tenure
+        self._ttl_ms = status_ttl_ms
+        self._ttl_due_s = 0.0
+        self._tails: dict[str, _Tail] = {}
+        self._turn = asyncio.Lock()
 
-    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
-        """Append boundaries in order, one command each; raise `TransientError` unless Redis has taken every one.
+    async def append(
+        self, venue: str, boundaries: Sequence[Boundary], *, status: Mapping[str, str] | None = None
+    ) -> None:
+        """Append boundaries in order and set fields of the status, in one step.
 
-        After an error append them all again: an entry that is there twice reads like one.
+        Raise `TransientError` unless Redis has taken it all. Then append the same again: what has arrived meanwhile is
+        found and not repeated.
         """
-        for timeframe in {boundary.timeframe for boundary in boundaries}:
-            if stream_key(venue, timeframe) not in self._newest:
-                await self.frame(venue, timeframe)
-        for start in range(0, len(boundaries), _PAGE):
-            pipe = self._redis.pipeline(transaction=False)
-            for boundary in boundaries[start : start + _PAGE]:
-                key = stream_key(venue, boundary.timeframe)
-                pipe.xadd(key, self._entry(key, boundary), maxlen=self._depth, approximate=False)
-            try:
-                await self._acknowledged(pipe)
-            except TransientError:
-                self._newest.clear()  # what arrived is unknown: look again before the next write
-                raise
+        async with self._turn:
+            for timeframe in {boundary.timeframe for boundary in boundaries}:
+                key = stream_key(venue, timeframe)
+                tail = self._tails.get(key)
+                if tail is None:
+                    await self.frame(venue, timeframe)
+                elif not tail.is_sure:
+                    boundaries = await self._without_arrived(venue, timeframe, boundaries)
+            if boundaries or status:
+                await self._write_all(venue, boundaries, self._signed(status) if status else {})
 
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return everything the log holds."""
-        key, entries, start = stream_key(venue, timeframe), list[dict[str, str]](), "-"
+        key, entries, start = stream_key(venue, timeframe), list[Entry](), "-"
         while page := await self._page(key, start):
-            entries += [fields for _, fields in page]
+            entries += page
             if len(page) < _PAGE:
                 break
             start = f"({page[-1][0]}"
-        frame = decode_frame(timeframe, entries, bars=self._depth)
-        self._newest[key] = max(self._newest.get(key, -1), frame.close_time - timeframe.ms)
+        frame = decode_frame(timeframe, [fields for _, fields in entries], bars=self._depth)
+        tail = self._tails.get(key)
+        if tail is None or not tail.is_sure:
+            self._tails[key] = _Tail(frame.close_time - timeframe.ms, entries[-1][0] if entries else "0")
         return frame
-
-    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
-        """Set fields of what the collector says about itself, which vanishes after `ttl_ms` without news."""
-        pipe = self._redis.pipeline(transaction=False)
-        values: dict[Any, Any] = {**fields}
-        pipe.hset(f"collector:{venue}", mapping=values)
-        pipe.pexpire(f"collector:{venue}", ttl_ms)
-        await self._acknowledged(pipe)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
 
-    async def _acknowledged(self, pipe: "Pipeline") -> None:
-        with _redis_errors():
-            await pipe.execute()
+    async def _write_all(self, venue: str, boundaries: Sequence[Boundary], status: Mapping[str, str]) -> None:
+        keys = list(dict.fromkeys(stream_key(venue, boundary.timeframe) for boundary in boundaries))
+        newest = {key: self._tails[key].newest for key in keys}
+        ttl_ms = self._ttl_ms if status and time.monotonic() >= self._ttl_due_s else 0
+        args: list[Any] = [self._tenure.token, self._depth, ttl_ms, *_counted(status)]
+        for boundary in boundaries:
+            key = stream_key(venue, boundary.timeframe)
+            is_late = boundary.open_time <= newest[key]
+            args += [keys.index(key) + 1, *_counted({**encode(boundary), **({_LATE: "1"} if is_late else {})})]
+            newest[key] = max(newest[key], boundary.open_time)
+        for key in keys:
+            self._tails[key].is_sure = False
+        with self._errors():
+            ids = await self._write(keys=[lease_key(venue), f"collector:{venue}", *keys], args=args)
+        for boundary, id_ in zip(boundaries, ids, strict=True):
+            key = stream_key(venue, boundary.timeframe)
+            self._tails[key] = _Tail(newest[key], _text(id_))
+        if ttl_ms:
+            self._ttl_due_s = time.monotonic() + self._ttl_ms / 2_000
 
-    def _entry(self, key: str, boundary: Boundary) -> dict[Any, Any]:
-        entry = encode(boundary)
-        if boundary.open_time <= self._newest[key]:
-            return {**entry, _LATE: "1"}
-        self._newest[key] = boundary.open_time
-        return {**entry}
+    def _signed(self, status: Mapping[str, str]) -> dict[str, str]:
+        return {**status, "owner": self._tenure.owner or "", "token": str(self._tenure.token)}
+
+    async def _without_arrived(
+        self, venue: str, timeframe: Timeframe, boundaries: Sequence[Boundary]
+    ) -> Sequence[Boundary]:
+        """Leave out the boundaries of a timeframe that an unacknowledged write of the same brought into the log."""
+        key = stream_key(venue, timeframe)
+        tail = self._tails[key]
+        wanted = [encode(boundary) for boundary in boundaries if boundary.timeframe is timeframe]
+        page = await self._page(key, f"({tail.last_id}")
+        if [{name: text for name, text in fields.items() if name != _LATE} for _, fields in page] != wanted:
+            await self.frame(venue, timeframe)
+            return boundaries
+        newest = max(tail.newest, *(one.open_time for one in boundaries if one.timeframe is timeframe))
+        self._tails[key] = _Tail(newest, page[-1][0])
+        return [boundary for boundary in boundaries if boundary.timeframe is not timeframe]
 
     async def _page(self, key: str, start: str) -> list[Entry]:
-        with _redis_errors():
+        with self._errors():
             page: Any = await self._redis.xrange(key, min=start, count=_PAGE)
         return [(_text(id_), {_text(k): _text(v) for k, v in fields.items()}) for id_, fields in page]
 
@@ -218,20 +294,8 @@ def upstash_candle_log(url: str, token: str) -> UpstashCandleLog:
     return UpstashCandleLog(redis)
 
 
-def _connect(url: str) -> "Redis":
-    from redis.asyncio import Redis
-
-    return Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
-
-
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    from redis.exceptions import RedisError
-
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise TransientError(f"candle log: {error}") from error
+def _counted(fields: Mapping[str, str]) -> list[Any]:
+    return [2 * len(fields), *(part for field in fields.items() for part in field)]
 
 
 def _entry_bytes(entries: Sequence[Entry]) -> int:

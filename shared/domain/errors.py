@@ -1,4 +1,4 @@
-"""Errors named by the reaction they need: reject the message, retry it, or stop the desk."""
+"""Errors named by the reaction they need: reject the message, retry it, stand by, or stop the desk."""
 
 
 class NightdeskError(Exception):
@@ -28,6 +28,10 @@ class TransientError(NightdeskError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class FencedError(NightdeskError):
+    """Write nothing more and stand by: somebody else holds the lease, or it was lost with the store that kept it."""
 
 
 class FatalError(NightdeskError):

@@ -13,7 +13,13 @@ from redis.asyncio import Redis
 
 from desk.local.redis import LocalRedis
 from desk.local.upstash import UpstashFacade
-from shared.adapters.redis_log import RedisCandleLogWriter, UpstashCandleLog, stream_key, upstash_candle_log
+from shared.adapters.redis_log import (
+    STATUS_TTL_MS,
+    RedisCandleLogWriter,
+    UpstashCandleLog,
+    stream_key,
+    upstash_candle_log,
+)
 from shared.domain.candles import Boundary, Candle
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.timeframe import Timeframe
@@ -169,7 +175,7 @@ class TestRedis:
 
         return count
 
-    async def test_a_boundary_is_one_command_to_write_and_one_to_read(
+    async def test_a_boundary_is_one_request_to_write_and_one_command_to_read(
         self, writer: RedisCandleLogWriter, reader: UpstashCandleLog, commands: Callable[[], int]
     ) -> None:
         symbols = {f"S{i}/USDT": 1.0 + i for i in range(50)}
@@ -177,7 +183,7 @@ class TestRedis:
         reader.frame("counted", M1, bars=20)
         commands()
         await writer.append("counted", [boundary(30, symbols)])
-        assert commands() == 1
+        assert commands() == 3  # the script, its look at the token, the entry
         for _ in range(3):
             assert reader.frame("counted", M1, bars=20).close_time == START + 31 * M1.ms
             assert commands() == 1
@@ -245,11 +251,12 @@ class TestRedis:
         frame = reader.frame("burst", M1, bars=60)
         assert sorted(frame.column("close")[0].tolist()) == [1.0 + i for i in range(50)]
 
-    async def test_status_is_a_hash_that_expires(self, writer: RedisCandleLogWriter, client: Redis) -> None:
-        await writer.status("synthetic", {"owner": "a", "closed_1m": "7"}, ttl_ms=60_000)
-        await writer.status("synthetic", {"closed_1m": "8"}, ttl_ms=60_000)
-        assert await client.hgetall("collector:synthetic") == {b"owner": b"a", b"closed_1m": b"8"}
-        assert 0 < await client.pttl("collector:synthetic") <= 60_000
+    async def test_the_status_is_a_hash_that_expires(self, writer: RedisCandleLogWriter, client: Redis) -> None:
+        await writer.append("said", [boundary(0, {"BTC/USDT": 1.0})], status={"status": "ok", "open_gaps": "7"})
+        await writer.append("said", [], status={"open_gaps": "8"})
+        said = await client.hgetall("collector:said")
+        assert said == {b"status": b"ok", b"open_gaps": b"8", b"owner": b"", b"token": b"0"}
+        assert 0 < await client.pttl("collector:said") <= STATUS_TTL_MS
 
     async def test_a_refused_write_is_an_error(self, writer: RedisCandleLogWriter, client: Redis) -> None:
         await client.set(stream_key("refused", M1), "not a stream")

@@ -31,6 +31,23 @@ def test_it_counts_commands_and_bytes_and_not_its_own_questions(embedded: bool, 
         assert served.bytes_out in {5 + 1_009 + 5, 5 + 1_003 + 5}
 
 
+@pytest.mark.parametrize("embedded", [True, pytest.param(False, marks=needs_server)])
+def test_it_counts_what_a_script_calls_and_not_what_it_pushes(embedded: bool, tmp_path: Path) -> None:
+    with LocalRedis(log_dir=tmp_path, embedded=embedded) as redis, Redis.from_url(redis.url, protocol=2) as client:
+        channel = client.pubsub()
+        channel.subscribe("c")
+        channel.get_message(timeout=5.0)
+        client.ping()  # on a connection of its own
+        redis.reset_stats()
+        client.eval("redis.call('SET', KEYS[1], 1) return redis.call('GET', KEYS[1])", 1, "k")
+        assert client.publish("c", "heard") == 1
+        heard = channel.get_message(timeout=5.0)
+        assert heard is not None
+        assert heard["data"] == b"heard"
+        channel.close()
+        assert redis.stats().commands == 4  # EVAL, SET, GET and PUBLISH
+
+
 def test_a_port_in_use_names_the_port_and_the_part(tmp_path: Path) -> None:
     with (
         LocalRedis(log_dir=tmp_path, embedded=True) as redis,

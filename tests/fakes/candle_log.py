@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from shared.domain.candles import Boundary, CandleFrame
 from shared.domain.codec import decode_frame, encode
+from shared.domain.errors import FencedError
+from shared.domain.lease import Tenure
 from shared.domain.timeframe import Timeframe
 
 Streams = dict[tuple[str, Timeframe], list[dict[str, str]]]
@@ -12,14 +14,21 @@ Streams = dict[tuple[str, Timeframe], list[dict[str, str]]]
 
 @dataclass
 class FakeCandleLogWriter:
-    """The writing side; `statuses` is what the collector said about itself."""
+    """The writing side; `statuses` is what the collector said about itself, `leases` who may write which venue."""
 
     streams: Streams = field(default_factory=dict)
     depth: int = 1_000
     statuses: dict[str, dict[str, str]] = field(default_factory=dict)
+    leases: Mapping[str, Tenure] = field(default_factory=dict)
+    token: int = 0
 
-    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
-        """Append boundaries in order."""
+    async def append(
+        self, venue: str, boundaries: Sequence[Boundary], *, status: Mapping[str, str] | None = None
+    ) -> None:
+        """Append boundaries in order, or raise `FencedError`."""
+        if self.leases.get(venue, Tenure()).token != self.token:
+            raise FencedError("the lease has another token")
+        self.statuses.setdefault(venue, {}).update(status or {})
         for boundary in boundaries:
             stream = self.streams.setdefault((venue, boundary.timeframe), [])
             stream.append(encode(boundary))
@@ -28,10 +37,6 @@ class FakeCandleLogWriter:
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return what the log holds."""
         return decode_frame(timeframe, self.streams.get((venue, timeframe), []), bars=self.depth)
-
-    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
-        """Keep the fields; nothing expires here."""
-        self.statuses.setdefault(venue, {}).update(fields)
 
 
 @dataclass

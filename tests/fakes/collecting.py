@@ -24,19 +24,17 @@ class FlakyWriter(FakeCandleLogWriter):
     commands: Counter[str] = field(default_factory=Counter)
     appended: list[Boundary] = field(default_factory=list)
 
-    async def append(self, venue: str, boundaries: Sequence[Boundary]) -> None:
+    async def append(
+        self, venue: str, boundaries: Sequence[Boundary], *, status: Mapping[str, str] | None = None
+    ) -> None:
         """Append, or raise `TransientError`."""
         if self.failures:
             self.failures -= 1
             raise TransientError("the log is away")
         self.commands["append"] += len(boundaries)
+        self.commands["status"] += status is not None
         self.appended += boundaries
-        await super().append(venue, boundaries)
-
-    async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
-        """Count and keep."""
-        self.commands["status"] += 1
-        await super().status(venue, fields, ttl_ms=ttl_ms)
+        await super().append(venue, boundaries, status=status)
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """The publisher: in order, acknowledged, and never held up by an announcement or a status."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aws_lambda_powertools import Logger
 
 from collector import publisher as module
+from collector.health import Report
 from collector.publisher import Publisher
 from shared.domain.candles import Boundary, Candle
 from shared.domain.errors import TransientError
@@ -38,11 +39,11 @@ async def running(publisher: Publisher) -> AsyncIterator[None]:
 
 def made(writer: FlakyWriter) -> tuple[Publisher, LookingTrigger]:
     trigger = LookingTrigger(writer, (M1,))
-    return Publisher("binance", writer, trigger, status_ttl_ms=180_000, log=LOG), trigger
+    return Publisher("binance", writer, trigger, log=LOG), trigger
 
 
-def status() -> dict[str, str]:
-    return {"status": "ok"}
+def status() -> Report:
+    return Report(venue="binance", timeframes=(M1,), phase="live")
 
 
 async def test_a_log_that_is_away_delays_but_neither_drops_nor_reorders() -> None:
@@ -73,12 +74,8 @@ async def test_a_correction_does_not_make_the_log_look_older() -> None:
     assert publisher.newest_close == {M1: START + 6 * M1.ms}
 
 
-async def test_a_trigger_that_is_away_and_a_status_that_fails_hold_up_nothing() -> None:
-    class NoStatus(FlakyWriter):
-        async def status(self, venue: str, fields: Mapping[str, str], *, ttl_ms: int) -> None:
-            raise TransientError("no status today")
-
-    writer = NoStatus()
+async def test_a_trigger_that_is_away_holds_up_nothing() -> None:
+    writer = FlakyWriter()
     publisher, trigger = made(writer)
     trigger.is_away = True
     async with running(publisher):
