@@ -12,6 +12,7 @@ from shared.ports import Hearing, Lease
 
 AGAIN_S: Final = 0.5
 LISTEN_S: Final = 60.0
+HAND_OVER_S: Final = 2.0
 
 
 class Tenant:
@@ -22,6 +23,7 @@ class Tenant:
         self.tenure = Tenure()
         self._lease = lease
         self._log = log
+        self._trouble = ""
 
     async def stand_by(self) -> Tenure:
         """Wait until the lease is ours and return our tenure; a Redis that is away is waited for."""
@@ -31,8 +33,7 @@ class Tenant:
                 async with self._lease.answers() as hearing:
                     token = await self._take(hearing)
             except TransientError as error:
-                self._log.warning("the lease is out of reach", error=str(error))
-                await asyncio.sleep(AGAIN_S)
+                await self._wait_out(error)
             else:
                 self.state, self.tenure = "holder", Tenure(token=token, owner=self._lease.owner)
                 self._log.info("the lease is ours", token=token)
@@ -48,8 +49,7 @@ class Tenant:
                         raise FencedError("the lease was taken or lost while nobody listened")
                     await self._answer(hearing, token)
             except TransientError as error:
-                self._log.warning("questions about the lease go unheard", error=str(error))
-                await asyncio.sleep(AGAIN_S)
+                await self._wait_out(error)
 
     async def hand_over(self) -> None:
         """Give the lease back, if we hold it, so that a standby need not wait."""
@@ -57,9 +57,10 @@ class Tenant:
             return
         self.state = "none"
         try:
-            await self._lease.release(self.tenure.token)
-        except TransientError as error:
-            self._log.warning("lease not handed over, a standby will find it silent", error=str(error))
+            async with asyncio.timeout(HAND_OVER_S):
+                await self._lease.release(self.tenure.token)
+        except (TransientError, TimeoutError) as error:
+            self._log.warning("lease not handed over, a standby will find it silent", error=repr(error))
 
     async def _take(self, hearing: Hearing) -> int:
         while True:
@@ -92,6 +93,12 @@ class Tenant:
         if state != self.state:
             self._log.info("standing by" if state == "standby" else "the holder is silent", holder=seen.owner)
         self.state = state
+
+    async def _wait_out(self, error: TransientError) -> None:
+        if str(error) != self._trouble:  # said once, not twice a second for as long as Redis is away
+            self._log.warning("the lease is out of reach", error=str(error))
+        self._trouble = str(error)
+        await asyncio.sleep(AGAIN_S)
 
     async def _answer(self, hearing: Hearing, token: int) -> None:
         while True:

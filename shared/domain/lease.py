@@ -12,6 +12,8 @@ PATIENCE_S: Final = 8.0
 MAX_UNHEARD: Final = 3
 """How many questions in a row may reach nobody: a process that ends takes its connections with it."""
 
+_LEAST_S: Final = 0.01
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenure:
@@ -44,7 +46,7 @@ class Silence:
         """Return how long to wait for an answer before the next step."""
         if self.unheard:
             return ASK_AGAIN_S
-        return max(min(ASK_S, self.heard_s + PATIENCE_S - now_s), 0.0)
+        return max(min(ASK_S, self.heard_s + PATIENCE_S - now_s), _LEAST_S)
 
     def is_death(self, now_s: float) -> bool:
         """Tell whether the holder counts as dead."""

@@ -10,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from desk.local.redis import LocalRedis
 from desk.local.upstash import UpstashFacade
@@ -257,6 +258,46 @@ class TestRedis:
         said = await client.hgetall("collector:said")
         assert said == {b"status": b"ok", b"open_gaps": b"8", b"owner": b"", b"token": b"0"}
         assert 0 < await client.pttl("collector:said") <= STATUS_TTL_MS
+
+    async def test_what_arrived_without_an_answer_is_not_written_again(
+        self, writer: RedisCandleLogWriter, client: Redis
+    ) -> None:
+        """The connection broke after Redis had the write: only the log can tell."""
+        await writer.append("deaf", [boundary(0, {"BTC/USDT": 1.0})])
+        write = writer._write
+
+        async def unanswered(*args: Any, **options: Any) -> Any:
+            await write(*args, **options)
+            raise RedisConnectionError("cut")
+
+        setattr(writer, "_write", unanswered)  # noqa: B010 mypy forbids the assignment
+        both = [boundary(1, {"BTC/USDT": 2.0}), boundary(0, {"BTC/USDT": 5.0}, timeframe=Timeframe.M5)]
+        with pytest.raises(TransientError, match="cut"):
+            await writer.append("deaf", both)
+        setattr(writer, "_write", write)  # noqa: B010
+        await writer.append("deaf", both)
+        await writer.append("deaf", [boundary(2, {"BTC/USDT": 3.0})])
+        entries: Any = await client.xrange(stream_key("deaf", M1))
+        assert [int(fields[b"t"]) for _, fields in entries] == [START + minute * M1.ms for minute in range(3)]
+        assert all(b"c" not in fields for _, fields in entries)
+        assert await client.xlen(stream_key("deaf", Timeframe.M5)) == 1
+
+    async def test_what_did_not_arrive_is_written_when_redis_answers_again(
+        self, writer: RedisCandleLogWriter, reader: UpstashCandleLog
+    ) -> None:
+        await writer.append("away", [boundary(0, {"BTC/USDT": 1.0})])
+        write = writer._write
+
+        async def unsent(*_args: Any, **_options: Any) -> Any:
+            raise RedisConnectionError("refused")
+
+        setattr(writer, "_write", unsent)  # noqa: B010 mypy forbids the assignment
+        for _ in range(2):
+            with pytest.raises(TransientError, match="refused"):
+                await writer.append("away", [boundary(1, {"BTC/USDT": 2.0})])
+        setattr(writer, "_write", write)  # noqa: B010
+        await writer.append("away", [boundary(1, {"BTC/USDT": 2.0})])
+        assert reader.frame("away", M1, bars=9).column("close").tolist() == [[1.0, 2.0]]
 
     async def test_a_refused_write_is_an_error(self, writer: RedisCandleLogWriter, client: Redis) -> None:
         await client.set(stream_key("refused", M1), "not a stream")

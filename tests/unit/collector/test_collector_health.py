@@ -65,6 +65,13 @@ async def test_the_answer_says_how_old_each_timeframe_is(now: int, expected: int
     assert body["open_gaps"] == 0
 
 
+@pytest.mark.parametrize(("phase", "expected"), [("standby", 200), ("starting", 503)])
+async def test_a_standby_is_healthy_and_says_so(phase: str, expected: int) -> None:
+    async with TestClient(TestServer(health_app(lambda: report(phase=phase)))) as client:
+        answer = await client.get("/health")
+        assert (answer.status, (await answer.json())["status"]) == (expected, phase)
+
+
 def test_the_status_hash_is_flat_text() -> None:
     fields = report().fields()
     assert fields["newest_close:1m"] == str(NOW)

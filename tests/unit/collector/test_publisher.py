@@ -11,7 +11,8 @@ from collector import publisher as module
 from collector.health import Report
 from collector.publisher import Publisher
 from shared.domain.candles import Boundary, Candle
-from shared.domain.errors import TransientError
+from shared.domain.errors import FencedError, TransientError
+from shared.domain.lease import Tenure
 from shared.domain.timeframe import Timeframe
 from tests.fakes.collecting import FlakyWriter, LookingTrigger
 
@@ -91,3 +92,48 @@ async def test_too_much_waiting_ends_the_run_so_that_the_next_one_backfills(monk
         publisher.publish([boundary(minute)], status=status)
     with pytest.raises(TransientError, match="3 writes wait"):
         publisher.publish([boundary(3)], status=status)
+
+
+async def test_too_many_bytes_waiting_end_the_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING_BYTES", 3 * boundary(0).values.nbytes)
+    publisher, _ = made(FlakyWriter())
+    publisher.publish([boundary(0)], status=status)
+    publisher.correct([boundary(0)])
+    with pytest.raises(TransientError, match="bytes of candles wait"):
+        publisher.publish([boundary(1)], status=status)
+    assert publisher.waiting == 2
+    async with running(publisher):
+        pass
+    publisher.publish([boundary(1)], status=status)  # what was written has made room
+    assert publisher.waiting == 1
+
+
+async def test_a_long_row_of_corrections_is_written_in_steps() -> None:
+    """A step that fails is repeated as a whole, so it must not hold what was acknowledged before."""
+    writer = FlakyWriter()
+    publisher, _ = made(writer)
+    publisher.correct([boundary(minute) for minute in range(2 * module.APPEND_AT_ONCE + 1)])
+    assert publisher.waiting == 3
+    async with running(publisher):
+        pass
+    assert [entry.open_time for entry in writer.appended] == [START + minute * M1.ms for minute in range(201)]
+
+
+async def test_the_status_tells_of_the_very_write_it_comes_with() -> None:
+    writer = FlakyWriter()
+    publisher, _ = made(writer)
+    async with running(publisher):
+        publisher.publish([boundary(0)], status=status)
+    assert writer.statuses["binance"]["newest_close:1m"] == str(START + M1.ms)
+    assert int(writer.statuses["binance"]["last_write_ms"]) > 0
+
+
+async def test_a_write_that_is_fenced_off_is_not_tried_again_nor_announced() -> None:
+    writer = FlakyWriter(leases={"binance": Tenure(token=2)}, token=1)
+    publisher, trigger = made(writer)
+    publisher.publish([boundary(0)], status=status)
+    publisher.publish([boundary(1)], status=status)
+    with pytest.raises(ExceptionGroup) as raised:
+        await publisher.run()
+    assert raised.group_contains(FencedError)
+    assert (writer.streams, trigger.told, publisher.newest_close) == ({}, [], {})

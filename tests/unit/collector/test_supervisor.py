@@ -4,13 +4,17 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from collector.supervisor import supervise
-from shared.domain.errors import FatalError, TransientError
+from shared.domain.errors import FatalError, FencedError, TransientError
 
 LOG = Logger(service="supervisor-test", level="CRITICAL")
 
 
 async def test_a_failed_run_is_followed_by_another() -> None:
-    errors: list[Exception] = [TransientError("log away"), ExceptionGroup("tasks", [KeyError("bug")])]
+    errors: list[Exception] = [
+        TransientError("log away"),
+        ExceptionGroup("tasks", [KeyError("bug")]),
+        FencedError("deposed"),
+    ]
 
     async def run() -> None:
         if errors:
