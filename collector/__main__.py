@@ -105,12 +105,16 @@ class Service:
             await self._collector.run()
 
     def _report(self) -> Report:
-        settings, tenant, collector = self._settings, self._tenant, self._collector
-        if collector is None or tenant is None or tenant.state != "holder":
-            phase = "standby" if tenant is not None and tenant.state == "standby" else "starting"
-            report = Report(venue=settings.venue, timeframes=settings.collector_timeframes, phase=phase)
+        tenant = self._tenant
+        if self._collector is None or tenant is None or tenant.state in {"asking", "standby"}:
+            report = Report(
+                venue=self._settings.venue,
+                timeframes=self._settings.collector_timeframes,
+                now_ms=self._clock.now_ms(),
+                phase="standby" if tenant is not None and tenant.state == "standby" else "starting",
+            )
         else:
-            report = collector.report()
+            report = self._collector.report()
         return report if tenant is None else replace(report, lease=tenant.state, token=tenant.tenure.token)
 
 

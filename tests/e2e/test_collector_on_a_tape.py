@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
 from aws_lambda_powertools import Logger
 
+from collector import publisher
 from collector.collector import Collector
 from collector.config import Settings
+from collector.supervisor import supervise
 from desk.simulator.server import Simulator
 from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.streams import ClosingFrame
@@ -60,10 +63,9 @@ class Desk:
             clock_file=self.clock_file,
         )
 
-    @asynccontextmanager
-    async def collecting(self) -> AsyncIterator[Collector]:
-        """Run a collector until the block ends; a run that fails fails the test."""
-        collector = Collector(
+    def collector(self) -> Collector:
+        """Return a collector that has not started."""
+        return Collector(
             self.settings(),
             session=self.session,
             source=self.source,
@@ -72,6 +74,11 @@ class Desk:
             clock=self.clock,
             log=Logger(service="collector-test", level="CRITICAL"),
         )
+
+    @asynccontextmanager
+    async def collecting(self) -> AsyncIterator[Collector]:
+        """Run a collector until the block ends; a run that fails fails the test."""
+        collector = self.collector()
         run = asyncio.create_task(collector.run())
         try:
             await until(lambda: run.done() or collector.report().phase == "live")
@@ -253,6 +260,43 @@ async def test_what_the_log_did_not_acknowledge_is_written_again_in_order(desk: 
         await desk.has(after(desk, 2))
         desk.writer.failures = 5
         await desk.has(after(desk, LIVE))
+    opens = [boundary.open_time for boundary in desk.writer.appended if boundary.timeframe is M1]
+    assert opens == sorted(set(opens))
+
+
+async def test_a_log_that_hangs_for_longer_than_the_buffer_is_repaired_from_rest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "MAX_WAITING", 4)
+    runs: list[Collector] = []
+    append, answers = desk.writer.append, asyncio.Event()
+    answers.set()
+
+    async def hanging(*args: Any, **options: Any) -> None:
+        await answers.wait()
+        await append(*args, **options)
+
+    async def run() -> None:
+        runs.append(desk.collector())
+        await runs[-1].run()
+
+    setattr(desk.writer, "append", hanging)  # noqa: B010 mypy forbids the assignment
+    log = Logger(service="collector-test", level="CRITICAL")
+    supervised = asyncio.create_task(supervise(run, log=log, backoff_s=(0.01, 0.01)))
+    await until(lambda: bool(runs) and runs[-1].report().phase == "live")
+    desk.play()
+    await desk.has(after(desk, 2))
+    answers.clear()
+    await until(lambda: runs[0].report().buffered >= 4)
+    await until(lambda: len(runs) == 2)
+    told = len(desk.trigger.told)
+    assert runs[0].report().buffered >= 4
+    await asyncio.sleep(0.2)
+    assert len(desk.trigger.told) == told
+    answers.set()
+    await desk.has(after(desk, 2 * LIVE))
+    supervised.cancel()
+    assert desk.trigger.lacking == []
     opens = [boundary.open_time for boundary in desk.writer.appended if boundary.timeframe is M1]
     assert opens == sorted(set(opens))
 

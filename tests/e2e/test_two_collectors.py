@@ -152,3 +152,20 @@ async def test_a_holder_that_was_paused_finds_itself_fenced_off_and_stands_by(st
     await stage.grows()
     assert await stage.lease.look() == tenure
     assert await stage.lease.ask() == 1  # one answers for the lease, and it is not the one that was paused
+    first.process.send_signal(signal.SIGTERM)
+    _, errors = await asyncio.wait_for(first.process.communicate(), 20)
+    assert first.process.returncode == 0, errors.decode()
+    assert await stage.lease.look() == tenure  # what a standby does not hold it does not hand over
+
+
+async def test_a_redis_that_lost_everything_is_filled_again(stage: Stage) -> None:
+    only = await stage.start()
+    token = (await stage.is_saying(only, "holder", status="ok", within_s=30))["lease"]["token"]
+    stage.redis.stop()
+    stage.redis.start()
+    async with asyncio.timeout(15):
+        while (await stage.lease.look()).token <= token:  # noqa: ASYNC110 another process claims
+            await asyncio.sleep(0.05)
+    await stage.is_saying(only, "holder", status="ok", within_s=15)
+    await stage.grows()
+    assert (await stage.log.frame("binance", Timeframe.M1)).bars == DEPTH
