@@ -102,8 +102,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         ):
             log, lease = RedisCandleLogWriter(client, depth=DEPTH), RedisLease(client, "binance", owner="the test")
             env = {
-                "BINANCE_REST_URL": url,
-                "BINANCE_WS_URL": url.replace("http", "ws"),
+                "VENUE_REST_URL": url,
+                "VENUE_WS_URL": url.replace("http", "ws"),
                 "COLLECTOR_SYMBOLS": "5",
                 "COLLECTOR_TIMEFRAMES": "1m,5m",
                 "LOG_DEPTH": str(DEPTH),
