@@ -88,7 +88,7 @@ class Service:
         dialect = dialect_of(settings.venue)
         shortest_ms = min(timeframe.ms for timeframe in settings.collector_timeframes)
         writer = RedisCandleLogWriter(
-            redis, depth=settings.log_depth, tenure=tenure, status_ttl_ms=max(3 * shortest_ms, STATUS_TTL_MS)
+            redis, depth=settings.log_depth, tenure=tenure, ttl_ms=max(3 * shortest_ms, STATUS_TTL_MS)
         )
         async with aiohttp.ClientSession() as session:
             self._collector = Collector(

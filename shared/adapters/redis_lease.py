@@ -6,9 +6,10 @@ what it costs, is in docs/adr/0025.
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters.redis_log import lease_key
+from shared.adapters.redis_scripts import CLAIM, RELEASE
 from shared.adapters.redis_tcp import connect, redis_errors
 from shared.domain.errors import InvalidMessageError
 from shared.domain.lease import Tenure
@@ -16,24 +17,6 @@ from shared.domain.lease import Tenure
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
-
-# A token is larger than the one before it, and than any from before a loss of Redis: that is what the time is for, in
-# microseconds, for no two claims fall into one.
-_CLAIM: Final = """
-local held = redis.call('HGET', KEYS[1], 'token') or '0'
-if held ~= ARGV[1] then return false end
-local now = redis.call('TIME')
-local token = string.format('%.0f', math.max(held + 1, now[1] * 1000000 + now[2]))
-redis.call('HSET', KEYS[1], 'token', token, 'owner', ARGV[2])
-redis.call('PUBLISH', ARGV[3], token)
-return token
-"""
-_RELEASE: Final = """
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-redis.call('HDEL', KEYS[1], 'owner')
-redis.call('PUBLISH', ARGV[2], '0')
-return 1
-"""
 
 
 class RedisLease:
@@ -45,8 +28,8 @@ class RedisLease:
         self._key = lease_key(venue)
         self._questions = f"{self._key}:questions"
         self._answers = f"{self._key}:answers"
-        self._claim = self._redis.register_script(_CLAIM)
-        self._release = self._redis.register_script(_RELEASE)
+        self._claim = self._redis.register_script(CLAIM)
+        self._release = self._redis.register_script(RELEASE)
 
     async def look(self) -> Tenure:
         """Return what is written of the lease; raise `TransientError`."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from shared.adapters.redis_scripts import WRITE
 from shared.domain.candles import Boundary, CandleFrame
 from shared.domain.codec import decode_frame, encode
 from shared.domain.errors import FatalError, TransientError
@@ -30,7 +31,7 @@ _MAX_ANSWER_BYTES: Final = 6_000_000  # Upstash carries 10 MB; base64 may add a 
 _NEWEST_BARS: Final = 4
 _TIMEOUT_S: Final = 5.0
 _LATE: Final = "c"
-NEVER_LEASED: Final = Tenure()
+UNLEASED: Final = Tenure()
 STATUS_TTL_MS: Final = 900_000
 
 Entry = tuple[str, dict[str, str]]
@@ -46,23 +47,6 @@ def lease_key(venue: str) -> str:
     return f"lease:{venue}"
 
 
-# Everything that closes at one instant in one step: the token is checked, then all of it is written. Upstash bills the
-# call and each command inside it.
-# ARGV: token · depth · ttl_ms · status parts, those parts … · (key number, entry parts, those parts …) of each entry.
-_WRITE: Final = """
-if (redis.call('HGET', KEYS[1], 'token') or '0') ~= ARGV[1] then return redis.error_reply('FENCED') end
-local at, ids = 5 + ARGV[4], {}
-while ARGV[at] do
-  local last = at + 1 + ARGV[at + 1]
-  ids[#ids + 1] = redis.call('XADD', KEYS[2 + ARGV[at]], 'MAXLEN', '=', ARGV[2], '*', unpack(ARGV, at + 2, last))
-  at = last + 1
-end
-if ARGV[4] ~= '0' then redis.call('HSET', KEYS[2], unpack(ARGV, 5, 4 + ARGV[4])) end
-if ARGV[3] ~= '0' then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
-return ids
-"""
-
-
 @dataclass(slots=True)
 class _Tail:
     """What a writer knows of one stream's end; unsure after a write whose fate it has not learned."""
@@ -76,7 +60,7 @@ class RedisCandleLogWriter:
     """The log as the collector writes it; `depth` is how many entries a stream keeps.
 
     Every write carries the fencing token of its tenure (docs/adr/0025) and is refused when the lease has another; who
-    has none writes a log that nobody has ever leased. The status vanishes `status_ttl_ms` after the last news, or
+    has none writes a log that nobody has ever leased. The status vanishes `ttl_ms` after the last news, or
     sooner: its time is set anew only when half of it has passed.
     """
 
@@ -85,17 +69,18 @@ class RedisCandleLogWriter:
         client: "Redis | str",
         *,
         depth: int = DEFAULT_DEPTH,
-        tenure: Tenure = NEVER_LEASED,
-        status_ttl_ms: int = STATUS_TTL_MS,
+        tenure: Tenure = UNLEASED,
+        ttl_ms: int = STATUS_TTL_MS,
     ) -> None:
         from shared.adapters.redis_tcp import connect, redis_errors
 
         self._redis = connect(client) if isinstance(client, str) else client
         self._errors = partial(redis_errors, "candle log")
-        self._write = self._redis.register_script(_WRITE)
+        self._write = self._redis.register_script(WRITE)
         self._depth = depth
-        self._tenure = tenure
-        self._ttl_ms = status_ttl_ms
+        self._token = tenure.token
+        self._signature = {"owner": tenure.owner or "", "token": str(tenure.token)}
+        self._ttl_ms = ttl_ms
         self._ttl_due_s = 0.0
         self._tails: dict[str, _Tail] = {}
         self._turn = asyncio.Lock()
@@ -117,7 +102,7 @@ class RedisCandleLogWriter:
                 elif not tail.is_sure:
                     boundaries = await self._without_arrived(venue, timeframe, boundaries)
             if boundaries or status:
-                await self._write_all(venue, boundaries, self._signed(status) if status else {})
+                await self._write_all(venue, boundaries, {**status, **self._signature} if status else {})
 
     async def frame(self, venue: str, timeframe: Timeframe) -> CandleFrame:
         """Return everything the log holds."""
@@ -141,7 +126,7 @@ class RedisCandleLogWriter:
         keys = list(dict.fromkeys(stream_key(venue, boundary.timeframe) for boundary in boundaries))
         newest = {key: self._tails[key].newest for key in keys}
         ttl_ms = self._ttl_ms if status and time.monotonic() >= self._ttl_due_s else 0
-        args: list[Any] = [self._tenure.token, self._depth, ttl_ms, *_counted(status)]
+        args: list[Any] = [self._token, self._depth, ttl_ms, *_counted(status)]
         for boundary in boundaries:
             key = stream_key(venue, boundary.timeframe)
             is_late = boundary.open_time <= newest[key]
@@ -157,22 +142,21 @@ class RedisCandleLogWriter:
         if ttl_ms:
             self._ttl_due_s = time.monotonic() + self._ttl_ms / 2_000
 
-    def _signed(self, status: Mapping[str, str]) -> dict[str, str]:
-        return {**status, "owner": self._tenure.owner or "", "token": str(self._tenure.token)}
-
     async def _without_arrived(
         self, venue: str, timeframe: Timeframe, boundaries: Sequence[Boundary]
     ) -> Sequence[Boundary]:
         """Leave out the boundaries of a timeframe that an unacknowledged write of the same brought into the log."""
         key = stream_key(venue, timeframe)
         tail = self._tails[key]
-        wanted = [encode(boundary) for boundary in boundaries if boundary.timeframe is timeframe]
         page = await self._page(key, f"({tail.last_id}")
-        if [{name: text for name, text in fields.items() if name != _LATE} for _, fields in page] != wanted:
+        tail.is_sure = not page
+        if not page:
+            return boundaries
+        own = [boundary for boundary in boundaries if boundary.timeframe is timeframe]
+        if [{**fields, _LATE: "1"} for _, fields in page] != [{**encode(boundary), _LATE: "1"} for boundary in own]:
             await self.frame(venue, timeframe)
             return boundaries
-        newest = max(tail.newest, *(one.open_time for one in boundaries if one.timeframe is timeframe))
-        self._tails[key] = _Tail(newest, page[-1][0])
+        self._tails[key] = _Tail(max(tail.newest, *(boundary.open_time for boundary in own)), page[-1][0])
         return [boundary for boundary in boundaries if boundary.timeframe is not timeframe]
 
     async def _page(self, key: str, start: str) -> list[Entry]:

@@ -283,7 +283,7 @@ class TestRedis:
         assert await client.xlen(stream_key("deaf", Timeframe.M5)) == 1
 
     async def test_what_did_not_arrive_is_written_when_redis_answers_again(
-        self, writer: RedisCandleLogWriter, reader: UpstashCandleLog
+        self, writer: RedisCandleLogWriter, reader: UpstashCandleLog, commands: Callable[[], int]
     ) -> None:
         await writer.append("away", [boundary(0, {"BTC/USDT": 1.0})])
         write = writer._write
@@ -296,7 +296,9 @@ class TestRedis:
             with pytest.raises(TransientError, match="refused"):
                 await writer.append("away", [boundary(1, {"BTC/USDT": 2.0})])
         setattr(writer, "_write", write)  # noqa: B010
+        commands()
         await writer.append("away", [boundary(1, {"BTC/USDT": 2.0})])
+        assert commands() == 4  # a look at what came after the last entry, and the write
         assert reader.frame("away", M1, bars=9).column("close").tolist() == [[1.0, 2.0]]
 
     async def test_a_refused_write_is_an_error(self, writer: RedisCandleLogWriter, client: Redis) -> None:
