@@ -10,6 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
+from desk.simulator import wire
+from desk.simulator.faults import DEFAULT_SEED, Faults
 from desk.simulator.server import Simulator
 from desk.simulator.spec import build_tape, read_spec
 from shared.adapters.clock import SystemClock, TapeClock
@@ -37,6 +39,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--clock-file", type=Path, help="follow this tape clock; without it, the machine's clock")
     parser.add_argument("--forming-ms", type=int, default=2_000, help="tape time between forming frames")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="what faults hit is drawn from this")
+    parser.add_argument("--weight-limit", type=int, default=wire.WEIGHT_LIMIT, help="REST weight a real minute")
     parser.add_argument("--forming-pause-s", type=float, default=0.5, help="least real time between forming frames")
     return parser.parse_args()
 
@@ -48,6 +52,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
         clock,
         forming_ms=arguments.forming_ms,
         forming_pause_s=arguments.forming_pause_s,
+        weight_limit=arguments.weight_limit,
+        faults=Faults(seed=arguments.seed),
     )
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,5 +1,6 @@
 """The simulated venue's REST interface, with Binance's parameters, errors and request weights."""
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import numpy as np
 from aiohttp import web
 
 from desk.simulator import wire
+from desk.simulator.faults import Faults
 from desk.simulator.instruments import Instrument
 from desk.simulator.tape import Tape
 from shared.domain.candles import CLOSE, Floats, Times
@@ -27,12 +29,22 @@ class _RefusedError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
+_FAULTS: Final = {
+    429: (-1003, "Too many requests queued."),
+    418: (-1003, "Way too many requests; IP banned until further notice."),
+    503: (-1000, "An unknown error occurred while processing the request."),
+}
+
+
 class Rest:
     """Answer Binance's public market-data requests from the tape at the clock's now."""
 
-    def __init__(self, tape: Tape, clock: Clock, *, weight_limit: int = wire.WEIGHT_LIMIT) -> None:
+    def __init__(
+        self, tape: Tape, clock: Clock, *, weight_limit: int = wire.WEIGHT_LIMIT, faults: Faults | None = None
+    ) -> None:
         self._tape = tape
         self._clock = clock
+        self._faults = faults or Faults()
         self._weight_limit = weight_limit
         self._minute, self._used = 0, 0
         self._instruments = {listed.wire: listed for listed in tape.instruments}
@@ -52,14 +64,18 @@ class Rest:
     def _handle(self, weight: int, answer: Any) -> Any:
         async def handler(request: web.Request) -> web.Response:
             all_tickers = request.path.endswith("24hr") and not {"symbol", "symbols"} & set(request.query)
+            late_s, refused, retry_after_s = self._faults.refusal()
+            if late_s:
+                await asyncio.sleep(late_s)
             try:
+                _admit(refused)
                 self._charge(_ALL_TICKERS_WEIGHT if all_tickers else weight)
                 body, status = answer(request), 200
             except _RefusedError as error:
                 body, status = {"code": error.code, "msg": error.message}, error.status
             headers = {"X-MBX-USED-WEIGHT": str(self._used), "X-MBX-USED-WEIGHT-1M": str(self._used)}
-            if status == 429:
-                headers["Retry-After"] = str(60 - int(time.time()) % 60)
+            if status in (418, 429):
+                headers["Retry-After"] = str(retry_after_s or 60 - int(time.time()) % 60)
             return web.Response(
                 body=wire.to_json(body), status=status, headers=headers, content_type="application/json"
             )
@@ -87,7 +103,8 @@ class Rest:
         return {"serverTime": self._clock.now_ms()}
 
     def _exchange_info(self, request: web.Request) -> dict[str, Any]:
-        return wire.exchange_info(self._chosen(request), self._clock.now_ms())
+        now = self._clock.now_ms()
+        return wire.exchange_info(self._chosen(request), now, weight_limit=self._weight_limit)
 
     def _ticker(self, request: web.Request) -> Any:
         chosen = self._chosen(request)
@@ -133,17 +150,23 @@ class Rest:
         if "symbols" in request.query:
             names = request.query["symbols"].strip("[]").replace('"', "").split(",")
             return [self._instrument(name) for name in names]
-        return list(self._instruments.values())
+        return self._tape.listed(self._clock.now_ms())
 
     def _instrument(self, name: str) -> Instrument:
-        if name not in self._instruments:
-            raise _RefusedError(-1121, "Invalid symbol.")
-        return self._instruments[name]
+        for listed in self._tape.listed(self._clock.now_ms()):
+            if listed.wire == name:
+                return listed
+        raise _RefusedError(-1121, "Invalid symbol.")
 
     def _timeframe(self, text: str) -> Timeframe:
         if text not in list(Timeframe) or not self._tape.shows(Timeframe(text)):
             raise _RefusedError(-1120, "Invalid interval.")
         return Timeframe(text)
+
+
+def _admit(refused: int | None) -> None:
+    if refused is not None:
+        raise _RefusedError(*_FAULTS[refused], status=refused)
 
 
 def _text(request: web.Request, name: str) -> str:

@@ -1,7 +1,8 @@
 """The simulated venue as a server: Binance's REST and WebSocket interface over a tape, at a clock's time.
 
 Paths that begin with an underscore are the simulator's own: `/_tape/status`, and `/_tape/sent?since_ms=…`, which tells
-when each closing frame first went out (real epoch ms), so that latency can be measured from there.
+when each closing frame first went out (real epoch ms), so that latency can be measured from there. `/_faults` switches
+what goes wrong (desk/simulator/faults.py).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from desk.simulator import wire
+from desk.simulator.faults import Faults, FaultyClock
 from desk.simulator.player import Player
 from desk.simulator.rest import Rest
 from desk.simulator.streams import BACKLOG, Streams
@@ -34,19 +36,21 @@ class Simulator:
         forming_pause_s: float = 0.5,
         weight_limit: int = wire.WEIGHT_LIMIT,
         backlog: int = BACKLOG,
+        faults: Faults | None = None,
     ) -> None:
         self.tape = tape
-        self.streams = Streams(backlog=backlog)
-        self._clock = clock
-        self._rest = Rest(tape, clock, weight_limit=weight_limit)
-        self._player = Player(tape, clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)
+        self.faults = faults or Faults()
+        self.streams = Streams(backlog=backlog, faults=self.faults)
+        self._clock = FaultyClock(clock, self.faults)
+        self._rest = Rest(tape, self._clock, weight_limit=weight_limit, faults=self.faults)
+        self._player = Player(tape, self._clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)
 
     @asynccontextmanager
     async def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Serve and play until the block ends; yield the base URL. Raises `FatalError` when the port is in use."""
         app = web.Application()
         own = [web.get("/_tape/status", self._status), web.get("/_tape/sent", self._sent)]
-        app.add_routes([*self._rest.routes(), *self.streams.routes(), *own])
+        app.add_routes([*self._rest.routes(), *self.streams.routes(), *self.faults.routes(), *own])
         app.on_shutdown.append(self.streams.close)
         runner = web.AppRunner(app, access_log=None, max_line_size=_MAX_LINE, shutdown_timeout=1.0)
         await runner.setup()
@@ -74,6 +78,7 @@ class Simulator:
                 "end": self.tape.end,
                 "now": self._clock.now_ms(),
                 "connections": self.streams.connections,
+                "half_open": self.streams.half_open,
                 "subscriptions": len(self.streams.subscribed()),
                 "frames_sent": self.streams.frames_sent,
             }

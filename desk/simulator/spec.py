@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from desk.candle_files import read_frame
 from desk.simulator.instruments import check_symbol, instrument_of
@@ -39,12 +47,26 @@ class _Spec(BaseModel):
 
 
 class SyntheticSpec(_Spec):
-    """A synthetic market; `live_from` (epoch ms) is moved back to a base boundary."""
+    """A synthetic market; `live_from` (epoch ms) is moved back to a base boundary.
+
+    `listed_from` and `delisted_from` (symbol to epoch ms, a boundary of every timeframe) let a symbol come or go.
+    """
 
     kind: Literal["synthetic"] = "synthetic"
     symbols: int = Field(50, ge=1, le=MAX_SYMBOLS)
     seed: int = Field(7, ge=0)
     live_from: int = Field(DEFAULT_LIVE_FROM, ge=0)
+    listed_from: dict[str, int] = Field(default_factory=dict)
+    delisted_from: dict[str, int] = Field(default_factory=dict)
+
+    @field_validator("listed_from", "delisted_from")
+    @classmethod
+    def _cuts_no_candle(cls, times: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        steps = (info.data.get("timeframe", Timeframe.M1), *info.data.get("timeframes", ()))
+        for symbol, time_ms in times.items():
+            if any(time_ms % timeframe.ms for timeframe in steps):
+                raise ValueError(f"{symbol}: expected a boundary of {', '.join(steps)}, got {time_ms}")
+        return times
 
 
 class FilesSpec(_Spec):
@@ -89,7 +111,15 @@ def _synthetic_tape(spec: SyntheticSpec) -> Tape:
         live_from=live_from,
         end=None if spec.live_bars is None else live_from + spec.live_bars * spec.timeframe.ms,
         repeats=True,
+        listed_from=_known(spec.listed_from, market.tradable),
+        delisted_from=_known(spec.delisted_from, market.tradable),
     )
+
+
+def _known(times: dict[str, int], symbols: tuple[str, ...]) -> dict[str, int]:
+    for symbol in times.keys() - set(symbols):
+        raise InvalidMessageError("tape", f"{symbol} comes or goes, but is not on the tape")
+    return times
 
 
 def _recorded_tape(spec: FilesSpec) -> Tape:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from desk.simulator.faults import Fault, FaultKind, Faults
 from shared.domain.timeframe import Timeframe
 
 MAX_STREAMS: Final = 1_024
@@ -33,8 +34,10 @@ class ClosingFrame(NamedTuple):
 class Streams:
     """The open connections; `sent` remembers when each closing frame first went out (real epoch ms)."""
 
-    def __init__(self, *, backlog: int = BACKLOG) -> None:
+    def __init__(self, *, backlog: int = BACKLOG, faults: Faults | None = None) -> None:
         self._backlog = backlog
+        self._faults = faults or Faults()
+        self._faults.on_strike(self._strike)
         self.sent: OrderedDict[ClosingFrame, int] = OrderedDict()
         self.frames_sent = 0
         self._connections: set[_Connection] = set()
@@ -43,6 +46,11 @@ class Streams:
     def connections(self) -> int:
         """Return how many connections are open."""
         return len(self._connections)
+
+    @property
+    def half_open(self) -> int:
+        """Return how many of them say nothing any more."""
+        return sum(connection.is_half_open for connection in self._connections)
 
     def subscribed(self) -> set[str]:
         """Return the names of the streams anybody listens to."""
@@ -68,6 +76,18 @@ class Streams:
         for connection in list(self._connections):
             await connection.socket.close(code=WSCloseCode.GOING_AWAY)
 
+    async def _strike(self, fault: Fault) -> None:
+        """Carry out a fault that strikes open connections once."""
+        for connection in list(self._connections):
+            if not connection.is_half_open and self._faults.is_hit(fault):
+                match fault.kind:
+                    case FaultKind.DROP:
+                        connection.cut()
+                    case FaultKind.CUT:
+                        await connection.socket.close(code=WSCloseCode.GOING_AWAY)
+                    case FaultKind.HALF_OPEN:
+                        connection.is_half_open = True
+
     async def _combined(self, request: web.Request) -> web.WebSocketResponse:
         return await self._serve(request, request.query.get("streams", ""), is_combined=True)
 
@@ -75,11 +95,13 @@ class Streams:
         return await self._serve(request, request.match_info.get("streams", ""), is_combined=False)
 
     async def _serve(self, request: web.Request, names: str, *, is_combined: bool) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(heartbeat=_PING_EVERY_S, max_msg_size=64 * 1024, compress=False)
+        socket = web.WebSocketResponse(heartbeat=_PING_EVERY_S, autoping=False, max_msg_size=64 * 1024, compress=False)
         await socket.prepare(request)
         if request.transport is None:  # gone before it was here
             return socket
-        connection = _Connection(socket, request.transport, backlog=self._backlog, is_combined=is_combined)
+        connection = _Connection(
+            socket, request.transport, self._faults, backlog=self._backlog, is_combined=is_combined
+        )
         connection.streams.update(filter(None, names.split("/")))
         if len(connection.streams) > MAX_STREAMS:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many streams")
@@ -106,22 +128,45 @@ class _Connection:
     """One client: its subscriptions, its outgoing frames, its requests."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, *, backlog: int, is_combined: bool
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.WriteTransport,
+        faults: Faults,
+        *,
+        backlog: int,
+        is_combined: bool,
     ) -> None:
         self.socket = socket
-        self._transport: asyncio.WriteTransport = transport
         self.streams: set[str] = set()
+        self.is_half_open = False
+        self._transport: asyncio.WriteTransport = transport
+        self._faults = faults
         self._is_combined = is_combined
         self._queue: asyncio.Queue[tuple[str, ClosingFrame | None]] = asyncio.Queue(backlog)
         self._asked: deque[float] = deque(maxlen=MESSAGES_PER_SECOND + 1)
 
     def put(self, stream: str, event: str, closing: ClosingFrame | None) -> None:
-        """Queue an event, or cut the connection that fell too far behind."""
+        """Queue what the faults leave of an event, now or later."""
+        text = f'{{"stream":"{stream}","data":{event}}}' if self._is_combined else event
+        for late_s, left in self._faults.deliveries(text):
+            if late_s:
+                asyncio.get_running_loop().call_later(late_s, self._queue_frame, left, closing)
+            else:
+                self._queue_frame(left, closing)
+
+    def cut(self) -> None:
+        """End the connection without a word."""
+        self.streams.clear()
+        self._transport.abort()
+
+    def _queue_frame(self, text: str, closing: ClosingFrame | None) -> None:
+        """Queue a frame, or cut the connection that fell too far behind."""
+        if self.is_half_open:
+            return
         try:
-            self._queue.put_nowait((f'{{"stream":"{stream}","data":{event}}}' if self._is_combined else event, closing))
+            self._queue.put_nowait((text, closing))
         except asyncio.QueueFull:
-            self.streams.clear()
-            self._transport.abort()
+            self.cut()
 
     async def write(self, streams: Streams) -> None:
         """Send what is queued, in order, until the connection ends."""
@@ -134,6 +179,10 @@ class _Connection:
     async def read(self) -> None:
         """Answer the client's requests until it goes, or asks too often."""
         async for message in self.socket:
+            if self.is_half_open:
+                continue
+            if message.type is WSMsgType.PING:
+                await self.socket.pong(message.data)
             if message.type is not WSMsgType.TEXT:
                 continue
             self._asked.append(time.monotonic())

@@ -5,7 +5,7 @@ the last 24 hours. So the simulator keeps no market state, and another process c
 what a collector should have stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,11 +16,15 @@ from shared.domain.candles import CLOSE, COLUMNS, HIGH, LOW, OPEN, VOLUME, Candl
 from shared.domain.resample import join_bars, resample
 from shared.domain.timeframe import Timeframe
 
+_ALWAYS: Final = (-(2**62), 2**62)
 _TURNS: Final = (1 / 3, 2 / 3)  # when, inside a bar, the price visits its first and second extreme
 
 
 class Tape:
     """A market from `start` to `end` (epoch ms, None: without end); candles closing after `live_from` arrive live.
+
+    `listed_from` and `delisted_from` say, by symbol, from when on (epoch ms) a symbol has candles or has none any more:
+    boundaries of every timeframe anybody looks at, so that no candle is cut in two.
 
     `source` is on the base timeframe, the shortest the tape can show. When `repeats`, it is one cycle of a market that
     goes on for ever: whole days, laid on the UTC epoch.
@@ -36,6 +40,8 @@ class Tape:
         live_from: int,
         end: int | None,
         repeats: bool = False,
+        listed_from: Mapping[str, int] | None = None,
+        delisted_from: Mapping[str, int] | None = None,
     ) -> None:
         self.instruments = tuple(instruments)
         self.tradable = tuple(tradable)
@@ -44,12 +50,24 @@ class Tape:
         self._repeats = repeats
         self._sources = {source.timeframe: _flagged(source)}
         self._rows = {listed.symbol: row for row, listed in enumerate(self.instruments)}
+        self._listed_from, self._delisted_from = dict(listed_from or {}), dict(delisted_from or {})
+        names = list(self._rows)
+        self._first = np.array([self._listed_from.get(name, _ALWAYS[0]) for name in names], dtype=np.int64)
+        self._last = np.array([self._delisted_from.get(name, _ALWAYS[1]) for name in names], dtype=np.int64)
         self._steps = np.array([10.0**listed.volume_decimals for listed in self.instruments])
         self._ticks = np.array([10.0**listed.price_decimals for listed in self.instruments])
 
     def shows(self, timeframe: Timeframe) -> bool:
         """Tell whether the tape has candles of a timeframe."""
         return timeframe.ms % self.base.ms == 0
+
+    def listed(self, now: int) -> list[Instrument]:
+        """Return what the venue lists at an instant (epoch ms): not yet what comes later, and halted what has left."""
+        return [
+            replace(one, is_trading=False) if now >= self._delisted_from.get(one.symbol, _ALWAYS[1]) else one
+            for one in self.instruments
+            if now >= self._listed_from.get(one.symbol, _ALWAYS[0])
+        ]
 
     def boundaries(self, timeframe: Timeframe, *, since: int, until: int) -> range:
         """Return the close times of a timeframe after `since` and up to `until` (epoch ms) that the tape reaches."""
@@ -114,6 +132,8 @@ class Tape:
         grid = np.ix_(rows, bars)
         values, filled = source.values[:, grid[0], grid[1]], source.filled[grid]
         values[:, :, outside], filled[:, outside] = np.nan, False
+        unlisted = (opens < self._first[rows, None]) | (opens >= self._last[rows, None])
+        values[:, unlisted], filled[unlisted] = np.nan, False
         return values, filled
 
     def _source(self, timeframe: Timeframe) -> CandleFrame:

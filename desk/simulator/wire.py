@@ -94,13 +94,13 @@ def ticker(listed: Instrument, day: CandleFrame, row: int, now: int) -> dict[str
     return {"symbol": listed.wire, **texts, **window, "firstId": opened, "lastId": opened + count, "count": count}
 
 
-def exchange_info(instruments: Sequence[Instrument], now: int) -> dict[str, Any]:
+def exchange_info(instruments: Sequence[Instrument], now: int, *, weight_limit: int = WEIGHT_LIMIT) -> dict[str, Any]:
     """Return the `/api/v3/exchangeInfo` answer."""
     return {
         "timezone": "UTC",
         "serverTime": now,
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_LIMIT},
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight_limit},
             {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
             {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
             {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
