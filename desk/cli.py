@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from desk.demo_options import DemoOptions, parse_candles
+from desk.drill_cli import app as drill
 from desk.migrate import migrate
 from desk.rules_cli import app as rules
 from desk.traders_cli import app as traders
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(rules)
 app.add_typer(traders)
+app.add_typer(drill)
 app.command()(migrate)
 app.command()(why)
 

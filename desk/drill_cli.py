@@ -1,0 +1,87 @@
+"""`desk drill`: break things on purpose and see what the desk makes of it."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from desk.terminal import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from desk.drills.runner import Outcome
+
+app = typer.Typer(
+    name="drill", help="Break things on purpose and hold the result against the tape.", no_args_is_help=True
+)
+
+_COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
+
+
+@app.callback()
+def drill() -> None:
+    """Break things on purpose and hold the result against the tape."""
+
+
+@app.command()
+def collector(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take 10 minutes."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what faults hit.")] = 7,
+    redis_down_s: Annotated[float, typer.Option(min=1, help="How long Redis is away in redis_down.")] = 90.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Break the venue, Redis or the collector while it runs; exit code 1 unless its log equals the tape every time."""
+    import asyncio
+
+    from desk.drills.catalogue import choose, drills
+    from desk.drills.runner import run_drill
+
+    chosen = choose(drills(seed=seed, redis_down_s=redis_down_s), only or [])
+    screen = console()
+    outcomes: list[Outcome] = []
+    for one in chosen:
+        if as_json:
+            outcomes.append(asyncio.run(run_drill(one, seed=seed)))
+            continue
+        with screen.status(f"{one.name}: {one.breaks} …"):
+            outcomes.append(asyncio.run(run_drill(one, seed=seed)))
+    if as_json:
+        typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
+    else:
+        screen.print(_table(outcomes))
+        for outcome in outcomes:
+            for problem in outcome.problems:
+                screen.print(f"[red]{outcome.name}[/]: {problem}; logs in {outcome.home}", highlight=False)
+    raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+def _table(outcomes: "list[Outcome]") -> "Table":
+    from rich.table import Table
+
+    table = Table(title=f"drills, seed {outcomes[0].seed}, Redis is {outcomes[0].redis}", title_justify="left")
+    table.add_column("drill")
+    table.add_column("what breaks")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for outcome in outcomes:
+        found = outcome.verdict
+        table.add_row(
+            outcome.name,
+            outcome.breaks,
+            f"{found.expected:,}",
+            *(_count(count) for count in (found.missing, found.invented, found.out_of_order, found.premature)),
+            f"{found.repeated:,}",
+            f"{found.blind_s:.1f} s",
+            f"{outcome.took_s:.0f} s",
+            "[green]passed[/]" if outcome.passed else "[red]failed[/]",
+        )
+    return table
+
+
+def _count(count: int) -> str:
+    return f"[red]{count:,}[/]" if count else "0"

@@ -1,0 +1,76 @@
+"""A door in front of a local port, so that a server can be away without losing what it holds."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final, Self
+
+from desk.local.process import HOST
+
+_CHUNK: Final = 65_536
+_ENDS: Final = (ConnectionError, asyncio.CancelledError)
+
+
+class Gate:
+    """Forward connections from `port` to a local port; an async context manager.
+
+    Open, everything passes. Shut, connections are cut and new ones too. Frozen, connections stay, nothing passes, and
+    what was sent meanwhile arrives when the gate opens again: the way to an answer that came too late.
+    """
+
+    def __init__(self, target_port: int, *, port: int) -> None:
+        self.port = port
+        self._target_port = target_port
+        self._is_shut = False
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start, open."""
+        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cut everything and stop."""
+        self.shut()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._is_shut = False
+        self._passing.set()
+
+    def freeze(self) -> None:
+        """Hold back everything."""
+        self._passing.clear()
+
+    def shut(self) -> None:
+        """Cut every connection, and those that come."""
+        self._is_shut = True
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_shut:
+            writer.transport.abort()
+            return
+        inner_reader, inner_writer = await asyncio.open_connection(HOST, self._target_port)
+        self._writers |= {writer, inner_writer}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._pump(reader, inner_writer))
+                tasks.create_task(self._pump(inner_reader, writer))
+        finally:
+            self._writers -= {writer, inner_writer}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry bytes one way until either side ends, then end the other."""
+        with suppress(*_ENDS):
+            while chunk := await reader.read(_CHUNK):
+                await self._passing.wait()
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()
