@@ -7,7 +7,6 @@ from typing import Final, Self
 from desk.local.process import HOST
 
 _CHUNK: Final = 65_536
-_ENDS: Final = (ConnectionError, asyncio.CancelledError)
 
 
 class Gate:
@@ -24,19 +23,21 @@ class Gate:
         self._passing = asyncio.Event()
         self._passing.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         """Start, open."""
-        self._server = await asyncio.start_server(self._serve, HOST, self.port)
+        self._server = await asyncio.start_server(self._accept, HOST, self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Cut everything and stop."""
-        self.shut()
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
+        self.shut()
+        self._passing.set()
+        await asyncio.gather(*self._serving)
 
     def open(self) -> None:
         """Let everything pass."""
@@ -53,6 +54,11 @@ class Gate:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_shut:
             writer.transport.abort()
@@ -68,7 +74,7 @@ class Gate:
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes one way until either side ends, then end the other."""
-        with suppress(*_ENDS):
+        with suppress(ConnectionError):
             while chunk := await reader.read(_CHUNK):
                 await self._passing.wait()
                 writer.write(chunk)

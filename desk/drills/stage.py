@@ -51,6 +51,7 @@ class Stage:
     simulator_url: str = ""
     trigger_url: str = ""
     collectors: list[Child] = field(default_factory=list)
+    is_cleared: asyncio.Event = field(default_factory=asyncio.Event)
     _started: int = 0
     _last_ids: dict[Timeframe, str] = field(default_factory=dict)
 
@@ -108,13 +109,14 @@ class Stage:
         return status["connections"] > 0 and not status["half_open"]
 
     async def follow(self) -> None:
-        """Read the log as it is written, past the gate, until cancelled."""
+        """Read the log as it is written, past the gate, until the stage is cleared."""
         client = Redis(host=HOST, port=self.redis.port or 0, decode_responses=True)
         try:
-            while True:
+            while not self.is_cleared.is_set():
                 for timeframe in self.drill.timeframes:
                     await self._read(client, timeframe)
-                await asyncio.sleep(_READ_EVERY_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.is_cleared.wait(), _READ_EVERY_S)
         finally:
             await client.aclose()
 
@@ -174,10 +176,13 @@ async def stage_of(drill: Drill, *, home: Path, seed: int) -> AsyncIterator[Stag
         stage.simulator_url = await stack.enter_async_context(_simulator(home, seed))
         stage.trigger_url = await stack.enter_async_context(_trigger(stage.ledger))
         reading = asyncio.create_task(stage.follow())
-        stack.push_async_callback(_end, reading)
-        stack.push_async_callback(stage.stop_collectors)
-        await stage.start_collector(is_first=True)
-        yield stage
+        try:
+            await stage.start_collector(is_first=True)
+            yield stage
+        finally:
+            await stage.stop_collectors()
+            stage.is_cleared.set()
+            await reading
 
 
 def _prepare(drill: Drill, home: Path, seed: int) -> Tape:
@@ -224,12 +229,6 @@ async def _trigger(ledger: Ledger) -> AsyncIterator[str]:
         yield f"http://{HOST}:{runner.addresses[0][1]}/closed"
     finally:
         await runner.cleanup()
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def _depth(drill: Drill) -> int:
