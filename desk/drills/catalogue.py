@@ -62,7 +62,8 @@ class Drill:
 
     `max_blind_s` bounds the longest stretch without candles where the drill is about that. `listed` and `delisted` name
     symbols of the tape and the minute of it, a multiple of all timeframes, at which they come and go. `minutes` is how
-    much of the tape is played at least.
+    much of the tape is played at least. `must_strike` says that a fault that never struck fails the drill; what was
+    drawn may miss, such as a refusal when nothing is asked.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Drill:
     symbols: int = 6
     minutes: int = 0
     max_blind_s: float | None = None
+    must_strike: bool = True
     listed: dict[str, int] = field(default_factory=dict)
     delisted: dict[str, int] = field(default_factory=dict)
 
@@ -233,6 +235,7 @@ def day(seed: int, *, minutes: int = 1_440) -> Drill:
         timeframes=(Timeframe.M1, Timeframe.M5, Timeframe.M15),
         symbols=8,
         minutes=minutes,
+        must_strike=False,
     )
 
 

@@ -132,7 +132,7 @@ class Ledger:
             late=self._late,
             unannounced=len(live - self._told.keys()),
             boundaries=len(live),
-            blind_s=longest(self._overdue(expected, pace, now_ms)) / 1_000,
+            blind_s=round(longest(self._overdue(expected, pace, now_ms)) / 1_000, 3),
         )
 
     def _compare(self, boundary: Boundary) -> Iterable[tuple[str, bool]]:

@@ -162,7 +162,7 @@ def _problems(drill: Drill, verdict: Verdict, hits: dict[str, int]) -> list[str]
         "announcements before their entry": verdict.premature,
     }
     problems = [f"{count} {what}" for what, count in counts.items() if count]
-    kinds = {step.kind for step in drill.steps if isinstance(step, Fault)}
+    kinds = {step.kind for step in drill.steps if isinstance(step, Fault) and drill.must_strike}
     problems += [f"{kind} was on and never struck" for kind in sorted(kinds) if not hits.get(kind)]
     if drill.max_blind_s is not None and verdict.blind_s > drill.max_blind_s:
         problems.append(f"blind for {verdict.blind_s:.1f} s, at most {drill.max_blind_s:g} s are allowed")

@@ -30,8 +30,6 @@ VENUE: Final = "binance"
 DEPTH: Final = 100
 SLACK: Final = 300
 LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
-WEIGHT_LIMIT: Final = 100_000
-"""REST weight a real minute: the venue counts real minutes, and a tape at speed has many candles in one."""
 _READ_EVERY_S: Final = 0.1
 _PAGE: Final = 1_000
 _READY_S: Final = 60.0
@@ -143,8 +141,8 @@ class Stage:
 
     def _environment(self, port: int) -> dict[str, str]:
         return {
-            "BINANCE_REST_URL": self.simulator_url,
-            "BINANCE_WS_URL": self.simulator_url.replace("http", "ws", 1),
+            "VENUE_REST_URL": self.simulator_url,
+            "VENUE_WS_URL": self.simulator_url.replace("http", "ws", 1),
             "UPSTASH_REDIS_URL": f"redis://{HOST}:{self.gate.port}/0",
             "TRIGGER_URL": self.trigger_url,
             "TRIGGER_SECRET": "a drill",
@@ -173,7 +171,7 @@ async def stage_of(drill: Drill, *, home: Path, seed: int) -> AsyncIterator[Stag
             ledger=Ledger(tape, drill.timeframes, depth=_depth(drill)),
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
-        stage.simulator_url = await stack.enter_async_context(_simulator(home, seed))
+        stage.simulator_url = await stack.enter_async_context(_simulator(drill, home, seed))
         stage.trigger_url = await stack.enter_async_context(_trigger(stage.ledger))
         reading = asyncio.create_task(stage.follow())
         try:
@@ -195,14 +193,14 @@ def _prepare(drill: Drill, home: Path, seed: int) -> Tape:
 
 
 @asynccontextmanager
-async def _simulator(home: Path, seed: int) -> AsyncIterator[str]:
+async def _simulator(drill: Drill, home: Path, seed: int) -> AsyncIterator[str]:
     port = claim_port(None, "the simulator")
     options = {
         "--tape": home / "tape.json",
         "--clock-file": home / "clock.json",
         "--port": port,
         "--seed": seed,
-        "--weight-limit": WEIGHT_LIMIT,
+        "--weight-scale": 1 / drill.speed,  # a minute of the tape may use what a minute may
     }
     argv = python_module("desk.simulator", *(str(part) for option in options.items() for part in option))
     with Child(name="the simulator", argv=argv, log=home / "simulator.log") as child:

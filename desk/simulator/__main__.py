@@ -10,7 +10,6 @@ import signal
 import sys
 from pathlib import Path
 
-from desk.simulator import wire
 from desk.simulator.faults import DEFAULT_SEED, Faults
 from desk.simulator.server import Simulator
 from desk.simulator.spec import build_tape, read_spec
@@ -40,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clock-file", type=Path, help="follow this tape clock; without it, the machine's clock")
     parser.add_argument("--forming-ms", type=int, default=2_000, help="tape time between forming frames")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="what faults hit is drawn from this")
-    parser.add_argument("--weight-limit", type=int, default=wire.WEIGHT_LIMIT, help="REST weight a real minute")
+    parser.add_argument("--weight-scale", type=float, default=1.0, help="what a request weighs, relative to the venue's")
     parser.add_argument("--forming-pause-s", type=float, default=0.5, help="least real time between forming frames")
     return parser.parse_args()
 
@@ -52,7 +51,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         clock,
         forming_ms=arguments.forming_ms,
         forming_pause_s=arguments.forming_pause_s,
-        weight_limit=arguments.weight_limit,
+        weight_scale=arguments.weight_scale,
         faults=Faults(seed=arguments.seed),
     )
     stopped = asyncio.Event()

@@ -40,13 +40,20 @@ class Rest:
     """Answer Binance's public market-data requests from the tape at the clock's now."""
 
     def __init__(
-        self, tape: Tape, clock: Clock, *, weight_limit: int = wire.WEIGHT_LIMIT, faults: Faults | None = None
+        self,
+        tape: Tape,
+        clock: Clock,
+        *,
+        weight_limit: int = wire.WEIGHT_LIMIT,
+        weight_scale: float = 1.0,
+        faults: Faults | None = None,
     ) -> None:
         self._tape = tape
         self._clock = clock
         self._faults = faults or Faults()
         self._weight_limit = weight_limit
-        self._minute, self._used = 0, 0
+        self._weight_scale = weight_scale
+        self._minute, self._used = 0, 0.0
         self._instruments = {listed.wire: listed for listed in tape.instruments}
         self._rows = {listed.wire: row for row, listed in enumerate(tape.instruments)}
         self._tickers: tuple[int, dict[str, dict[str, Any]]] = (-1, {})
@@ -73,7 +80,8 @@ class Rest:
                 body, status = answer(request), 200
             except _RefusedError as error:
                 body, status = {"code": error.code, "msg": error.message}, error.status
-            headers = {"X-MBX-USED-WEIGHT": str(self._used), "X-MBX-USED-WEIGHT-1M": str(self._used)}
+            used = str(int(self._used))
+            headers = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
             if status in (418, 429):
                 headers["Retry-After"] = str(retry_after_s or 60 - int(time.time()) % 60)
             return web.Response(
@@ -86,8 +94,8 @@ class Rest:
         """Count request weight per minute of real time: the limit protects the venue's machines, not its market."""
         minute = int(time.time() // 60)
         if minute != self._minute:
-            self._minute, self._used = minute, 0
-        self._used += weight
+            self._minute, self._used = minute, 0.0
+        self._used += weight * self._weight_scale
         if self._used > self._weight_limit:
             raise _RefusedError(
                 -1003,

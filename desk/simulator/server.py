@@ -35,6 +35,7 @@ class Simulator:
         forming_ms: int = 2_000,
         forming_pause_s: float = 0.5,
         weight_limit: int = wire.WEIGHT_LIMIT,
+        weight_scale: float = 1.0,
         backlog: int = BACKLOG,
         faults: Faults | None = None,
     ) -> None:
@@ -42,7 +43,9 @@ class Simulator:
         self.faults = faults or Faults()
         self.streams = Streams(backlog=backlog, faults=self.faults)
         self._clock = FaultyClock(clock, self.faults)
-        self._rest = Rest(tape, self._clock, weight_limit=weight_limit, faults=self.faults)
+        self._rest = Rest(
+            tape, self._clock, weight_limit=weight_limit, weight_scale=weight_scale, faults=self.faults
+        )
         self._player = Player(tape, self._clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from desk.simulator.faults import Fault, FaultKind, Faults
 from desk.simulator.server import Simulator
 from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.tape import Tape
-from shared.adapters.binance.frames import parse_frame, parse_listings
+from shared.adapters.venues.binance import XX
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
