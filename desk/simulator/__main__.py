@@ -39,7 +39,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clock-file", type=Path, help="follow this tape clock; without it, the machine's clock")
     parser.add_argument("--forming-ms", type=int, default=2_000, help="tape time between forming frames")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="what faults hit is drawn from this")
-    parser.add_argument("--weight-scale", type=float, default=1.0, help="what a request weighs, relative to the venue's")
+    parser.add_argument(
+        "--weight-scale", type=float, default=1.0, help="what a request weighs, relative to the venue's"
+    )
     parser.add_argument("--forming-pause-s", type=float, default=0.5, help="least real time between forming frames")
     return parser.parse_args()
 

@@ -43,9 +43,7 @@ class Simulator:
         self.faults = faults or Faults()
         self.streams = Streams(backlog=backlog, faults=self.faults)
         self._clock = FaultyClock(clock, self.faults)
-        self._rest = Rest(
-            tape, self._clock, weight_limit=weight_limit, weight_scale=weight_scale, faults=self.faults
-        )
+        self._rest = Rest(tape, self._clock, weight_limit=weight_limit, weight_scale=weight_scale, faults=self.faults)
         self._player = Player(tape, self._clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from desk.simulator.faults import Fault, FaultKind, Faults
 from desk.simulator.server import Simulator
 from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.tape import Tape
-from shared.adapters.venues.binance import XX
+from shared.adapters.venues.binance import parse_listings, read
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
@@ -70,7 +70,7 @@ def test_a_truncated_frame_is_refused_and_never_a_candle(seed: int) -> None:
     assert FRAME.startswith(text)
     assert text != FRAME
     with pytest.raises(InvalidMessageError):
-        parse_frame(text)
+        read(text)
 
 
 async def test_a_share_is_drawn_from_the_seed() -> None:
