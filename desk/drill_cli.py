@@ -1,13 +1,16 @@
 """`desk drill`: break things on purpose and see what the desk makes of it."""
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.markup import escape
 
 from desk.terminal import console
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from desk.drills.runner import Outcome
@@ -17,11 +20,6 @@ app = typer.Typer(
 )
 
 _COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
-
-
-@app.callback()
-def drill() -> None:
-    """Break things on purpose and hold the result against the tape."""
 
 
 @app.command()
@@ -41,22 +39,25 @@ def collector(
     from desk.drills.runner import run_drill
 
     chosen = choose(drills(seed=seed, redis_down_s=redis_down_s), only or [])
-    screen = console()
+    screen = console(highlight=False)
     outcomes: list[Outcome] = []
-    for one in chosen:
+    try:
+        for one in chosen:
+            with nullcontext() if as_json else screen.status(f"{one.name}: {one.breaks} …"):
+                outcomes.append(asyncio.run(run_drill(one, seed=seed)))
+    finally:  # what was found counts, also when the rest cannot run
         if as_json:
-            outcomes.append(asyncio.run(run_drill(one, seed=seed)))
-            continue
-        with screen.status(f"{one.name}: {one.breaks} …"):
-            outcomes.append(asyncio.run(run_drill(one, seed=seed)))
-    if as_json:
-        typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
-    else:
-        screen.print(_table(outcomes))
-        for outcome in outcomes:
-            for problem in outcome.problems:
-                screen.print(f"[red]{outcome.name}[/]: {problem}; logs in {outcome.home}", highlight=False)
+            typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
+        elif outcomes:
+            _print(screen, outcomes)
     raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+def _print(screen: "Console", outcomes: "list[Outcome]") -> None:
+    screen.print(_table(outcomes))
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
 
 
 def _table(outcomes: "list[Outcome]") -> "Table":
