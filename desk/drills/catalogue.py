@@ -60,15 +60,17 @@ Step = Fault | Do | Wait | AtClose | Reconnected
 class Drill:
     """One drill: after `steps` whatever was broken is whole again, and the collector has until then and a little more.
 
-    `max_blind_s` bounds the longest stretch without candles where the drill is about that. `listed` and `delisted` name
-    symbols of the tape and the minute of it, a multiple of all timeframes, at which they come and go. `minutes` is how
-    much of the tape is played at least. `must_strike` says that a fault that never struck fails the drill; what was
-    drawn may miss, such as a refusal when nothing is asked.
+    `from_boot` is wrong before the collector starts and stays so. `max_blind_s` bounds the longest stretch without
+    candles where the drill is about that. `listed` and `delisted` name symbols of the tape and the minute of it, a
+    multiple of all timeframes, at which they come and go. `minutes` is how much of the tape is played at least.
+    `must_strike` says that a fault that never struck fails the drill; what was drawn may miss, such as a refusal when
+    nothing is asked.
     """
 
     name: str
     breaks: str
     steps: tuple[Step, ...]
+    from_boot: tuple[Fault, ...] = ()
     speed: float = 60.0
     timeframes: tuple[Timeframe, ...] = (Timeframe.M1, Timeframe.M5)
     symbols: int = 6
@@ -150,6 +152,7 @@ def _requests() -> tuple[Drill, ...]:
     def skewed(offset_ms: int) -> Fault:
         return Fault(kind=FaultKind.CLOCK, offset_ms=offset_ms)
 
+    lose = Fault(kind=FaultKind.LOSE, share=0.33)
     return (
         Drill(
             name="rest_429",
@@ -174,11 +177,18 @@ def _requests() -> tuple[Drill, ...]:
         Drill(
             name="clock_ahead",
             breaks="the venue's clock is a candle and a half ahead of ours, and frames are lost",
-            steps=losing(skewed(90_000), 8.0),
+            steps=(Wait(1.0), lose, Wait(8.0)),
+            from_boot=(skewed(90_000),),
         ),
         Drill(
             name="clock_behind",
             breaks="the venue's clock is a candle and a half behind ours, and frames are lost",
+            steps=(Wait(1.0), lose, Wait(8.0)),
+            from_boot=(skewed(-90_000),),
+        ),
+        Drill(
+            name="clock_step",
+            breaks="the venue's clock falls back by a candle and a half, and frames are lost",
             steps=losing(skewed(-90_000), 8.0),
         ),
     )

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,8 +110,10 @@ class _Play:
             await asyncio.sleep(_POLL_S * 4)
 
     def verdict(self) -> Verdict:
-        """Judge the log up to the boundary waited for."""
-        return self._stage.ledger.verdict(self._until, pace=self._pace, now_ms=time.time_ns() // 1_000_000)
+        """Judge the log up to the boundary waited for; a candle is due when the venue's own clock says so."""
+        ahead_ms = sum(fault.offset_ms for fault in self._stage.drill.from_boot)
+        pace = replace(self._pace, tape_ms=self._pace.tape_ms + ahead_ms)
+        return self._stage.ledger.verdict(self._until, pace=pace, now_ms=time.time_ns() // 1_000_000)
 
     async def _do(self, what: Do) -> None:
         stage = self._stage
@@ -162,7 +164,7 @@ def _problems(drill: Drill, verdict: Verdict, hits: dict[str, int]) -> list[str]
         "announcements before their entry": verdict.premature,
     }
     problems = [f"{count} {what}" for what, count in counts.items() if count]
-    kinds = {step.kind for step in drill.steps if isinstance(step, Fault) and drill.must_strike}
+    kinds = {step.kind for step in (*drill.from_boot, *drill.steps) if isinstance(step, Fault) and drill.must_strike}
     problems += [f"{kind} was on and never struck" for kind in sorted(kinds) if not hits.get(kind)]
     if drill.max_blind_s is not None and verdict.blind_s > drill.max_blind_s:
         problems.append(f"blind for {verdict.blind_s:.1f} s, at most {drill.max_blind_s:g} s are allowed")

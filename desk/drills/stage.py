@@ -19,7 +19,7 @@ from desk.drills.gate import Gate
 from desk.drills.ledger import Ledger
 from desk.local.process import HOST, Child, LocalPartError, accepts, answers, claim_port, end_group, python_module
 from desk.local.redis import LocalRedis
-from desk.simulator.faults import Fault
+from desk.simulator.faults import Fault, FaultKind
 from desk.simulator.spec import build_tape, read_spec
 from desk.simulator.tape import Tape
 from shared.adapters.clock import steer
@@ -94,10 +94,13 @@ class Stage:
                 raise LocalPartError(f"the simulator refused {fault.kind}: {await answer.text()}")
 
     async def recover(self) -> dict[str, int]:
-        """End every fault and open the gate; return how often each kind of fault has struck."""
+        """Open the gate and end the faults that came later; return how often each kind has struck since the start."""
         self.gate.open()
-        async with self.http.delete(f"{self.simulator_url}/_faults") as answer:
-            hits: dict[str, int] = (await answer.json())["hits"]
+        lasting = {fault.kind for fault in self.drill.from_boot}
+        for kind in set(FaultKind) - lasting:
+            async with self.http.delete(f"{self.simulator_url}/_faults/{kind}") as answer:
+                found = await answer.json()
+        hits: dict[str, int] = found["hits"]
         return hits
 
     async def is_connected(self) -> bool:
@@ -173,6 +176,8 @@ async def stage_of(drill: Drill, *, home: Path, seed: int) -> AsyncIterator[Stag
         )
         stage.simulator_url = await stack.enter_async_context(_simulator(drill, home, seed))
         stage.trigger_url = await stack.enter_async_context(_trigger(stage.ledger))
+        for fault in drill.from_boot:
+            await stage.switch_on(fault)
         reading = asyncio.create_task(stage.follow())
         try:
             await stage.start_collector(is_first=True)
