@@ -28,7 +28,7 @@ from shared.domain.timeframe import Timeframe, parse_timeframe
 
 VENUE: Final = "binance"
 DEPTH: Final = 100
-SLACK: Final = 300
+SLACK: Final = 200
 LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
 _READ_EVERY_S: Final = 0.1
 _PAGE: Final = 1_000
@@ -171,7 +171,7 @@ async def stage_of(drill: Drill, *, home: Path, seed: int) -> AsyncIterator[Stag
             tape=tape,
             redis=redis,
             gate=gate,
-            ledger=Ledger(tape, drill.timeframes, depth=_depth(drill)),
+            ledger=Ledger(tape, drill.timeframes, depth=DEPTH),
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
         stage.simulator_url = await stack.enter_async_context(_simulator(drill, home, seed))
@@ -235,8 +235,8 @@ async def _trigger(ledger: Ledger) -> AsyncIterator[str]:
 
 
 def _depth(drill: Drill) -> int:
-    """Return how deep the log is: the whole drill, so that what was written is still there to be looked at."""
-    return max(DEPTH, drill.minutes + SLACK)
+    """Return how deep the log is: the history that is looked at, the whole drill, and then some."""
+    return DEPTH + drill.minutes + SLACK
 
 
 def _tape_spec(drill: Drill, seed: int) -> dict[str, Any]:

@@ -53,8 +53,8 @@ SHORT = (
         "requests",
         Fault(kind=FaultKind.LOSE, share=0.3),
         *requests(FaultKind.REST_429, retry_after_s=1),
-        *requests(FaultKind.REST_418, retry_after_s=1, seconds=2.0),  # those refused before stay quiet for a second
-        *requests(FaultKind.REST_5XX),
+        *requests(FaultKind.REST_418, retry_after_s=1, seconds=2.0),  # those refused before stay quiet for a while
+        *requests(FaultKind.REST_5XX, seconds=2.0),
         *requests(FaultKind.REST_SLOW, delay_s=0.3),
         Fault(kind=FaultKind.CLOCK, offset_ms=90_000, for_s=1.0),
         Wait(1.2),
@@ -91,7 +91,8 @@ def test_the_command_prints_json_and_succeeds_when_nothing_is_wrong(
     assert answer.exit_code == 0, answer.output
     (outcome,) = json.loads(answer.output)
     assert outcome["name"] == "dropped"
-    assert (outcome["seed"], outcome["passed"], outcome["hits"]) == (3, True, {"drop": 3})
+    assert (outcome["seed"], outcome["passed"], outcome["problems"]) == (3, True, [])
+    assert 1 <= outcome["hits"]["drop"] <= 3  # one may fall while the collector is still coming back from another
     assert outcome["verdict"]["missing"] == outcome["verdict"]["invented"] == 0
 
 
