@@ -60,7 +60,7 @@ SHORT = (
         Wait(1.2),
     ),
     replace(
-        drills(seed=SEED, redis_down_s=3.0)["redis_down"],
+        drills(seed=SEED, redis_down_s=2.0)["redis_down"],
         speed=SPEED,
     ),
     short(
@@ -71,7 +71,7 @@ SHORT = (
         Do.START,
         Wait(3.0),
     ),
-    replace(day(SEED, minutes=120), name="two_hours"),
+    replace(day(SEED, minutes=90), name="an_hour_and_a_half"),
 )
 
 
