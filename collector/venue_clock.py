@@ -6,6 +6,7 @@ from typing import Final
 from shared.adapters.clock import TapeClock
 from shared.ports import Clock, VenueSource
 
+FRESH_S: Final = 1.0
 ALERT_MS: Final = 1_000
 """How far our clock may be off, in real time, before somebody should mend it."""
 
@@ -15,6 +16,7 @@ class VenueClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._measured_s = float("-inf")
         self.offset_ms: int | None = None
 
     def now_ms(self) -> int:
@@ -31,6 +33,11 @@ class VenueClock:
         """Tell whether our clock needs mending."""
         return abs(self.offset_ms or 0) > ALERT_MS * max(self.speed, 1.0)
 
+    async def refresh(self, source: VenueSource) -> None:
+        """Measure unless that was done a moment ago: whether a candle has closed is the venue's to say."""
+        if time.monotonic() - self._measured_s > FRESH_S:
+            await self.measure(source)
+
     async def measure(self, source: VenueSource) -> None:
         """Ask the venue for its time, and follow it; what the question's way there and back could explain is none."""
         asked_ms, began = self._clock.now_ms(), time.monotonic()
@@ -38,4 +45,5 @@ class VenueClock:
         answered_ms, trip_ms = self._clock.now_ms(), (time.monotonic() - began) * 1_000
         offset_ms = venue_ms - (asked_ms + answered_ms) // 2
         unsure_ms = trip_ms * max(self.speed, 1.0) / 2 + 1
+        self._measured_s = time.monotonic()
         self.offset_ms = 0 if abs(offset_ms) <= unsure_ms else offset_ms
