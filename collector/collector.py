@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import aiohttp
@@ -25,7 +26,7 @@ from shared.adapters.venues.registry import dialect_of
 from shared.adapters.venues.streams import Streams
 from shared.domain.assembly import Assembler, Cell
 from shared.domain.backfill import Window, log_entries, newest_symbols
-from shared.domain.candles import Candle, CandleFrame, empty_frame
+from shared.domain.candles import CandleFrame, empty_frame
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.ports import Announcer, CandleLogWriter, Clock, VenueSource
@@ -78,13 +79,13 @@ class Collector:
         try:
             await self._clock.measure(self._source)
             venue = self._settings.venue
-            frames = {timeframe: await self._writer.frame(venue, timeframe) for timeframe in self._timeframes}
-            await self._roster.choose(incumbents=newest_symbols(frames.values()))
-            await self._collect(frames)
+            shortest = min(self._timeframes, key=lambda timeframe: timeframe.ms)
+            await self._roster.choose(incumbents=newest_symbols(await self._writer.frame(venue, shortest)))
+            await self._collect()
         finally:
             self._phase = "ended"
 
-    async def _collect(self, frames: dict[Timeframe, CandleFrame]) -> None:
+    async def _collect(self) -> None:
         # What closes from here on is assembled; what has closed is history. A close still in its grace is not history
         # yet (on a held tape nothing is on its way), and the sockets open before history is fetched, so that nothing
         # falls between the two.
@@ -96,11 +97,7 @@ class Collector:
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
             self._phase = "backfilling"
             for timeframe in self._timeframes:
-                frame = frames.pop(timeframe)
-                if frame.bars:
-                    self._publisher.note(timeframe, frame.close_time)
-                window = Window.before(timeframe, since, bars=self._settings.log_depth)
-                await self._write_history(frame, await self._backfill.window(frame, self._roster.venue_ids, window))
+                await self._fill(timeframe, since)
             self._phase = "live"
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
@@ -110,6 +107,14 @@ class Collector:
             tasks.create_task(self._follow_clock())
             if not self._dialect.says_closed:
                 tasks.create_task(self._confirm())
+
+    async def _fill(self, timeframe: Timeframe, since: int) -> None:
+        """Write what the log lacks of what closed up to an instant; one timeframe is in memory at a time."""
+        frame = await self._writer.frame(self._settings.venue, timeframe)
+        if frame.bars:
+            self._publisher.note(timeframe, frame.close_time)
+        window = Window.before(timeframe, since, bars=self._settings.log_depth)
+        await self._write_history(frame, await self._backfill.window(frame, self._roster.venue_ids, window))
 
     def _open(self, *, since: int) -> None:
         """Start to assemble what closes after an instant, with nothing open and nothing connected yet."""
@@ -273,20 +278,20 @@ class Collector:
         """Write newcomers' history into the log; what the log does not reach yet goes through assembly."""
         frame = await self._writer.frame(self._settings.venue, timeframe)
         reach = frame.close_time - timeframe.ms
-        history: dict[str, dict[int, Candle]] = {}
+        history = {symbol: series.until(reach + timeframe.ms) for symbol, series in fetched.series.items()}
         for symbol, series in fetched.series.items():
-            history[symbol] = {time: candle for time, candle in series.items() if time <= reach}
-            for time, candle in series.items():
-                if time > reach:
-                    self._intake.add(timeframe, symbol, candle)
+            for candle in series.slice(history[symbol].bars, series.bars).candles(symbol):
+                self._intake.add(timeframe, symbol, candle)
         await self._write_history(frame, Fetched(series=history, missing=fetched.missing))
 
     async def _write_history(self, frame: CandleFrame, fetched: Fetched) -> None:
         entries = log_entries(frame, fetched.series, self._roster.venue_ids, depth=self._settings.log_depth)
-        for start in range(0, len(entries), APPEND_AT_ONCE):
-            await self._publisher.append(entries[start : start + APPEND_AT_ONCE])
+        written = 0
+        while batch := list(islice(entries, APPEND_AT_ONCE)):
+            await self._publisher.append(batch)
+            written += len(batch)
         self._assembler.note_gaps(fetched.missing)
-        self._log.info("history written", timeframe=frame.timeframe, entries=len(entries), gaps=len(fetched.missing))
+        self._log.info("history written", timeframe=frame.timeframe, entries=written, gaps=len(fetched.missing))
 
     def _grace_ms(self) -> int:
         """Return the grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""

@@ -4,13 +4,13 @@ The log keeps a number of *entries*, oldest out first. Entries for open times it
 open times, so a few of them are appended as corrections, but many are written as the whole window again.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 
-from shared.domain.candles import Boundary, Candle, CandleFrame, no_trade_candle
+from shared.domain.candles import CLOSE, COLUMNS, Bools, Boundary, Candle, CandleFrame, Times, no_trade_candle
 from shared.domain.timeframe import Timeframe
 
 MAX_CORRECTED: Final = 0.01
@@ -93,41 +93,55 @@ def series_of(stretch: Stretch, timeframe: Timeframe) -> dict[int, Candle]:
 
 
 def log_entries(
-    frame: CandleFrame, fetched: Mapping[str, Mapping[int, Candle]], symbols: Collection[str], *, depth: int
-) -> list[Boundary]:
-    """Return the boundaries to append, in order, so that a log that holds `frame` gains the fetched candles.
+    frame: CandleFrame, fetched: Mapping[str, CandleFrame], symbols: Collection[str], *, depth: int
+) -> Iterator[Boundary]:
+    """Yield the boundaries to append, in order, so that a log that holds `frame` gains the fetched candles.
 
-    What is newer than the log is appended; a little that is older too, as corrections; and where that would push out
-    more than a hundredth of the log's depth, the newest `depth` boundaries of `symbols` are written anew.
+    `fetched` has a frame of each symbol alone. What is newer than the log is appended; a little that is older too, as
+    corrections; and where that would push out more than a hundredth of the log's depth, the newest `depth` boundaries
+    of `symbols` are written anew.
     """
-    rows: dict[int, list[tuple[str, Candle]]] = {}
-    for symbol, series in fetched.items():
-        for open_time, candle in series.items():
-            rows.setdefault(open_time, []).append((symbol, candle))
+    fetched = {symbol: one for symbol, one in fetched.items() if one.bars}
+    times = _times(fetched.values())
     newest = int(frame.open_times[-1]) if frame.bars else -1
-    corrected = sum(open_time <= newest for open_time in rows)
-    if corrected > depth * MAX_CORRECTED:
-        rows = _merged(frame, fetched, symbols)
-    return [Boundary.of(frame.timeframe, open_time, rows[open_time]) for open_time in sorted(rows)[-depth:]]
+    logged: dict[str, int] = {}
+    if np.count_nonzero(times <= newest) > depth * MAX_CORRECTED:
+        logged = {symbol: row for row, symbol in enumerate(frame.symbols) if symbol in symbols}
+        fetched = {symbol: one for symbol, one in fetched.items() if symbol in symbols}
+        times = np.union1d(times, _times([frame.select(tuple(logged))]))
+    times, names = times[-depth:], sorted({*logged, *fetched})
+    values = np.full((len(COLUMNS), len(names), len(times)), np.nan)
+    filled = np.zeros((len(names), len(times)), dtype=np.bool_)
+    for row, symbol in enumerate(names):
+        for source, place in ((frame, logged.get(symbol)), (fetched.get(symbol), 0)):
+            if source is not None and place is not None:
+                at, has = _places(times, source, place)
+                values[:, row, at], filled[row, at] = source.values[:, place, has], source.filled[place, has]
+    for bar, open_time in enumerate(times.tolist()):
+        rows = np.flatnonzero(~np.isnan(values[CLOSE, :, bar]))
+        if len(rows):
+            yield Boundary(
+                timeframe=frame.timeframe,
+                open_time=open_time,
+                symbols=tuple(names[row] for row in rows),
+                values=values[:, rows, bar],
+                filled=filled[rows, bar],
+            )
 
 
-def newest_symbols(frames: Iterable[CandleFrame]) -> frozenset[str]:
-    """Return the symbols that have a candle in the newest bar of any frame: those collected until now."""
-    return frozenset(
-        symbol
-        for frame in frames
-        if frame.bars
-        for symbol, close in zip(frame.symbols, frame.column("close")[:, -1], strict=True)
-        if not np.isnan(close)
-    )
+def _times(frames: Iterable[CandleFrame]) -> Times:
+    """Return every open time at which one of the frames has a candle, in order."""
+    found = [frame.open_times[~np.isnan(frame.values[CLOSE]).all(axis=0)] for frame in frames]
+    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
 
 
-def _merged(
-    frame: CandleFrame, fetched: Mapping[str, Mapping[int, Candle]], symbols: Collection[str]
-) -> dict[int, list[tuple[str, Candle]]]:
-    rows: dict[int, list[tuple[str, Candle]]] = {}
-    for symbol in symbols:
-        logged: Sequence[Candle] = frame.candles(symbol) if symbol in frame.symbols else ()
-        for open_time, candle in ({c.open_time: c for c in logged} | dict(fetched.get(symbol, {}))).items():
-            rows.setdefault(open_time, []).append((symbol, candle))
-    return rows
+def _places(times: Times, source: CandleFrame, row: int) -> tuple[Times, Bools]:
+    """Return at which of some times a symbol has a candle, and which of its bars those are."""
+    has = ~np.isnan(source.values[CLOSE, row]) & np.isin(source.open_times, times)
+    return np.searchsorted(times, source.open_times[has]), has
+
+
+def newest_symbols(frame: CandleFrame, *, bars: int = 5) -> frozenset[str]:
+    """Return the symbols that have a candle in the newest bars of a frame: those collected until now."""
+    known = ~np.isnan(frame.tail(bars).column("close"))
+    return frozenset(symbol for symbol, row in zip(frame.symbols, known, strict=True) if row.any())

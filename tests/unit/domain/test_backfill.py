@@ -19,8 +19,8 @@ def candle(minute: int, close: float = 10.0) -> Candle:
     return Candle(START + minute * MINUTE, 10.0, 20.0, 5.0, close, 1.0, 10.0, 3.0, 0.5)
 
 
-def series(minutes: Sequence[int], close: float = 10.0) -> dict[int, Candle]:
-    return {START + minute * MINUTE: candle(minute, close) for minute in minutes}
+def series(minutes: Sequence[int], close: float = 10.0) -> CandleFrame:
+    return frame_of(M1, {"": [candle(minute, close) for minute in minutes]})
 
 
 def log_after(stream: Sequence[Boundary], appended: Sequence[Boundary], depth: int) -> CandleFrame:
@@ -87,12 +87,13 @@ def test_a_single_hole_is_mended_by_a_single_entry() -> None:
 def test_a_newcomers_history_does_not_push_the_others_out() -> None:
     """A hundred entries of one symbol each would leave a log of a hundred entries without all other symbols."""
     old = {"BTC/USDT": series(range(100)), "ETH/USDT": series(range(100))}
-    stream = log_entries(empty_frame(M1), old, list(old), depth=100)
+    stream = list(log_entries(empty_frame(M1), old, list(old), depth=100))
     frame = log_after([], stream, 100)
     symbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]
-    after = log_after(stream, log_entries(frame, {"SOL/USDT": series(range(100), 7.0)}, symbols, depth=100), 100)
+    added = list(log_entries(frame, {"SOL/USDT": series(range(100), 7.0)}, symbols, depth=100))
+    after = log_after(stream, added, 100)
     for symbol, expected in {**old, "SOL/USDT": series(range(100), 7.0)}.items():
-        assert after.candles(symbol) == list(expected.values())
+        assert after.candles(symbol) == expected.candles("")
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,15 +101,18 @@ def test_a_newcomers_history_does_not_push_the_others_out() -> None:
 def test_whatever_the_log_lacks_it_has_afterwards(known: set[int], fetched: set[int], more: int) -> None:
     """Within the newest `depth` bars, whether it was appended, corrected or written anew."""
     depth = 60
-    stream = log_entries(empty_frame(M1), {"BTC/USDT": series(sorted(known))}, ["BTC/USDT"], depth=depth)
+    stream = list(log_entries(empty_frame(M1), {"BTC/USDT": series(sorted(known))}, ["BTC/USDT"], depth=depth))
     frame = log_after([], stream, depth)
     news = {"ETH/USDT": series([*sorted(fetched), *range(60, 60 + more)], 7.0)}
-    after = log_after(stream, log_entries(frame, news, ["BTC/USDT", "ETH/USDT"], depth=depth), depth)
+    after = log_after(stream, list(log_entries(frame, news, ["BTC/USDT", "ETH/USDT"], depth=depth)), depth)
     have = {c.open_time for c in after.candles("ETH/USDT")} if "ETH/USDT" in after.symbols else set()
-    last = max([*news["ETH/USDT"], *(START + minute * MINUTE for minute in known)], default=0)
-    assert have == {open_time for open_time in news["ETH/USDT"] if open_time > last - depth * MINUTE}
+    asked = [START + minute * MINUTE for minute in [*fetched, *range(60, 60 + more)]]
+    last = max([*asked, *(START + minute * MINUTE for minute in known)], default=0)
+    assert have == {open_time for open_time in asked if open_time > last - depth * MINUTE}
 
 
 def test_the_symbols_collected_until_now_are_those_of_the_newest_bar() -> None:
     frame = frame_of(M1, {"BTC/USDT": [candle(0), candle(1)], "OLD/USDT": [candle(0)]})
-    assert newest_symbols([frame, empty_frame(M1)]) == {"BTC/USDT"}
+    assert newest_symbols(frame, bars=1) == {"BTC/USDT"}
+    assert newest_symbols(frame) == {"BTC/USDT", "OLD/USDT"}
+    assert newest_symbols(empty_frame(M1)) == set()
