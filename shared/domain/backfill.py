@@ -4,17 +4,19 @@ The log keeps a number of *entries*, oldest out first. Entries for open times it
 open times, so a few of them are appended as corrections, but many are written as the whole window again.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 
-from shared.domain.candles import CLOSE, COLUMNS, Bools, Boundary, Candle, CandleFrame, Times, no_trade_candle
+from shared.domain.candles import CLOSE, COLUMNS, Bools, Boundary, Candle, CandleFrame, Floats, Times, no_trade_candle
 from shared.domain.timeframe import Timeframe
 
 MAX_CORRECTED: Final = 0.01
 """The share of the log's depth that corrections may push out before rewriting is the better trade."""
+LAID_OUT: Final = 100
+"""How many boundaries are laid out at a time: all of them together would double what a history takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,20 +112,30 @@ def log_entries(
         fetched = {symbol: one for symbol, one in fetched.items() if symbol in symbols}
         times = np.union1d(times, _times([frame.select(tuple(logged))]))
     times, names = times[-depth:], sorted({*logged, *fetched})
-    values = np.full((len(COLUMNS), len(names), len(times)), np.nan)
-    filled = np.zeros((len(names), len(times)), dtype=np.bool_)
-    for row, symbol in enumerate(names):
-        for source, place in ((frame, logged.get(symbol)), (fetched.get(symbol), 0)):
-            if source is not None and place is not None:
-                at, has = _places(times, source, place)
-                values[:, row, at], filled[row, at] = source.values[:, place, has], source.filled[place, has]
+    for start in range(0, len(times), LAID_OUT):
+        part = times[start : start + LAID_OUT]
+        values = np.full((len(COLUMNS), len(names), len(part)), np.nan)
+        filled = np.zeros((len(names), len(part)), dtype=np.bool_)
+        for row, symbol in enumerate(names):
+            for source, place in ((frame, logged.get(symbol)), (fetched.get(symbol), 0)):
+                if source is not None and place is not None:
+                    at, has = _places(part, source, place)
+                    values[:, row, at], filled[row, at] = source.values[:, place, has], source.filled[place, has]
+        yield from _boundaries(frame.timeframe, part, names, values, filled)
+
+
+def _boundaries(
+    timeframe: Timeframe, times: Times, names: Sequence[str], values: Floats, filled: Bools
+) -> Iterator[Boundary]:
+    """Yield the columns of a table (columns × symbols × times) that have a candle."""
     for bar, open_time in enumerate(times.tolist()):
         rows = np.flatnonzero(~np.isnan(values[CLOSE, :, bar]))
         if len(rows):
+            symbols = tuple(names[row] for row in rows.tolist())
             yield Boundary(
-                timeframe=frame.timeframe,
+                timeframe=timeframe,
                 open_time=open_time,
-                symbols=tuple(names[row] for row in rows),
+                symbols=symbols,
                 values=values[:, rows, bar],
                 filled=filled[rows, bar],
             )
