@@ -15,6 +15,7 @@ from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Owner, Trader, TraderVersion
+from shared.domain.usage import MonthUsage, Usage
 from shared.domain.venues import Venue
 
 
@@ -92,6 +93,14 @@ class Hearing(Protocol):
 
     async def next(self, timeout_s: float) -> int | None:
         """Return the next message, None after the timeout; raise `TransientError` when it can hear no longer."""
+        ...
+
+
+class UsageBook(Protocol):
+    """Where what Redis costs is added up by month, over every process that counts."""
+
+    async def add(self, month: str, used: Usage, *, now_ms: int) -> MonthUsage:
+        """Add to a month and return its total; raise `TransientError`, after which it may have been added or not."""
         ...
 
 

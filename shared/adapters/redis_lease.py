@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.redis_log import lease_key
 from shared.adapters.redis_scripts import CLAIM, RELEASE
-from shared.adapters.redis_tcp import connect, redis_errors
+from shared.adapters.redis_tcp import connect, count_inside, redis_errors
 from shared.domain.errors import InvalidMessageError
 from shared.domain.lease import Tenure
 
@@ -42,12 +42,14 @@ class RedisLease:
         """Take the lease with a larger token, and tell its holder; None when its token is no longer the one seen."""
         with redis_errors("lease"):
             token = await self._claim(keys=[self._key], args=[seen.token, self.owner, self._questions])
+        count_inside(self._redis, 4 if token else 1)
         return _number(token) if token else None
 
     async def release(self, token: int) -> None:
         """Give the lease back, if the token is still its own, and tell those who stand by."""
         with redis_errors("lease"):
-            await self._release(keys=[self._key], args=[token, self._answers])
+            is_released = await self._release(keys=[self._key], args=[token, self._answers])
+        count_inside(self._redis, 3 if is_released else 1)
 
     async def ask(self) -> int:
         """Ask for the holder; return how many have heard it."""
