@@ -159,6 +159,7 @@ class Collector:
             phase=self._phase,
             newest_close=dict(self._publisher.newest_close),
             last_write_ms=self._publisher.last_write_ms,
+            clock_offset_ms=self._clock.offset_ms,
             open_gaps=len(self._assembler.gaps),
             pending_instants=self._assembler.pending,
             buffered=self._publisher.waiting,
@@ -187,6 +188,7 @@ class Collector:
             return
         for emission in self._assembler.take():
             if emission.missing:
+                self._counts["gaps"] += len(emission.missing)
                 self._log.warning("gaps", close_time=emission.close_time, missing=_named(emission.missing))
             if emission.boundaries:
                 self._counts["boundaries"] += len(emission.boundaries)

@@ -68,6 +68,8 @@ class Settings(BaseModel):
     collector_grace_ms: int = Field(default=1_500, ge=0, le=20_000)
     collector_port: int = Field(default=8_080, ge=0, le=65_535)
     symbol_refresh_s: int = Field(default=3_600, ge=10)
+    redis_plan_commands: int = Field(default=500_000, ge=1)
+    redis_plan_bytes: int = Field(default=10_000_000_000, ge=1)
     upstash_redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     trigger_url: str = Field(pattern=r"^https?://\S+$")
     trigger_secret: SecretStr = Field(min_length=1)

@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from desk.local.redis import LocalRedis
 from desk.simulator.server import Simulator
@@ -62,6 +65,21 @@ async def health(session: aiohttp.ClientSession, port: int, status: int) -> dict
             except aiohttp.ClientError:
                 pass  # not listening yet
             await asyncio.sleep(0.05)
+
+
+async def metrics(session: aiohttp.ClientSession, port: int) -> dict[str, Metric]:
+    """Return what Prometheus would read, by name."""
+    async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return {family.name: family for family in text_string_to_metric_families(await answer.text())}
+
+
+def value(scraped: dict[str, Metric], name: str, suffix: str = "") -> float:
+    """Return the one value of a metric."""
+    family = scraped[f"nightdesk_collector_{name}"]
+    name = family.name + (suffix or ("_total" if family.type == "counter" else ""))
+    (found,) = [sample.value for sample in family.samples if sample.name == name]
+    return found
 
 
 async def equals_the_tape(writer: RedisCandleLogWriter, tape: Tape, close_time: int) -> bool:
@@ -122,6 +140,8 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
                 while not await equals_the_tape(writer, tape, tape.live_from + LIVE * Timeframe.M1.ms):  # noqa: ASYNC110 another process writes
                     await asyncio.sleep(0.05)
             await writer.close()
+            scraped = await metrics(session, port)
+            body = await health(session, port, 200)
             process.send_signal(signal.SIGTERM)
             output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
@@ -131,6 +151,15 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
     assert announced == {one["correlation_id"] for one in told}
     assert {(one["venue"], one["timeframe"]) for one in told} == {("binance", "1m"), ("binance", "5m")}
     assert lines[-1]["message"] == "stopped"
+    assert body["problems"] == []
+    assert body["counts"] == {"runs": 1, "frames": ANY, "closed": ANY, "boundaries": ANY}
+    assert body["redis"]["month"]["commands"] == body["redis"]["commands"]
+    for name, count in (("candles", "closed"), ("boundaries", "boundaries"), ("runs", "runs")):
+        assert value(scraped, name) == body["counts"][count] > 0
+    assert value(scraped, "healthy") == 1
+    assert 0 < value(scraped, "redis_commands") <= body["redis"]["commands"]
+    assert value(scraped, "redis_plan_commands") == 500_000
+    assert value(scraped, "append_seconds", "_count") > 0
 
 
 async def test_bad_settings_name_the_variable_and_exit_2() -> None:

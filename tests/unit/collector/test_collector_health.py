@@ -56,7 +56,7 @@ def test_a_fast_tape_is_allowed_the_same_real_delay() -> None:
 
 @pytest.mark.parametrize(("now", "expected"), [(NOW + 1_234, 200), (NOW + 10 * M1.ms, 503)])
 async def test_the_answer_says_how_old_each_timeframe_is(now: int, expected: int) -> None:
-    async with TestClient(TestServer(health_app(lambda: report(now_ms=now)))) as client:
+    async with TestClient(TestServer(health_app(lambda: report(now_ms=now), bytes))) as client:
         answer = await client.get("/health")
         body = await answer.json()
     assert answer.status == expected
