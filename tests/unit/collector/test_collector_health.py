@@ -1,7 +1,9 @@
 """Health is data age: a live socket with old data is not healthy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -76,3 +78,43 @@ def test_the_status_hash_is_flat_text() -> None:
     fields = report().fields()
     assert fields["newest_close:1m"] == str(NOW)
     assert fields["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"newest_close": {M1: NOW - 5 * M1.ms}}, ["The newest 1m close is 300 s old.", "There is no 1h close yet."]),
+        ({"open_gaps": 1}, ["1 candle is missing and asked for again."]),
+        ({"buffered": 12}, ["12 boundaries wait for Redis."]),
+        ({"connections_open": 5}, ["5 of 7 connections are open."]),
+        ({"clock_offset_ms": 1_000}, []),
+        ({"clock_offset_ms": 1_001}, ["Our clock is 1,001 ms behind the venue's."]),
+        ({"clock_offset_ms": -2_500}, ["Our clock is 2,500 ms ahead of the venue's."]),
+        ({"clock_offset_ms": 30_000, "speed": 60.0}, []),
+        ({"phase": "backfilling"}, ["The collector is not live: backfilling."]),
+        (
+            {"phase": "backfilling", "backfill_done": 3, "backfill_total": 1_200},
+            ["Backfilling: 3 of 1200 series are whole."],
+        ),
+        ({"phase": "standby", "lease": "another", "newest_close": {}, "connections_open": 0}, []),
+    ],
+)
+def test_problems_say_in_words_what_somebody_should_know(changes: dict[str, Any], expected: list[str]) -> None:
+    assert replace(report(), **changes).problems() == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_healthy"),
+    [
+        ({"phase": "standby"}, True),
+        ({"clock_offset_ms": 90_000}, True),
+        ({"open_gaps": 9}, True),
+        ({"phase": "draining"}, False),
+        ({"newest_close": {}}, False),
+    ],
+)
+def test_only_what_a_restart_or_another_instance_would_cure_is_unhealthy(
+    changes: dict[str, Any], is_healthy: bool
+) -> None:
+    assert replace(report(), **changes).is_healthy is is_healthy
