@@ -67,7 +67,7 @@ def connect(address: str | None, token: str | None, *, home: Path = HOME) -> Des
     Raises `NotFoundError` when something is missing and no desk runs, `InvalidMessageError` for what cannot be sent.
     """
     if address is None:
-        here = _running(home)
+        here = running(home, instead="--api and --token")
         address, token = here["api_url"], token or here["token"]
     if not token:
         raise InvalidMessageError("token", "expected a token of the desk at --api, in NIGHTDESK_TOKEN or --token")
@@ -80,11 +80,12 @@ def connect(address: str | None, token: str | None, *, home: Path = HOME) -> Des
         raise InvalidMessageError("api", f"expected an address and a token one can send: {error}") from error
 
 
-def _running(home: Path) -> dict[str, str]:
+def running(home: Path = HOME, *, instead: str) -> dict[str, str]:
+    """Return the addresses of the desk that runs here; raise `NotFoundError` that names the options to give instead."""
     try:
         found: dict[str, str] = json.loads((home / ADDRESSES).read_text())
     except FileNotFoundError as error:
-        raise NotFoundError("no desk is running here: start one with `desk up`, or give --api and --token") from error
+        raise NotFoundError(f"no desk is running here: start one with `desk up`, or give {instead}") from error
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from desk.collector_cli import app as collector
 from desk.demo_options import DemoOptions, parse_candles
 from desk.drill_cli import app as drill
 from desk.migrate import migrate
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(collector)
 app.add_typer(rules)
 app.add_typer(traders)
 app.add_typer(drill)
