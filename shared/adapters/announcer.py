@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 import stamina
@@ -18,7 +18,7 @@ class HttpAnnouncer:
 
     session: aiohttp.ClientSession
     url: str
-    secret: str
+    secret: str = field(repr=False)
     attempts: int = 3
     timeout_s: float = 5.0
 

@@ -8,14 +8,17 @@ from typing import Final
 from aws_lambda_powertools import Logger
 
 VERSION: Final = "0.1.0"
+STANDARD_LOGGERS: Final = ("shared", "asyncio", "aiohttp", "stamina")
+"""Who logs by the standard library: our own `shared`, and libraries with something to say."""
 
 
 @cache
 def start_logging(service: str) -> Logger:
-    """Return the JSON logger of a service; what `shared` logs by the standard library comes out in the same shape."""
+    """Return the JSON logger of a service; what is logged by the standard library comes out in the same shape."""
     made = Logger(service=service, level=os.environ.get("LOG_LEVEL", "INFO"), utc=True)
-    shared = logging.getLogger("shared")
-    shared.handlers = [made.registered_handler]
-    shared.propagate = False
-    shared.setLevel(made.log_level)
+    for name in STANDARD_LOGGERS:
+        standard = logging.getLogger(name)
+        standard.handlers = [made.registered_handler]
+        standard.propagate = False
+        standard.setLevel(made.log_level)
     return made

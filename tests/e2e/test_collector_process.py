@@ -31,6 +31,7 @@ from shared.domain.timeframe import Timeframe
 
 TIMEFRAMES = (Timeframe.M1, Timeframe.M5)
 SECRET = "a secret of the test"
+PASSWORD = "a-password-of-the-test"
 DEPTH = 50
 LIVE = 10
 
@@ -72,6 +73,16 @@ async def metrics(session: aiohttp.ClientSession, port: int) -> dict[str, Metric
     async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         return {family.name: family for family in text_string_to_metric_families(await answer.text())}
+
+
+def log_lines(output: bytes, errors: bytes) -> list[dict[str, Any]]:
+    """Return what a process logged, each line one JSON object of the same shape; it says nothing else."""
+    assert errors == b""
+    lines = [json.loads(line) for line in output.splitlines()]
+    for line in lines:
+        assert {"level", "message", "timestamp", "location"} <= line.keys()
+        assert (line["service"], line["venue"]) == ("collector", "binance")
+    return lines
 
 
 def value(scraped: dict[str, Metric], name: str, suffix: str = "") -> float:
@@ -145,8 +156,8 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             output, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
-    assert b"Traceback" not in errors + output
-    lines = [json.loads(line) for line in output.splitlines()]
+    assert b"Traceback" not in output
+    lines = log_lines(output, errors)
     announced = {line["correlation_id"] for line in lines if line["message"] == "boundary announced"}
     assert announced == {one["correlation_id"] for one in told}
     assert {(one["venue"], one["timeframe"]) for one in told} == {("binance", "1m"), ("binance", "5m")}
@@ -160,6 +171,42 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
     assert 0 < value(scraped, "redis_commands") <= body["redis"]["commands"]
     assert value(scraped, "redis_plan_commands") == 500_000
     assert value(scraped, "append_seconds", "_count") > 0
+
+
+async def test_whatever_goes_wrong_is_one_line_of_json_without_a_secret() -> None:
+    """No venue, no Redis, no trigger, and a request that is none: errors of every part and of libraries."""
+    port = free_port()
+    nowhere = "127.0.0.1:1"
+    async with (
+        aiohttp.ClientSession() as session,
+        collector(
+            {
+                "VENUE_REST_URL": f"http://{nowhere}",
+                "VENUE_WS_URL": f"ws://{nowhere}",
+                "COLLECTOR_PORT": str(port),
+                "LOG_LEVEL": "DEBUG",
+                "UPSTASH_REDIS_URL": f"redis://default:{PASSWORD}@{nowhere}",
+                "TRIGGER_URL": f"http://{nowhere}",
+                "TRIGGER_SECRET": SECRET,
+            }
+        ) as process,
+    ):
+        async with asyncio.timeout(60):
+            body = await health(session, port, 503)
+            while body["counts"].get("runs", 0) < 2:
+                body = await health(session, port, 503)
+        assert body["redis"]["month"] is None
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"this is no HTTP\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        process.send_signal(signal.SIGTERM)
+        output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, errors.decode()
+    messages = {line["message"] for line in log_lines(output, errors)}
+    assert {"run failed, starting over", "usage not saved", "stopped", "stamina.retry_scheduled"} <= messages
+    for secret in (PASSWORD, SECRET):
+        assert secret.encode() not in output
 
 
 async def test_bad_settings_name_the_variable_and_exit_2() -> None:
