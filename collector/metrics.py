@@ -81,7 +81,7 @@ def _gauges(report: Report) -> Iterator[tuple[str, str, Value]]:
     yield "standby", "1 while another instance writes and this one stands by.", report.status == "standby"
     yield "open_gaps", "Candles missing from the log that are asked for again and again.", report.open_gaps
     yield "pending_instants", "Instants whose boundaries are being assembled.", report.pending_instants
-    yield "buffered_boundaries", "Boundaries that wait for Redis.", report.buffered
+    yield "buffered_writes", "Writes that wait for Redis.", report.buffered
     yield "symbols", "Symbols followed.", report.symbols
     yield "connections_open", "Connections that are open.", report.connections_open
     yield "connections_wanted", "Connections there should be.", report.connections_wanted

@@ -84,11 +84,12 @@ def _print(body: Mapping[str, Any], *, is_healthy: bool) -> None:
 
 def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     counts, connections, backfill = body["counts"], body["connections"], body["backfill"]
-    yield "lease", body["lease"] or "none"
+    lease = body["lease"]
+    yield "lease", f"{lease['state']}, token {lease['token']}" if lease["token"] else lease["state"]
     yield "symbols", f"{body['symbols']:,}"
     yield "connections", f"{connections['open']} of {connections['wanted']} open, {counts.get('disconnects', 0):,} lost"
     yield "gaps open", f"{body['open_gaps']:,}"
-    yield "buffer", f"{body['buffered']:,} boundaries wait for Redis, {body['pending_instants']} being assembled"
+    yield "buffer", f"{body['buffered']:,} writes wait for Redis, {body['pending_instants']} being assembled"
     yield "last write", "none" if body["last_write_ms"] is None else _time(body["last_write_ms"])
     yield "clock offset", "unknown" if body["clock_offset_ms"] is None else f"{body['clock_offset_ms']:+,} ms"
     if backfill["done"] < backfill["total"]:

@@ -86,7 +86,7 @@ def test_the_status_hash_is_flat_text() -> None:
         ({}, []),
         ({"newest_close": {M1: NOW - 5 * M1.ms}}, ["The newest 1m close is 300 s old.", "There is no 1h close yet."]),
         ({"open_gaps": 1}, ["1 candle is missing and asked for again."]),
-        ({"buffered": 12}, ["12 boundaries wait for Redis."]),
+        ({"buffered": 12}, ["12 writes wait for Redis."]),
         ({"connections_open": 5}, ["5 of 7 connections are open."]),
         ({"clock_offset_ms": 1_000}, []),
         ({"clock_offset_ms": 1_001}, ["Our clock is 1,001 ms behind the venue's."]),
@@ -97,7 +97,7 @@ def test_the_status_hash_is_flat_text() -> None:
             {"phase": "backfilling", "backfill_done": 3, "backfill_total": 1_200},
             ["Backfilling: 3 of 1200 series are whole."],
         ),
-        ({"phase": "standby", "lease": "another", "newest_close": {}, "connections_open": 0}, []),
+        ({"phase": "standby", "lease": "standby", "newest_close": {}, "connections_open": 0}, []),
     ],
 )
 def test_problems_say_in_words_what_somebody_should_know(changes: dict[str, Any], expected: list[str]) -> None:

@@ -53,7 +53,7 @@ def test_the_report_is_what_prometheus_reads() -> None:
     assert values(found["repairs"]) == [0]
     assert values(found["healthy"]) == [1]
     assert values(found["open_gaps"]) == [3]
-    assert values(found["buffered_boundaries"]) == [2]
+    assert values(found["buffered_writes"]) == [2]
     assert values(found["clock_offset_seconds"]) == [-0.25]
     assert values(found["data_age_seconds"]) == [1.5, 1.5]
     assert values(found["redis_commands"]) == [7]

@@ -25,7 +25,8 @@ REPORT = Report(
     timeframes=(Timeframe.M1, Timeframe.H1),
     now_ms=NOW + 8_000,
     phase="live",
-    lease="held, token 42",
+    lease="holder",
+    token=42,
     newest_close={Timeframe.M1: NOW, Timeframe.H1: NOW},
     last_write_ms=NOW + 1_200,
     clock_offset_ms=-37,
@@ -83,11 +84,11 @@ def test_a_healthy_collector_fits_a_terminal() -> None:
         "timeframe    newest close",
         "1m                8 s ago    fresh",
         "1h                8 s ago    fresh",
-        "lease         held, token 42",
+        "lease         holder, token 42",
         "symbols       400",
         "connections   3 of 3 open, 0 lost",
         "gaps open     0",
-        "buffer        0 boundaries wait for Redis, 0 being assembled",
+        "buffer        0 writes wait for Redis, 0 being assembled",
         "last write    2026-11-01 12:00:01 UTC",
         "clock offset  -37 ms",
         "frames        123,456,789, 0 of them invalid",
@@ -102,7 +103,14 @@ def test_a_healthy_collector_fits_a_terminal() -> None:
 
 def test_a_sick_one_says_why_and_exits_with_1() -> None:
     sick = replace(
-        REPORT, now_ms=NOW + 300_000, clock_offset_ms=2_345, backfill_done=3, backfill_total=9, lease="", redis=None
+        REPORT,
+        now_ms=NOW + 300_000,
+        clock_offset_ms=2_345,
+        backfill_done=3,
+        backfill_total=9,
+        lease="none",
+        token=0,
+        redis=None,
     )
     result = status_of(sick)
     assert result.exit_code == 1
