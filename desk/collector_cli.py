@@ -91,7 +91,7 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "gaps open", f"{body['open_gaps']:,}"
     yield "buffer", f"{body['buffered']:,} writes wait for Redis, {body['pending_instants']} being assembled"
     yield "last write", "none" if body["last_write_ms"] is None else _time(body["last_write_ms"])
-    yield "clock offset", "unknown" if body["clock_offset_ms"] is None else f"{body['clock_offset_ms']:+,} ms"
+    yield "clock offset", "unknown" if body["clock_offset_ms"] is None else f"{body['clock_offset_ms']:,} ms"
     if backfill["done"] < backfill["total"]:
         yield "backfill", f"{backfill['done']:,} of {backfill['total']:,} series"
     yield "frames", f"{counts.get('frames', 0):,}, {counts.get('invalid_frames', 0):,} of them invalid"

@@ -26,6 +26,7 @@ from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.tape import Tape
 from shared.adapters.clock import SystemClock, TapeClock, steer
 from shared.adapters.redis_log import RedisCandleLogWriter
+from shared.adapters.redis_tcp import connect
 from shared.domain.signing import verify
 from shared.domain.timeframe import Timeframe
 
@@ -155,7 +156,10 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
             body = await health(session, port, 200)
             process.send_signal(signal.SIGTERM)
             output, errors = await asyncio.wait_for(process.communicate(), 60)
+            async with connect(redis.url) as client:
+                saved = await client.hgetall(f"usage:{body['redis']['month']['month']}")
     assert process.returncode == 0, errors.decode()
+    assert int(saved[b"commands"]) >= body["redis"]["commands"], "what was used is put down at the end"
     assert b"Traceback" not in output
     lines = log_lines(output, errors)
     announced = {line["correlation_id"] for line in lines if line["message"] == "boundary announced"}
