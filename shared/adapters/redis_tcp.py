@@ -159,8 +159,14 @@ class _Metered:
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         chunks = [command.encode()] if isinstance(command, str) else command
         packed = chunks if isinstance(chunks, bytes) else b"".join(chunks)
+        task = asyncio.current_task()
+        cancellations = task.cancelling() if task else 0
         await super().send_packed_command(packed, check_health)  # type: ignore[misc]
         self._meter.sent(commands_in(packed), len(packed))
+        if task and task.cancelling() > cancellations:
+            # redis-py sends within asyncio.wait_for, which before Python 3.12 may swallow a cancellation.
+            await super().disconnect(nowait=True)  # type: ignore[misc]
+            raise asyncio.CancelledError
 
 
 class _MeteredConnection(_Metered, Connection):

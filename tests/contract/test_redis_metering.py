@@ -141,6 +141,24 @@ async def test_a_second_connection_counts_on_the_same_meter(own_redis: LocalRedi
     assert sum(usage.commands for usage in meter.months().values()) == meter.commands
 
 
+async def test_a_cancellation_while_a_command_goes_out_is_not_lost(own_redis: LocalRedis) -> None:
+    async with connect(own_redis.url) as redis:
+        await redis.set("key", "0")
+        for steps in range(8):  # of the event loop, until the command has gone out and further
+
+            async def forever() -> None:
+                await redis.get("key")
+                await asyncio.sleep(60)
+
+            task = asyncio.create_task(forever())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=5)
+            assert done, f"cancelled after {steps} steps, it went on"
+            assert await redis.get("key") == b"0", "an answer nobody has read is nobody else's"
+
+
 async def test_what_never_left_is_not_counted() -> None:
     meter = RedisMeter()
     async with connect("redis://127.0.0.1:1", meter=meter) as redis:

@@ -69,7 +69,7 @@ async def test_the_answer_says_how_old_each_timeframe_is(now: int, expected: int
 
 @pytest.mark.parametrize(("phase", "expected"), [("standby", 200), ("starting", 503)])
 async def test_a_standby_is_healthy_and_says_so(phase: str, expected: int) -> None:
-    async with TestClient(TestServer(health_app(lambda: report(phase=phase)))) as client:
+    async with TestClient(TestServer(health_app(lambda: report(phase=phase), bytes))) as client:
         answer = await client.get("/health")
         assert (answer.status, (await answer.json())["status"]) == (expected, phase)
 
