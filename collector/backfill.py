@@ -37,27 +37,35 @@ class Backfill:
         self._venue_ids = venue_ids
         self._log = log
 
-    async def window(self, frame: CandleFrame, symbols: Collection[str], window: Window) -> Fetched:
-        """Fetch the candles of a window that the log's frame lacks.
+    async def window(
+        self,
+        frame: CandleFrame,
+        symbols: Collection[str],
+        window: Window,
+        *,
+        done: Callable[[], object] = lambda: None,
+    ) -> Fetched:
+        """Fetch the candles of a window that the log's frame lacks, and call `done` as each symbol is whole.
 
         Raise `TransientError` when the venue cannot be asked: history is fetched whole or again. A symbol the venue
         refuses is left out, for the next refresh of the symbols drops it.
         """
         slots = asyncio.Semaphore(CONCURRENCY)
-        fetched = Fetched()
+        fetched, timeframe = Fetched(), window.timeframe
 
         async def fetch(symbol: str) -> None:
-            if not (open_times := lacking(frame, symbol, window)):
-                return
-            async with slots:
-                try:
-                    series, missing = await self._series(symbol, window.timeframe, open_times)
-                except InvalidMessageError as error:
-                    self._log.warning("history refused", symbol=symbol, timeframe=window.timeframe, error=str(error))
-                    return
-            # As arrays: a candle as a Python object takes ten times the memory.
-            fetched.series[symbol] = frame_of(window.timeframe, {symbol: list(series.values())})
-            fetched.missing.extend(missing)
+            if open_times := lacking(frame, symbol, window):
+                async with slots:
+                    try:
+                        series, missing = await self._series(symbol, timeframe, open_times)
+                        # As arrays: a candle as a Python object takes ten times the memory.
+                        fetched.series[symbol] = frame_of(timeframe, {symbol: list(series.values())})
+                        fetched.missing.extend(missing)
+                    except InvalidMessageError as error:
+                        self._log.warning(
+                            "history refused", symbol=symbol, timeframe=window.timeframe, error=str(error)
+                        )
+            done()
 
         try:
             async with asyncio.TaskGroup() as tasks:

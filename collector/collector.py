@@ -19,6 +19,7 @@ from collector.backfill import Backfill, Fetched
 from collector.config import Settings
 from collector.health import Report
 from collector.intake import Intake
+from collector.progress import Progress
 from collector.publisher import APPEND_AT_ONCE, Publisher
 from collector.roster import Roster
 from collector.venue_clock import VenueClock
@@ -69,6 +70,7 @@ class Collector:
         self._backfill = Backfill(source, self._clock, self._roster.venue_ids, log=log)
         self._publisher = Publisher(settings.venue, writer, announcer, log=log)
         self._counts: Counter[str] = Counter()
+        self._progress = Progress(log=log)
         self._wake = asyncio.Event()
         self._open(since=0)
         self._refresh_early = asyncio.Event()
@@ -95,6 +97,7 @@ class Collector:
             self._streams.follow(self._roster.venue_ids.values())
             if not await self._streams.wait_open(OPEN_S):
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
+            self._progress = Progress(len(self._roster.venue_ids) * len(self._timeframes), log=self._log)
             self._phase = "backfilling"
             for timeframe in self._timeframes:
                 await self._fill(timeframe, since)
@@ -114,7 +117,9 @@ class Collector:
         if frame.bars:
             self._publisher.note(timeframe, frame.close_time)
         window = Window.before(timeframe, since, bars=self._settings.log_depth)
-        await self._write_history(frame, await self._backfill.window(frame, self._roster.venue_ids, window))
+        wanted = self._roster.venue_ids
+        fetched = await self._backfill.window(frame, wanted, window, done=self._progress.advance)
+        await self._write_history(frame, fetched)
 
     def _open(self, *, since: int) -> None:
         """Start to assemble what closes after an instant, with nothing open and nothing connected yet."""
@@ -163,6 +168,8 @@ class Collector:
             open_gaps=len(self._assembler.gaps),
             pending_instants=self._assembler.pending,
             buffered=self._publisher.waiting,
+            backfill_done=self._progress.done,
+            backfill_total=self._progress.total,
             symbols=len(self._roster.venue_ids),
             connections_open=self._streams.open,
             connections_wanted=self._streams.wanted,
