@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from shared.adapters.redis_rest import RestRedis, connect_rest, run
 from shared.adapters.redis_scripts import WRITE
 from shared.domain.candles import Boundary, CandleFrame
 from shared.domain.codec import decode_frame, encode
-from shared.domain.errors import FatalError, TransientError
 from shared.domain.frame_buffer import FrameBuffer
 from shared.domain.lease import Tenure
 from shared.domain.timeframe import Timeframe
@@ -29,7 +29,6 @@ _PAGE: Final = 250
 _FIRST_PAGE: Final = 100
 _MAX_ANSWER_BYTES: Final = 6_000_000  # Upstash carries 10 MB; base64 may add a third
 _NEWEST_BARS: Final = 4
-_TIMEOUT_S: Final = 5.0
 _LATE: Final = "c"
 UNLEASED: Final = Tenure()
 STATUS_TTL_MS: Final = 900_000
@@ -173,18 +172,6 @@ class RedisCandleLogWriter:
         return [(_text(id_), {_text(k): _text(v) for k, v in fields.items()}) for id_, fields in page]
 
 
-class RestRedis(Protocol):
-    """What the log uses of upstash-redis."""
-
-    def execute(self, command: list[Any]) -> Any:
-        """Run one command and return its plain result."""
-        ...
-
-    def close(self) -> None:
-        """Close the connections."""
-        ...
-
-
 @dataclass(slots=True)
 class _Memory:
     """What a warm process knows of one stream."""
@@ -262,28 +249,13 @@ class UpstashCandleLog:
         return _Memory(key, buffer, entries[0][0] if entries else "", _entry_bytes(entries))
 
     def _entries(self, command: list[Any]) -> list[Entry]:
-        from httpx import HTTPError
-        from upstash_redis.errors import UpstashError
-
-        try:
-            answer = self.redis.execute(command)
-        except HTTPError as error:
-            raise TransientError(f"candle log: {error!r}") from error
-        except UpstashError as error:
-            kind = FatalError if str(error).startswith(("WRONGPASS", "NOAUTH", "NOPERM")) else TransientError
-            raise kind(f"candle log: {error}") from error
+        answer = run(self.redis, command, "candle log")
         return [(id_, dict(zip(fields[::2], fields[1::2], strict=True))) for id_, fields in answer]
 
 
 def upstash_candle_log(url: str, token: str) -> UpstashCandleLog:
     """Return the log of an Upstash database."""
-    from httpx import Timeout
-    from upstash_redis import Redis
-
-    # Entries are text, which JSON carries as it is: a second base64 would add a third to every answer.
-    redis = Redis(url, token, rest_encoding=None, rest_retries=1, rest_retry_interval=0.1, allow_telemetry=False)
-    redis._http._client.timeout = Timeout(_TIMEOUT_S)  # noqa: SLF001 - the client waits for ever and has no setting
-    return UpstashCandleLog(redis)
+    return UpstashCandleLog(connect_rest(url, token))
 
 
 def _counted(fields: Mapping[str, str]) -> list[Any]:
