@@ -12,7 +12,7 @@ from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
 from shared.domain.scorecard import Tally
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.symbols import Listing
-from shared.domain.tickers import Funding, Ticker
+from shared.domain.tickers import Funding, Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Owner, Trader, TraderVersion
 from shared.domain.usage import MonthUsage, Usage
@@ -101,6 +101,26 @@ class UsageBook(Protocol):
 
     async def add(self, month: str, used: Usage, *, now_ms: int) -> MonthUsage:
         """Add to a month and return its total; raise `TransientError`, after which it may have been added or not."""
+        ...
+
+
+class TickerBoard(Protocol):
+    """What venues trade at right now, as functions read it."""
+
+    def now(self, venues: Sequence[str]) -> Mapping[str, VenueNow]:
+        """Return the newest snapshots of each venue in the order asked, nothing older than its time to live."""
+        ...
+
+
+class TickerBoardWriter(Protocol):
+    """What a venue trades at right now, as the collector writes it; a snapshot vanishes `ttl_ms` after its write."""
+
+    async def write_tickers(self, venue: str, snapshot: Snapshot[Ticker], *, ttl_ms: int) -> None:
+        """Put up the tickers of every symbol; raise `TransientError` unless that is acknowledged."""
+        ...
+
+    async def write_funding(self, venue: str, snapshot: Snapshot[Funding], *, ttl_ms: int) -> None:
+        """Put up the funding of every symbol; raise `TransientError` unless that is acknowledged."""
         ...
 
 
