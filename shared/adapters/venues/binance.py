@@ -34,6 +34,7 @@ from shared.domain.timeframe import Timeframe
 
 MAX_ROWS: Final = 1_000
 STREAMS_PER_CONNECTION: Final = 200  # their names make a URL of 5 KB; servers accept 8
+NAMED_AT_MOST: Final = 400  # more names make a URL of over 8 KB
 WEIGHT_HEADER: Final = "X-MBX-USED-WEIGHT-1M"
 
 
@@ -251,12 +252,20 @@ class BinanceRest:
         return Stretch.of(candles, window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
-        """Return what these trade at right now; asked for by name, since all pairs are many more."""
-        params = {"symbols": json.dumps(sorted(venue_ids), separators=(",", ":"))} if self._spot else {}
+        """Return what these trade at right now; of spot by name, since all its pairs are many more."""
+        if not self._spot or len(venue_ids) > NAMED_AT_MOST:
+            found = await self._tickers({})
+        else:
+            try:
+                found = await self._tickers({"symbols": json.dumps(sorted(venue_ids), separators=(",", ":"))})
+            except InvalidMessageError:  # one delisted pair, and Binance refuses the whole list
+                found = await self._tickers({})
+        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+
+    async def _tickers(self, params: Mapping[str, str]) -> dict[str, Ticker]:
         prices = await self._client.get(f"{self._root}/ticker/price", params, weight=4 if self._spot else 2)
         books = await self._client.get(f"{self._root}/ticker/bookTicker", params, weight=4 if self._spot else 5)
-        found = parse_tickers(prices, books)
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return parse_tickers(prices, books)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these futures pay and how much of them is held: one question each."""

@@ -1,6 +1,7 @@
 """Binance's REST interface: pages, the forming candle, retries and weights, against a small server that misbehaves."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from shared.adapters.venues.binance import BinanceRest, used_weight
+from shared.adapters.venues.binance import NAMED_AT_MOST, BinanceRest, used_weight
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.domain.backfill import Window
 from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.tickers import Ticker
 from shared.domain.timeframe import Timeframe
 
 MINUTE = 60_000
@@ -45,6 +47,14 @@ class Venue:
     async def time(self, _request: web.Request) -> web.Response:
         return self.refusals.pop(0) if self.refusals else web.json_response({"serverTime": START})
 
+    async def prices(self, request: web.Request) -> web.Response:
+        self.asked.append(dict(request.query))
+        named = json.loads(request.query.get("symbols", "null"))
+        if not set(named or ()) <= {"BTCUSDT", "ETHUSDT"}:
+            return web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)
+        told = [{"symbol": name, "price": "2", "bidPrice": "1", "askPrice": "3"} for name in ("BTCUSDT", "ETHUSDT")]
+        return web.json_response([row for row in told if named is None or row["symbol"] in named])
+
 
 @pytest.fixture
 def venue() -> Venue:
@@ -56,6 +66,8 @@ async def client(venue: Venue) -> AsyncIterator[Callable[..., BinanceRest]]:
     app = web.Application()
     app.router.add_get("/api/v3/klines", venue.klines)
     app.router.add_get("/api/v3/time", venue.time)
+    app.router.add_get("/api/v3/ticker/price", venue.prices)
+    app.router.add_get("/api/v3/ticker/bookTicker", venue.prices)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
 
         def made(**options: float) -> BinanceRest:
@@ -183,6 +195,21 @@ async def test_what_the_venue_counted_slows_us_down_before_it_bans_us(
     await made.candles("BTCUSDT", window(0, 1), now_ms=START)
     await made.server_time()
     assert sum(waits) == pytest.approx(1.0, abs=0.1)  # 91 of 5,400 a minute
+
+
+async def test_tickers_are_asked_for_by_name(client: Client, venue: Venue) -> None:
+    assert await client().tickers(["ETHUSDT"]) == {"ETHUSDT": Ticker(2.0, 1.0, 3.0)}
+    assert venue.asked == [{"symbols": '["ETHUSDT"]'}] * 2
+
+
+async def test_one_delisted_pair_does_not_hide_the_prices_of_the_others(client: Client, venue: Venue) -> None:
+    assert await client().tickers(["BTCUSDT", "GONEUSDT"]) == {"BTCUSDT": Ticker(2.0, 1.0, 3.0)}
+    assert venue.asked[1:] == [{}, {}]
+
+
+async def test_more_names_than_a_url_holds_are_not_named(client: Client, venue: Venue) -> None:
+    found = await client().tickers(["BTCUSDT", *(f"A{number}USDT" for number in range(NAMED_AT_MOST))])
+    assert (set(found), venue.asked) == ({"BTCUSDT"}, [{}, {}])
 
 
 async def test_nobody_there_is_transient() -> None:
