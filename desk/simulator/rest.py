@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -64,19 +65,25 @@ class Rest:
             web.get("/api/v3/ping", self._handle(1, self._ping)),
             web.get("/api/v3/time", self._handle(1, self._time)),
             web.get("/api/v3/exchangeInfo", self._handle(20, self._exchange_info)),
-            web.get("/api/v3/ticker/24hr", self._handle(2, self._ticker)),
+            web.get("/api/v3/ticker/24hr", self._handle(2, self._ticker, all_weight=_ALL_TICKERS_WEIGHT)),
+            web.get("/api/v3/ticker/price", self._handle(2, self._price, some_weight=4, all_weight=4)),
+            web.get("/api/v3/ticker/bookTicker", self._handle(2, self._book, some_weight=4, all_weight=4)),
             web.get("/api/v3/klines", self._handle(2, self._klines)),
         ]
 
-    def _handle(self, weight: int, answer: Any) -> Any:
+    def _handle(
+        self, weight: int, answer: Any, *, some_weight: int | None = None, all_weight: int | None = None
+    ) -> Any:
+        """Return a handler of what weighs differently for a list of symbols and for all of them."""
+
         async def handler(request: web.Request) -> web.Response:
-            all_tickers = request.path.endswith("24hr") and not {"symbol", "symbols"} & set(request.query)
+            many = None if "symbol" in request.query else some_weight if "symbols" in request.query else all_weight
             late_s, refused, retry_after_s = self._faults.refusal()
             if late_s:
                 await asyncio.sleep(late_s)
             try:
                 _admit(refused)
-                self._charge(_ALL_TICKERS_WEIGHT if all_tickers else weight)
+                self._charge(many or weight)
                 body, status = answer(request), 200
             except _RefusedError as error:
                 body, status = {"code": error.code, "msg": error.message}, error.status
@@ -125,6 +132,18 @@ class Rest:
                 {one.wire: wire.ticker(one, day, self._rows[one.wire], now) for one in self._instruments.values()},
             )
         answers = [self._tickers[1][listed.wire] for listed in chosen]
+        return answers[0] if "symbol" in request.query else answers
+
+    def _price(self, request: web.Request) -> Any:
+        return self._told(request, wire.price)
+
+    def _book(self, request: web.Request) -> Any:
+        return self._told(request, wire.book)
+
+    def _told(self, request: web.Request, tell: Callable[[Instrument, float], dict[str, Any]]) -> Any:
+        chosen = self._chosen(request)
+        prices = self._tape.prices(self._clock.now_ms(), [listed.symbol for listed in chosen]).tolist()
+        answers = [tell(listed, price) for listed, price in zip(chosen, prices, strict=True)]
         return answers[0] if "symbol" in request.query else answers
 
     def _klines(self, request: web.Request) -> list[list[Any]]:

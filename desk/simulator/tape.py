@@ -106,6 +106,16 @@ class Tape:
         parts[VOLUME:, filled[:, -1], -1] = 0.0
         return join_bars(parts)
 
+    def prices(self, now: int, symbols: Sequence[str]) -> Floats:
+        """Return what symbols traded at last: in the candle that contains `now`, else in the day before, else NaN."""
+        prices: Floats = self.forming(self.base, now, symbols)[CLOSE]
+        if np.isnan(prices).any():
+            closes = self.day(now).column("close")[[self._rows[symbol] for symbol in symbols]]
+            for at in np.flatnonzero(np.isnan(prices)).tolist():
+                known = closes[at][~np.isnan(closes[at])]
+                prices[at] = known[-1] if len(known) else np.nan
+        return prices
+
     def day(self, now: int) -> CandleFrame:
         """Return the base candles of every listed symbol that closed in the 24 hours before `now`."""
         # The synthetic market was there before the tape's history; a recorded one was not.

@@ -94,6 +94,18 @@ def ticker(listed: Instrument, day: CandleFrame, row: int, now: int) -> dict[str
     return {"symbol": listed.wire, **texts, **window, "firstId": opened, "lastId": opened + count, "count": count}
 
 
+def price(listed: Instrument, last: float) -> dict[str, Any]:
+    """Return the `/api/v3/ticker/price` entry of a symbol."""
+    return {"symbol": listed.wire, "price": decimal(last)}
+
+
+def book(listed: Instrument, last: float) -> dict[str, Any]:
+    """Return the `/api/v3/ticker/bookTicker` entry of a symbol: a tick below and above its last price."""
+    tick, step = 10.0**-listed.price_decimals, decimal(10.0**-listed.volume_decimals)
+    bid, ask = (decimal(round(price, listed.price_decimals)) for price in (last - tick, last + tick))
+    return {"symbol": listed.wire, "bidPrice": bid, "bidQty": step, "askPrice": ask, "askQty": step}
+
+
 def exchange_info(instruments: Sequence[Instrument], now: int, *, weight_limit: int = WEIGHT_LIMIT) -> dict[str, Any]:
     """Return the `/api/v3/exchangeInfo` answer."""
     return {

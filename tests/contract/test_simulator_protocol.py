@@ -17,7 +17,7 @@ from desk.simulator.server import Simulator
 from desk.simulator.spec import FilesSpec, SyntheticSpec, build_tape
 from desk.simulator.streams import BACKLOG
 from desk.simulator.tape import Tape
-from shared.adapters.venues.binance import parse_klines, parse_listings, parse_quote_volumes, read
+from shared.adapters.venues.binance import parse_klines, parse_listings, parse_quote_volumes, parse_tickers, read
 from shared.domain.candles import Candle, CandleFrame, frame_of
 from shared.domain.errors import FatalError
 from shared.domain.pushes import Push
@@ -127,6 +127,42 @@ async def test_the_ticker_sums_the_last_24_hours() -> None:
         assert float(one["highPrice"]) == day.column("high")[0].max()
         assert float(one["lastPrice"]) == day.column("close")[0, -1]
         assert one["closeTime"] - one["openTime"] == Timeframe.D1.ms
+
+
+async def test_prices_and_the_book_are_told_of_the_symbols_asked_for() -> None:
+    async with venue_on(SYNTHETIC) as venue:
+        venue.clock.now += 30_000
+        assert (await venue.get("/api/v3/ticker/price", symbol="BTCUSDT"))["symbol"] == "BTCUSDT"
+        names = '["BTCUSDT","ETHUSDT"]'
+        prices, books = [(await venue.ask(f"/api/v3/ticker/{of}", symbols=names))[1] for of in ("price", "bookTicker")]
+        tickers = parse_tickers(prices, books)
+        assert set(tickers) == {"BTCUSDT", "ETHUSDT"}
+        (forming,) = await venue.get("/api/v3/klines", symbol="BTCUSDT", interval="1m", limit=1)
+        last, bid, ask = tickers["BTCUSDT"]
+        assert last == float(forming[4])
+        assert [bid, ask] == pytest.approx([last - 0.01, last + 0.01])
+        assert len(await venue.get("/api/v3/ticker/bookTicker")) == len(venue.tape.instruments)
+        status, body, _ = await venue.ask("/api/v3/ticker/price", symbols='["BTCUSDT","NOPE"]')
+        assert (status, json.loads(body)["code"]) == (400, -1121)
+
+
+async def test_after_the_end_of_a_tape_the_last_price_stands() -> None:
+    tape = build_tape(SyntheticSpec(symbols=2, history_bars=50, live_bars=5))
+    async with venue_on(tape) as venue:
+        assert tape.end is not None
+        venue.clock.now = tape.end + MINUTE
+        told = await venue.get("/api/v3/ticker/price", symbol="BTCUSDT")
+        closes = tape.frame(Timeframe.M1, since=tape.start, until=tape.end).column("close")[0]
+        assert float(told["price"]) == closes[-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "weight"), [({"symbol": "BTCUSDT"}, "2"), ({"symbols": '["BTCUSDT"]'}, "4"), ({}, "4")]
+)
+async def test_one_price_weighs_two_and_a_list_four(query: dict[str, str], weight: str) -> None:
+    async with venue_on(SYNTHETIC) as venue:
+        _, _, headers = await venue.ask("/api/v3/ticker/price", **query)
+        assert headers["X-MBX-USED-WEIGHT-1M"] == weight
 
 
 async def test_klines_with_a_start_are_the_oldest_and_without_one_the_newest() -> None:
