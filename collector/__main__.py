@@ -27,6 +27,7 @@ from shared.adapters.clock import SystemClock, TapeClock
 from shared.adapters.redis_lease import RedisLease
 from shared.adapters.redis_log import STATUS_TTL_MS, RedisCandleLogWriter
 from shared.adapters.redis_tcp import RedisMeter, connect
+from shared.adapters.redis_tickers import RedisTickerBoardWriter
 from shared.adapters.redis_usage import RedisUsageBook
 from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError, TransientError
@@ -133,6 +134,7 @@ class Service:
                 announcer=HttpAnnouncer(
                     session=session, url=settings.trigger_url, secret=settings.trigger_secret.get_secret_value()
                 ),
+                board=RedisTickerBoardWriter(redis),
                 clock=self._clock,
                 log=self._log,
             )

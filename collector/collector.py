@@ -22,6 +22,7 @@ from collector.intake import Intake
 from collector.progress import Progress
 from collector.publisher import APPEND_AT_ONCE, Publisher
 from collector.roster import Roster
+from collector.tickers import TickerFeed
 from collector.venue_clock import VenueClock
 from shared.adapters.venues.registry import dialect_of
 from shared.adapters.venues.streams import Streams
@@ -30,7 +31,7 @@ from shared.domain.backfill import Window, log_entries, newest_symbols
 from shared.domain.candles import CandleFrame, empty_frame
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
-from shared.ports import Announcer, CandleLogWriter, Clock, VenueSource
+from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, VenueSource
 
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
@@ -54,6 +55,7 @@ class Collector:
         source: VenueSource,
         writer: CandleLogWriter,
         announcer: Announcer,
+        board: TickerBoardWriter,
         clock: Clock,
         log: Logger,
     ) -> None:
@@ -71,6 +73,17 @@ class Collector:
         self._publisher = Publisher(settings.venue, writer, announcer, log=log)
         self._counts: Counter[str] = Counter()
         self._progress = Progress(log=log)
+        self._tickers = TickerFeed(
+            settings.venue,
+            source,
+            board,
+            self._roster,
+            self._clock,
+            ticker_interval_s=settings.ticker_interval_s,
+            funding_interval_s=settings.funding_interval_s,
+            counts=self._counts,
+            log=log,
+        )
         self._wake = asyncio.Event()
         self._open(since=0)
         self._refresh_early = asyncio.Event()
@@ -108,6 +121,7 @@ class Collector:
             tasks.create_task(self._mend_gaps())
             tasks.create_task(self._refresh_symbols())
             tasks.create_task(self._follow_clock())
+            tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
                 tasks.create_task(self._confirm())
 

@@ -70,6 +70,8 @@ class Settings(BaseModel):
     symbol_refresh_s: int = Field(default=3_600, ge=10)
     redis_plan_commands: int = Field(default=500_000, ge=1)
     redis_plan_bytes: int = Field(default=10_000_000_000, ge=1)
+    ticker_interval_s: int = Field(default=10, ge=0, le=3_600)
+    funding_interval_s: int = Field(default=300, ge=0, le=86_400)
     upstash_redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     trigger_url: str = Field(pattern=r"^https?://\S+$")
     trigger_secret: SecretStr = Field(min_length=1)

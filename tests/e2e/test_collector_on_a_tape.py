@@ -22,6 +22,7 @@ from desk.simulator.streams import ClosingFrame
 from shared.adapters.clock import TapeClock, steer
 from shared.domain.timeframe import Timeframe
 from tests.fakes.collecting import FlakyWriter, LookingTrigger, WatchedRest, watched
+from tests.fakes.ticker_board import FakeTickerBoardWriter
 
 M1, M5, M15 = Timeframe.M1, Timeframe.M5, Timeframe.M15
 TIMEFRAMES = (M1, M5, M15)
@@ -71,6 +72,7 @@ class Desk:
             source=self.source,
             writer=self.writer,
             announcer=self.trigger,
+            board=FakeTickerBoardWriter(),
             clock=self.clock,
             log=Logger(service="collector-test", level="CRITICAL"),
         )

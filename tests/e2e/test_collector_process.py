@@ -29,6 +29,8 @@ from shared.adapters.clock import SystemClock, TapeClock, steer
 from shared.adapters.redis_log import RedisCandleLogWriter
 from shared.adapters.redis_tcp import connect
 from shared.domain.signing import verify
+from shared.domain.ticker_codec import decode_snapshot
+from shared.domain.tickers import Ticker
 from shared.domain.timeframe import Timeframe
 
 TIMEFRAMES = (Timeframe.M1, Timeframe.M5)
@@ -107,6 +109,24 @@ async def equals_the_tape(writer: RedisCandleLogWriter, tape: Tape, close_time: 
     return True
 
 
+async def shows_current_prices(redis: LocalRedis, tape: Tape, clock: TapeClock) -> None:
+    """Expect a price of every symbol on the ticker board, one the tape saw between the question and now."""
+    client = connect(redis.url)
+    text = await client.get("tickers:binance")
+    assert isinstance(text, bytes)
+    snapshot = decode_snapshot(text.decode(), Ticker)
+    since = Timeframe.M1.open_time(snapshot.time_ms)
+    candles = tape.frame(Timeframe.M1, since=since, until=Timeframe.M1.last_close(clock.now_ms()) + Timeframe.M1.ms)
+    assert set(snapshot.rows) == set(tape.tradable)
+    for row, symbol in enumerate(candles.symbols):
+        last, bid, ask = snapshot.rows[symbol]  # the book is another question, asked a moment later
+        assert candles.column("low")[row].min() <= last <= candles.column("high")[row].max()
+        assert bid < ask
+    assert 0 < await client.pttl("tickers:binance") <= 6_000
+    assert await client.get("funding:binance") is None  # spot pays none
+    await client.aclose()
+
+
 async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
     tape = build_tape(SyntheticSpec(symbols=5, timeframes=TIMEFRAMES, history_bars=DEPTH + 5, live_bars=600))
     clock_file = tmp_path / "clock.json"
@@ -136,6 +156,7 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
                     "COLLECTOR_TIMEFRAMES": "1m,5m",
                     "COLLECTOR_PORT": str(port),
                     "LOG_DEPTH": str(DEPTH),
+                    "TICKER_INTERVAL_S": "2",
                     "CLOCK_FILE": str(clock_file),
                     "UPSTASH_REDIS_URL": redis.url,
                     "TRIGGER_URL": str(server.make_url("/functions/v1/trigger-executions")),
@@ -155,6 +176,7 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
             await writer.close()
             scraped = await metrics(session, port)
             body = await health(session, port, 200)
+            await shows_current_prices(redis, tape, TapeClock(clock_file))
             process.send_signal(signal.SIGTERM)
             output, errors = await asyncio.wait_for(process.communicate(), 60)
             async with connect(redis.url) as client:

@@ -22,7 +22,13 @@ def test_what_need_not_be_said() -> None:
     assert (settings.venue, settings.venue_rest_url) == ("binance", None)
     assert [str(timeframe) for timeframe in settings.collector_timeframes] == ["1m", "5m", "15m", "1h", "4h", "1d"]
     assert (settings.collector_symbols, settings.log_depth, settings.collector_grace_ms) == (200, 1_000, 1_500)
+    assert (settings.ticker_interval_s, settings.funding_interval_s) == (10, 300)
     assert settings.clock_file is None
+
+
+def test_tickers_can_be_switched_off() -> None:
+    settings = Settings.from_env({**NEEDED, "TICKER_INTERVAL_S": "0", "FUNDING_INTERVAL_S": "0"})
+    assert (settings.ticker_interval_s, settings.funding_interval_s) == (0, 0)
 
 
 def test_timeframes_are_a_list() -> None:
@@ -47,6 +53,8 @@ def test_what_must_be_said_is_named(name: str) -> None:
         ("COLLECTOR_SYMBOLS", "many"),
         ("COLLECTOR_SYMBOLS", "0"),
         ("COLLECTOR_PORT", "70000"),
+        ("TICKER_INTERVAL_S", "-1"),
+        ("FUNDING_INTERVAL_S", "often"),
         ("LOG_DEPTH", "1"),
         ("UPSTASH_REDIS_URL", "https://s3cret.upstash.io"),
     ],

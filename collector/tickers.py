@@ -1,0 +1,85 @@
+"""The ticker board kept current: what the venue trades at every few seconds, what its futures pay every few minutes.
+
+All of it is real time: a price is as old as the wall clock says, whatever speed a tape is played at. A failure here is
+logged and counted, and never touches candles.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+from collector.roster import Roster
+from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.tickers import Row, Snapshot
+from shared.ports import Clock, TickerBoardWriter, VenueSource
+
+LIFE: Final = 3
+"""How many intervals after the question a snapshot vanishes: two may fail before there is no price."""
+
+Ask = Callable[[Collection[str]], Awaitable[Mapping[str, Row]]]
+
+
+class TickerFeed:
+    """Ask a venue for the symbols of the roster, and put the answers up; an interval of 0 seconds is never."""
+
+    def __init__(
+        self,
+        venue: str,
+        source: VenueSource,
+        board: TickerBoardWriter,
+        roster: Roster,
+        clock: Clock,
+        *,
+        ticker_interval_s: float,
+        funding_interval_s: float,
+        counts: Counter[str],
+        log: Logger,
+    ) -> None:
+        self._venue = venue
+        self._source = source
+        self._board = board
+        self._roster = roster
+        self._clock = clock
+        self._ticker_interval_s = ticker_interval_s
+        self._funding_interval_s = funding_interval_s
+        self._counts = counts
+        self._log = log
+
+    async def run(self) -> None:
+        """Keep both snapshots current until cancelled."""
+        tickers = partial(self._renew, self._source.tickers, self._board.write_tickers)
+        funding = partial(self._renew, self._source.funding, self._board.write_funding)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._every(self._ticker_interval_s, "tickers", tickers))
+            tasks.create_task(self._every(self._funding_interval_s, "funding", funding))
+
+    async def _every(self, interval_s: float, what: str, renew: Callable[[float], Awaitable[bool]]) -> None:
+        """Renew at every interval; one that takes longer skips those it overlaps, so that nothing piles up."""
+        if not interval_s:
+            return
+        began = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(LIFE * interval_s):
+                    is_told = await renew(LIFE * interval_s)
+                self._counts[what if is_told else f"{what}_untold"] += 1
+            except (TransientError, InvalidMessageError, TimeoutError) as error:
+                self._counts[f"{what}_failed"] += 1
+                self._log.warning(f"{what} not renewed", error=str(error) or type(error).__name__)
+            await asyncio.sleep(interval_s - (time.monotonic() - began) % interval_s)
+
+    async def _renew(self, ask: Ask[Row], write: Callable[..., Awaitable[None]], life_s: float) -> bool:
+        """Put up what the venue says, for what is left of its life; False when it says nothing, as spot of funding."""
+        asked_ms, began = self._clock.now_ms(), time.monotonic()
+        answer = await ask(list(self._roster.symbols))
+        symbols = self._roster.symbols  # it may have changed meanwhile, and who left is not shown
+        rows = {symbols[venue_id]: row for venue_id, row in answer.items() if venue_id in symbols}
+        left_s = life_s - (time.monotonic() - began)
+        if rows:
+            await write(self._venue, Snapshot(asked_ms, rows), ttl_ms=max(int(left_s * 1_000), 1))
+        return bool(rows)

@@ -1,0 +1,175 @@
+"""The ticker feed: unified symbols, a life that counts from the question, and failures that stay its own."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from aws_lambda_powertools import Logger
+
+from collector.roster import Roster
+from collector.tickers import LIFE, TickerFeed
+from shared.adapters.venues.binance import BinanceRest
+from shared.domain.errors import FatalError, InvalidMessageError, TransientError
+from shared.domain.symbols import Listing
+from shared.domain.tickers import Funding, Ticker, VenueNow
+from tests.fakes.clock import ManualClock
+from tests.fakes.ticker_board import FakeTickerBoard, FakeTickerBoardWriter
+
+VENUE = "binance_usdm"
+INTERVAL_S = 0.05
+LOG = Logger(service="collector-test", level="CRITICAL")
+BITCOIN = Ticker(2.0, 1.0, 3.0)
+FUNDING = Funding(0.0001, 9, 5.0)
+
+
+@dataclass
+class Source(BinanceRest):
+    """A venue that lists two futures, quotes them and one more, and fails or dawdles when told to."""
+
+    takes_s: float = 0.0
+    errors: list[Exception] = field(default_factory=list)
+    questions: int = 0
+    under_way: int = 0
+    most_under_way: int = 0
+    pays: bool = True
+
+    async def listings(self) -> list[Listing]:
+        return [
+            Listing(venue_id=f"{base}USDT", base=base, quote="USDT", settle="USDT", is_trading=True)
+            for base in ("BTC", "ETH")
+        ]
+
+    async def quote_volumes(self) -> dict[str, float]:
+        return {"BTCUSDT": 2.0, "ETHUSDT": 1.0}
+
+    async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
+        self.questions += 1
+        self.under_way += 1
+        self.most_under_way = max(self.under_way, self.most_under_way)
+        try:
+            if self.errors:
+                raise self.errors.pop(0)
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.under_way -= 1
+        assert set(venue_ids) == {"BTCUSDT", "ETHUSDT"}
+        return {"BTCUSDT": BITCOIN, "ALIENUSDT": BITCOIN}
+
+    async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
+        return {"BTCUSDT": FUNDING} if self.pays else {}
+
+
+@dataclass
+class Desk:
+    """A feed and what it talks to."""
+
+    source: Source = field(default_factory=Source)
+    board: FakeTickerBoardWriter = field(default_factory=FakeTickerBoardWriter)
+    clock: ManualClock = field(default_factory=ManualClock)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, reached: str, *, ticker_interval_s: float = INTERVAL_S, funding_interval_s: float = 0) -> None:
+        """Run the feed until something has been counted."""
+        roster = Roster(self.source, quote="USDT", limit=2, log=LOG)
+        await roster.choose(incumbents=())
+        feed = TickerFeed(
+            VENUE,
+            self.source,
+            self.board,
+            roster,
+            self.clock,
+            ticker_interval_s=ticker_interval_s,
+            funding_interval_s=funding_interval_s,
+            counts=self.counts,
+            log=LOG,
+        )
+        run = asyncio.create_task(feed.run())
+        async with asyncio.timeout(20):
+            while not self.counts[reached] and not run.done():  # noqa: ASYNC110 a counter tells nobody
+                await asyncio.sleep(0.005)
+        await stopped(run)
+
+    @property
+    def now(self) -> VenueNow:
+        return FakeTickerBoard(self.board.texts).now([VENUE])[VENUE]
+
+
+async def stopped(run: asyncio.Task[None]) -> None:
+    if run.done():
+        run.result()
+    run.cancel()
+    with suppress(asyncio.CancelledError):
+        await run
+
+
+async def test_the_symbols_of_the_roster_are_put_up_under_their_unified_names() -> None:
+    desk = Desk()
+    await desk.run("tickers", ticker_interval_s=10)
+    assert desk.now.tickers is not None
+    assert desk.now.tickers.rows == {"BTC/USDT:USDT": BITCOIN}  # ETH was not told, the alien is not ours
+    assert desk.now.tickers.time_ms == desk.clock.now_ms()
+    assert desk.now.funding is None
+
+
+async def test_funding_goes_at_its_own_pace_beside_the_tickers() -> None:
+    desk = Desk()
+    await desk.run("funding", ticker_interval_s=0, funding_interval_s=10)
+    assert desk.now.funding is not None
+    assert desk.now.funding.rows == {"BTC/USDT:USDT": FUNDING}
+    assert (desk.now.tickers, desk.source.questions) == (None, 0)
+
+
+async def test_a_venue_without_futures_has_no_funding_to_put_up() -> None:
+    desk = Desk(Source(pays=False))
+    await desk.run("funding_untold", ticker_interval_s=0, funding_interval_s=10)
+    assert desk.board.texts == {}
+
+
+async def test_both_switched_off_ask_nothing() -> None:
+    desk = Desk()
+    await desk.run("tickers", ticker_interval_s=0)
+    assert (desk.source.questions, desk.board.texts, desk.counts) == (0, {}, Counter())
+
+
+async def test_a_price_lives_three_intervals_from_the_question_not_from_the_answer() -> None:
+    desk = Desk(Source(takes_s=0.3))
+    await desk.run("tickers", ticker_interval_s=0.5)
+    (ttl_ms,) = desk.board.ttls
+    assert 0 < ttl_ms <= LIFE * 500 - 300
+
+
+@pytest.mark.parametrize("error", [TransientError("away"), InvalidMessageError("price", "damaged")])
+async def test_a_failure_is_counted_and_the_next_interval_tries_again(error: Exception) -> None:
+    desk = Desk(Source(errors=[error, error]))
+    await desk.run("tickers")
+    assert (desk.counts["tickers_failed"], desk.counts["tickers"]) == (2, 1)
+    assert desk.now.tickers is not None
+
+
+async def test_a_board_that_is_away_is_counted_too() -> None:
+    desk = Desk(board=FakeTickerBoardWriter(failures=1))
+    await desk.run("tickers")
+    assert desk.counts["tickers_failed"] == 1
+
+
+async def test_what_is_fatal_is_not_swallowed() -> None:
+    with pytest.raises(ExceptionGroup) as ended:
+        await Desk(Source(errors=[FatalError("a bad key")])).run("tickers")
+    assert ended.group_contains(FatalError)
+
+
+async def test_slow_answers_skip_intervals_and_never_pile_up() -> None:
+    desk = Desk(Source(takes_s=2.5 * INTERVAL_S))
+    await desk.run("tickers")
+    desk.counts.clear()
+    await desk.run("tickers")
+    assert desk.source.most_under_way == 1
+
+
+async def test_an_answer_as_old_as_a_price_may_get_is_given_up() -> None:
+    desk = Desk(Source(takes_s=60.0))
+    await desk.run("tickers_failed")
+    assert desk.board.texts == {}
