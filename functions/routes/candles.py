@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from functions.routes.common import NOT_FOUND, PROBLEMS, DepsOf, UserOf
+from functions.routes.common import NOT_FOUND, PROBLEMS, DepsOf, UserOf, known
 from functions.routes.schemas import Symbol
 from functions.routes.signal_schemas import CandleOut, CandlesOut
 from shared.domain.candles import Candle
@@ -33,10 +33,6 @@ def list_candles(
 
 def candle_out(candle: Candle, timeframe: Timeframe) -> CandleOut:
     """Describe a candle; what its source did not tell is null."""
-
-    def known(value: float) -> float | None:
-        return value if value == value else None  # noqa: PLR0124 - NaN, the unknown, is the value not equal to itself
-
     return CandleOut(
         open_time=candle.open_time,
         close_time=candle.open_time + timeframe.ms,

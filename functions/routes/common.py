@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 import re
 from typing import Annotated, Any
 
@@ -53,6 +54,11 @@ def own_outcomes(deps: DepsOf, user: UserOf) -> OutcomeStore:
 TradersOf = Annotated[TraderStore, Depends(own_traders)]
 SignalsOf = Annotated[SignalStore, Depends(own_signals)]
 OutcomesOf = Annotated[OutcomeStore, Depends(own_outcomes)]
+
+
+def known(value: float) -> float | None:
+    """Return a number as JSON has it: null for NaN, the unknown."""
+    return None if math.isnan(value) else value
 
 
 def write_cursor(close_time: int, signal_id: str) -> str:

@@ -15,6 +15,7 @@ from shared.ports import (
     Queue,
     RunStore,
     SignalStore,
+    TickerBoard,
     TraderStore,
     VenueStore,
 )
@@ -48,6 +49,15 @@ class Deps:
         from shared.adapters.redis_log import upstash_candle_log
 
         return upstash_candle_log(
+            self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
+        )
+
+    @cached_property
+    def ticker_board(self) -> TickerBoard:
+        """The ticker board over Upstash's REST interface."""
+        from shared.adapters.redis_tickers import upstash_ticker_board
+
+        return upstash_ticker_board(
             self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
         )
 

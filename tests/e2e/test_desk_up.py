@@ -29,6 +29,16 @@ def processes_of(session: str) -> list[str]:
     return [line for line in found.splitlines() if session in line and "ps axeww" not in line]
 
 
+def prices(addresses: dict[str, str]) -> httpx.Response:
+    """Ask the desk what bitcoin trades at."""
+    return httpx.get(
+        f"{addresses['api_url']}/api/v1/engine/market-data/prices",
+        params={"symbols": "BTC/USDT"},
+        headers={"authorization": f"Bearer {addresses['token']}"},
+        timeout=20,
+    )
+
+
 def until(condition: Callable[[], bool], *, within_s: float) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
@@ -51,6 +61,10 @@ def test_a_desk_starts_answers_and_leaves_nothing_behind(tmp_path: Path) -> None
         assert (home / "desk.json").stat().st_mode & 0o077 == 0, "it has keys in it"
         assert httpx.get(f"{addresses['api_url']}/health", timeout=20).status_code == 200
         assert httpx.get(f"{addresses['collector_url']}/health", timeout=20).status_code == 200
+        until(lambda: prices(addresses).status_code == 200, within_s=30)
+        (price,) = prices(addresses).json()["BTC/USDT"]
+        assert price["venue"] == "binance"
+        assert 0 < price["bid"] < price["ask"]
         assert len(processes_of(mark)) > 8
         desk.send_signal(signal.SIGINT)
         assert desk.wait(120) == 0

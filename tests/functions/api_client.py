@@ -14,6 +14,7 @@ from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
+from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory
 
 # Importing the API made Mangum set an event loop, as Lambda's main thread has one; each call here brings its own.
@@ -41,6 +42,7 @@ class MemoryDeps(Deps):
         self.desk = desk
         self.clock = self.wall_clock = desk.clock
         self.candle_log = desk.candles
+        self.ticker_board = FakeTickerBoard(desk.ticker_texts)
         self.venues = desk.venues
         self.signals = desk.signals
         self.runs = desk.runs

@@ -23,6 +23,7 @@ from tests.fakes.stores import (
     MemoryTraderStore,
     MemoryVenueStore,
 )
+from tests.fakes.ticker_board import Texts
 
 M1 = Timeframe.M1
 START = 1_640_995_200_000
@@ -56,6 +57,7 @@ class DeskInMemory:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     database: MemoryDatabase = field(init=False)
     streams: dict[tuple[str, Timeframe], list[dict[str, str]]] = field(default_factory=dict)
+    ticker_texts: Texts = field(default_factory=dict)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     traders_per_shard: int = 2
 
