@@ -23,7 +23,7 @@ import msgspec
 
 from shared.adapters.venues.dialect import Dialect, Limits
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
-from shared.adapters.venues.wire import candle_of, decoded, number
+from shared.adapters.venues.wire import NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
@@ -272,13 +272,21 @@ class BinanceRest:
         if self._spot:
             return {}
         body = await self._client.get("/fapi/v1/premiumIndex", weight=10)
-        found: dict[str, Funding] = {}
-        for row in decoded(_decode_premiums, body, "premiumIndex"):
-            if row.symbol in venue_ids:
-                answer = await self._client.get("/fapi/v1/openInterest", {"symbol": row.symbol})
-                held = number(decoded(_decode_open_interest, answer, "openInterest").open_interest, "openInterest")
-                found[row.symbol] = Funding(number(row.rate, "lastFundingRate"), row.due_time, held)
-        return found
+        return {
+            row.symbol: Funding(
+                number(row.rate, "lastFundingRate"), row.due_time, await self._open_interest(row.symbol)
+            )
+            for row in decoded(_decode_premiums, body, "premiumIndex")
+            if row.symbol in venue_ids
+        }
+
+    async def _open_interest(self, venue_id: str) -> float:
+        """Return how much of a future is held, NaN where Binance refuses to say, as of one that is being settled."""
+        try:
+            answer = await self._client.get("/fapi/v1/openInterest", {"symbol": venue_id})
+        except InvalidMessageError:
+            return NAN
+        return number(decoded(_decode_open_interest, answer, "openInterest").open_interest, "openInterest")
 
     def _klines_weight(self, rows: int) -> int:
         if self._spot:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from shared.adapters.venues.binance import NAMED_AT_MOST, BinanceRest, used_weig
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.domain.backfill import Window
 from shared.domain.errors import InvalidMessageError, TransientError
-from shared.domain.tickers import Ticker
+from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
 
 MINUTE = 60_000
@@ -55,6 +56,20 @@ class Venue:
         told = [{"symbol": name, "price": "2", "bidPrice": "1", "askPrice": "3"} for name in ("BTCUSDT", "ETHUSDT")]
         return web.json_response([row for row in told if named is None or row["symbol"] in named])
 
+    async def premiums(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            [
+                {"symbol": name, "lastFundingRate": "-0.0001", "nextFundingTime": START, "markPrice": "2"}
+                for name in ("BTCUSDT", "GONEUSDT", "OTHERUSDT")
+            ]
+        )
+
+    async def open_interest(self, request: web.Request) -> web.Response:
+        self.asked.append(dict(request.query))
+        if request.query["symbol"] == "GONEUSDT":
+            return web.json_response({"code": -4108, "msg": "Symbol is on delivering."}, status=400)
+        return web.json_response({"symbol": "BTCUSDT", "openInterest": "80312.437", "time": START})
+
 
 @pytest.fixture
 def venue() -> Venue:
@@ -66,19 +81,21 @@ async def client(venue: Venue) -> AsyncIterator[Callable[..., BinanceRest]]:
     app = web.Application()
     app.router.add_get("/api/v3/klines", venue.klines)
     app.router.add_get("/api/v3/time", venue.time)
+    app.router.add_get("/fapi/v1/premiumIndex", venue.premiums)
+    app.router.add_get("/fapi/v1/openInterest", venue.open_interest)
     app.router.add_get("/api/v3/ticker/price", venue.prices)
     app.router.add_get("/api/v3/ticker/bookTicker", venue.prices)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
 
-        def made(**options: float) -> BinanceRest:
+        def made(**options: Any) -> BinanceRest:
             return binance(session, str(server.make_url("")), **options)
 
         yield made
 
 
-def binance(session: aiohttp.ClientSession, url: str, **options: Any) -> BinanceRest:
+def binance(session: aiohttp.ClientSession, url: str, *, spot: bool = True, **options: Any) -> BinanceRest:
     bucket = TokenBucket(6_000, 60.0)
-    return BinanceRest(RestClient(session, url, bucket=bucket, used_weight=used_weight, **options), spot=True)
+    return BinanceRest(RestClient(session, url, bucket=bucket, used_weight=used_weight, **options), spot=spot)
 
 
 Client = Callable[..., BinanceRest]
@@ -210,6 +227,23 @@ async def test_one_delisted_pair_does_not_hide_the_prices_of_the_others(client: 
 async def test_more_names_than_a_url_holds_are_not_named(client: Client, venue: Venue) -> None:
     found = await client().tickers(["BTCUSDT", *(f"A{number}USDT" for number in range(NAMED_AT_MOST))])
     assert (set(found), venue.asked) == ({"BTCUSDT"}, [{}, {}])
+
+
+async def test_funding_is_told_of_the_futures_asked_for(client: Client, venue: Venue) -> None:
+    found = await client(spot=False).funding(["BTCUSDT"])
+    assert found == {"BTCUSDT": Funding(-0.0001, START, 80_312.437)}
+    assert venue.asked == [{"symbol": "BTCUSDT"}]
+
+
+async def test_a_future_being_settled_does_not_hide_the_funding_of_the_others(client: Client) -> None:
+    found = await client(spot=False).funding(["GONEUSDT", "BTCUSDT"])
+    assert math.isnan(found["GONEUSDT"].open_interest)
+    assert found["BTCUSDT"].open_interest == 80_312.437
+
+
+async def test_spot_pays_no_funding_and_is_not_asked(client: Client, venue: Venue) -> None:
+    assert await client().funding(["BTCUSDT"]) == {}
+    assert venue.asked == []
 
 
 async def test_nobody_there_is_transient() -> None:
