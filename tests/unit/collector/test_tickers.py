@@ -1,10 +1,12 @@
 """The ticker feed: unified symbols, a life that counts from the question, and failures that stay its own."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from aws_lambda_powertools import Logger
@@ -31,7 +33,7 @@ class Source(BinanceRest):
 
     takes_s: float = 0.0
     errors: list[Exception] = field(default_factory=list)
-    questions: int = 0
+    asked_s: list[float] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
     pays: bool = True
@@ -46,7 +48,7 @@ class Source(BinanceRest):
         return {"BTCUSDT": 2.0, "ETHUSDT": 1.0}
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
-        self.questions += 1
+        self.asked_s.append(time.monotonic())
         self.under_way += 1
         self.most_under_way = max(self.under_way, self.most_under_way)
         try:
@@ -71,8 +73,10 @@ class Desk:
     clock: ManualClock = field(default_factory=ManualClock)
     counts: Counter[str] = field(default_factory=Counter)
 
-    async def run(self, reached: str, *, ticker_interval_s: float = INTERVAL_S, funding_interval_s: float = 0) -> None:
-        """Run the feed until something has been counted."""
+    async def run(
+        self, reached: str, *, times: int = 1, ticker_interval_s: float = INTERVAL_S, funding_interval_s: float = 0
+    ) -> None:
+        """Run the feed until something has been counted so many times."""
         roster = Roster(self.source, quote="USDT", limit=2, log=LOG)
         await roster.choose(incumbents=())
         feed = TickerFeed(
@@ -88,7 +92,7 @@ class Desk:
         )
         run = asyncio.create_task(feed.run())
         async with asyncio.timeout(20):
-            while not self.counts[reached] and not run.done():  # noqa: ASYNC110 a counter tells nobody
+            while self.counts[reached] < times and not run.done():  # noqa: ASYNC110 a counter tells nobody
                 await asyncio.sleep(0.005)
         await stopped(run)
 
@@ -119,7 +123,7 @@ async def test_funding_goes_at_its_own_pace_beside_the_tickers() -> None:
     await desk.run("funding", ticker_interval_s=0, funding_interval_s=10)
     assert desk.now.funding is not None
     assert desk.now.funding.rows == {"BTC/USDT:USDT": FUNDING}
-    assert (desk.now.tickers, desk.source.questions) == (None, 0)
+    assert (desk.now.tickers, desk.source.asked_s) == (None, [])
 
 
 async def test_a_venue_without_futures_has_no_funding_to_put_up() -> None:
@@ -131,7 +135,7 @@ async def test_a_venue_without_futures_has_no_funding_to_put_up() -> None:
 async def test_both_switched_off_ask_nothing() -> None:
     desk = Desk()
     await desk.run("tickers", ticker_interval_s=0)
-    assert (desk.source.questions, desk.board.texts, desk.counts) == (0, {}, Counter())
+    assert (desk.source.asked_s, desk.board.texts, desk.counts) == ([], {}, Counter())
 
 
 async def test_a_price_lives_three_intervals_from_the_question_not_from_the_answer() -> None:
@@ -163,10 +167,10 @@ async def test_what_is_fatal_is_not_swallowed() -> None:
 
 async def test_slow_answers_skip_intervals_and_never_pile_up() -> None:
     desk = Desk(Source(takes_s=2.5 * INTERVAL_S))
-    await desk.run("tickers")
-    desk.counts.clear()
-    await desk.run("tickers")
+    await desk.run("tickers", times=3)
     assert desk.source.most_under_way == 1
+    gaps = [later - earlier for earlier, later in pairwise(desk.source.asked_s)]
+    assert min(gaps) > 2.5 * INTERVAL_S
 
 
 async def test_an_answer_as_old_as_a_price_may_get_is_given_up() -> None:
