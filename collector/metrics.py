@@ -21,6 +21,10 @@ COUNTERS: Final = {
     "gaps": ("gaps", "Candles that were missing when their boundary was written."),
     "repairs": ("repairs", "Times REST was asked for what the stream lacked."),
     "never_confirmed": ("never_confirmed", "Candles that the clock closed and REST has not confirmed in time."),
+    "tickers": ("tickers", "Snapshots of tickers put up."),
+    "tickers_failed": ("tickers_failed", "Times there was no new snapshot of tickers to put up."),
+    "funding": ("funding", "Snapshots of funding put up."),
+    "funding_failed": ("funding_failed", "Times there was no new snapshot of funding to put up."),
     "disconnects": ("disconnects", "Connections that ended."),
     "runs": ("runs", "Runs started; more than one means that a run failed."),
 }

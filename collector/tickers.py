@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -52,11 +51,9 @@ class TickerFeed:
 
     async def run(self) -> None:
         """Keep both snapshots current until cancelled."""
-        tickers = partial(self._renew, self._source.tickers, self._board.write_tickers)
-        funding = partial(self._renew, self._source.funding, self._board.write_funding)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(self._ticker_interval_s, "tickers", tickers))
-            tasks.create_task(self._every(self._funding_interval_s, "funding", funding))
+            tasks.create_task(self._every(self._ticker_interval_s, "tickers", self._tickers))
+            tasks.create_task(self._every(self._funding_interval_s, "funding", self._funding))
 
     async def _every(self, interval_s: float, what: str, renew: Callable[[float], Awaitable[bool]]) -> None:
         """Renew at every interval; one that takes longer skips those it overlaps, so that nothing piles up."""
@@ -66,12 +63,19 @@ class TickerFeed:
         while True:
             try:
                 async with asyncio.timeout(LIFE * interval_s):
-                    is_told = await renew(LIFE * interval_s)
-                self._counts[what if is_told else f"{what}_untold"] += 1
+                    self._counts[what] += await renew(LIFE * interval_s)
             except (TransientError, InvalidMessageError, TimeoutError) as error:
                 self._counts[f"{what}_failed"] += 1
                 self._log.warning(f"{what} not renewed", error=str(error) or type(error).__name__)
             await asyncio.sleep(interval_s - (time.monotonic() - began) % interval_s)
+
+    async def _tickers(self, life_s: float) -> bool:
+        if not await self._renew(self._source.tickers, self._board.write_tickers, life_s):
+            raise InvalidMessageError("tickers", "the venue told of none of the symbols")
+        return True
+
+    async def _funding(self, life_s: float) -> bool:
+        return await self._renew(self._source.funding, self._board.write_funding, life_s)
 
     async def _renew(self, ask: Ask[Row], write: Callable[..., Awaitable[None]], life_s: float) -> bool:
         """Put up what the venue says, for what is left of its life; False when it says nothing, as spot of funding."""

@@ -190,7 +190,7 @@ async def test_from_boot_to_sigterm(tmp_path: Path) -> None:
     assert {(one["venue"], one["timeframe"]) for one in told} == {("binance", "1m"), ("binance", "5m")}
     assert lines[-1]["message"] == "stopped"
     assert body["problems"] == []
-    assert body["counts"] == {"runs": 1, "frames": ANY, "closed": ANY, "boundaries": ANY}
+    assert body["counts"] == {"runs": 1, "frames": ANY, "closed": ANY, "boundaries": ANY, "tickers": ANY}
     assert body["redis"]["month"]["commands"] == body["redis"]["commands"]
     for name, count in (("candles", "closed"), ("boundaries", "boundaries"), ("runs", "runs")):
         assert value(scraped, name) == body["counts"][count] > 0

@@ -36,6 +36,7 @@ class Source(BinanceRest):
     asked_s: list[float] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
+    quoted: dict[str, Ticker] = field(default_factory=lambda: {"BTCUSDT": BITCOIN, "ALIENUSDT": BITCOIN})
     pays: bool = True
 
     async def listings(self) -> list[Listing]:
@@ -58,7 +59,7 @@ class Source(BinanceRest):
         finally:
             self.under_way -= 1
         assert set(venue_ids) == {"BTCUSDT", "ETHUSDT"}
-        return {"BTCUSDT": BITCOIN, "ALIENUSDT": BITCOIN}
+        return self.quoted
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         return {"BTCUSDT": FUNDING} if self.pays else {}
@@ -128,8 +129,15 @@ async def test_funding_goes_at_its_own_pace_beside_the_tickers() -> None:
 
 async def test_a_venue_without_futures_has_no_funding_to_put_up() -> None:
     desk = Desk(Source(pays=False))
-    await desk.run("funding_untold", ticker_interval_s=0, funding_interval_s=10)
-    assert desk.board.texts == {}
+    await desk.run("tickers", times=2, funding_interval_s=0.01)
+    assert set(desk.board.texts) == {f"tickers:{VENUE}"}
+    assert (desk.counts["funding"], desk.counts["funding_failed"]) == (0, 0)
+
+
+async def test_a_venue_that_tells_no_price_at_all_has_failed() -> None:
+    desk = Desk(Source(quoted={}))
+    await desk.run("tickers_failed")
+    assert (desk.counts["tickers"], desk.board.texts) == (0, {})
 
 
 async def test_both_switched_off_ask_nothing() -> None:
