@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("codec", "rules", "functions", "cold_start", "collector", "collector_live", "redis_log")
+NAMES = ("codec", "rules", "functions", "cold_start", "collector", "collector_live", "redis_log", "redis_month")
 OUT = Path(__file__).parent / "out"
 
 
