@@ -1,6 +1,6 @@
 """What a venue module says about its venue: how to connect, what to send, how to read a frame, how to ask by REST."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,3 +58,9 @@ class Dialect:
 def plain_url(base: str, _topics: Sequence[str]) -> str:
     """Return the address of a venue whose streams are subscribed to by message."""
     return base
+
+
+def batches(topics: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield topics in order, at most so many at a time."""
+    for start in range(0, len(topics), size):
+        yield topics[start : start + size]

@@ -18,6 +18,10 @@ MAX_PAUSE_S: Final = 90.0
 UsedWeight = Callable[[Mapping[str, str]], float | None]
 """Reads from an answer's headers how much of the limit is used by now, None when they do not say."""
 
+Check = Callable[[int, bytes], None]
+"""Raises what the venue refuses in its own words in an answer of this status and body; what may pass is
+`TransientError`, with the pause the venue asks for."""
+
 
 class TokenBucket:
     """So much weight per span of seconds, spent at once or steadily; a tenth is kept for whoever shares the address."""
@@ -68,6 +72,7 @@ class RestClient:
         *,
         bucket: TokenBucket,
         used_weight: UsedWeight = lambda _: None,
+        check: Check = lambda _status, _body: None,
         concurrency: int = 10,
         attempts: int = 5,
         timeout_s: float = 20.0,
@@ -76,6 +81,7 @@ class RestClient:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._used_weight = used_weight
+        self._check = check
         self._slots = asyncio.Semaphore(concurrency)
         self._attempts = attempts
         self._timeout_s = timeout_s
@@ -120,12 +126,21 @@ class RestClient:
             self.bucket.note_used(used)
         retry_after = _seconds(headers.get("Retry-After"))
         if status in (418, 429):
-            self._quiet_until = max(self._quiet_until, time.monotonic() + (retry_after or 1.0))
+            self._be_quiet(retry_after or 1.0)
         if status in (418, 429) or status >= 500:
             raise TransientError(f"{method} {path}: HTTP {status}", retry_after_s=retry_after)
+        try:
+            self._check(status, body)
+        except TransientError as error:
+            self._be_quiet(error.retry_after_s or 0.0)
+            raise
         if status != 200:
             raise InvalidMessageError(path, f"HTTP {status} {body[:200].decode(errors='replace')}")
         return body
+
+    def _be_quiet(self, pause_s: float) -> None:
+        """Let nobody ask for a while: all questions come from one address."""
+        self._quiet_until = max(self._quiet_until, time.monotonic() + pause_s)
 
     def _backoff(self, error: Exception) -> bool | float:
         """Retry what may pass: after the delay the venue gave, unless that is longer than we are willing to wait."""

@@ -30,6 +30,19 @@ def number(text: str | float, field: str) -> float:
         raise InvalidMessageError(field, str(error)) from error
 
 
+def known(text: str, field: str) -> float:
+    """Return a number that is written as text, NaN for an empty one; raise `InvalidMessageError`."""
+    return number(text, field) if text else NAN
+
+
+def whole(text: str, field: str) -> int:
+    """Return a whole number that is written as text; raise `InvalidMessageError`."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidMessageError(field, str(error)) from error
+
+
 def candle_of(
     timeframe: Timeframe,
     open_time: int,
