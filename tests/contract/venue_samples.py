@@ -44,7 +44,48 @@ _BINANCE_OTHER: Final = (
     '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","p":"1","q":"1"}}',
 )
 
+_MINUTES: Final = {timeframe: "D" if timeframe == "1d" else str(timeframe.ms // 60_000) for timeframe in Timeframe}
+_ONLY_VOLUMES: Final = frozenset({"trades", "taker_buy_volume"})
+
+
+def _bybit(candle: Candle, timeframe: Timeframe, is_closed: bool) -> str:
+    kline = {
+        "start": candle.open_time, "end": candle.open_time + timeframe.ms - 1, "interval": _MINUTES[timeframe],
+        "open": repr(candle.open), "close": repr(candle.close), "high": repr(candle.high), "low": repr(candle.low),
+        "volume": repr(candle.volume), "turnover": repr(candle.quote_volume), "confirm": is_closed,
+        "timestamp": candle.open_time + timeframe.ms - 3,
+    }  # fmt: skip
+    topic, now = f"kline.{_MINUTES[timeframe]}.BTCUSDT", candle.open_time + timeframe.ms + 7
+    return json.dumps({"type": "snapshot", "topic": topic, "data": [kline], "ts": now})
+
+
+_BYBIT_OTHER: Final = (
+    '{"success":true,"ret_msg":"subscribe","conn_id":"2324d924","req_id":"","op":"subscribe"}',
+    '{"success":true,"ret_msg":"pong","conn_id":"0970e817","op":"ping"}',
+    '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1,"data":[{"T":1,"s":"BTCUSDT","S":"Buy","v":"1","p":"1"}]}',
+)
+_BYBIT_REFUSED: Final = (
+    '{"success":false,"ret_msg":"error:handler not found,topic:kline.7.BTCUSDT","conn_id":"23","op":"subscribe"}',
+)
+
+
 SAMPLES: Final = (
     Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
     Sample(venue="binance_usdm", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
+    Sample(
+        venue="bybit",
+        venue_id="BTCUSDT",
+        written=_bybit,
+        other=_BYBIT_OTHER,
+        refused=_BYBIT_REFUSED,
+        unknown=_ONLY_VOLUMES,
+    ),
+    Sample(
+        venue="bybit_linear",
+        venue_id="BTCUSDT",
+        written=_bybit,
+        other=_BYBIT_OTHER,
+        refused=_BYBIT_REFUSED,
+        unknown=_ONLY_VOLUMES,
+    ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.adapters.venues import binance
+from shared.adapters.venues import binance, bybit
 from shared.adapters.venues.dialect import Dialect
 from shared.domain.errors import InvalidMessageError
 
@@ -12,6 +12,8 @@ VENUES: Final[Mapping[str, Dialect]] = {
     for dialect in (
         binance.SPOT,
         binance.USDM,
+        bybit.SPOT,
+        bybit.LINEAR,
     )
 }
 
