@@ -45,6 +45,7 @@ _BINANCE_OTHER: Final = (
 )
 
 _MINUTES: Final = {timeframe: "D" if timeframe == "1d" else str(timeframe.ms // 60_000) for timeframe in Timeframe}
+_UTC: Final = {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
 _ONLY_VOLUMES: Final = frozenset({"trades", "taker_buy_volume"})
 
 
@@ -69,6 +70,30 @@ _BYBIT_REFUSED: Final = (
 )
 
 
+def _okx(candle: Candle, timeframe: Timeframe, is_closed: bool) -> str:
+    bar = _UTC.get(timeframe) or (timeframe if timeframe.endswith("m") else timeframe.upper())
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    volumes = (candle.volume, candle.quote_volume, candle.quote_volume)
+    row = [str(candle.open_time), *map(repr, prices), *map(repr, volumes), str(int(is_closed))]
+    return json.dumps({"arg": {"channel": f"candle{bar}", "instId": "BTC-USDT"}, "data": [row]})
+
+
+def _okx_swap(candle: Candle, timeframe: Timeframe, is_closed: bool) -> str:
+    """Write the volume in contracts where spot has it in base units, and in base units where spot has the quote's."""
+    frame = json.loads(_okx(candle, timeframe, is_closed))
+    frame["arg"]["instId"] = "BTC-USDT-SWAP"
+    frame["data"][0][5:7] = ["314159", repr(candle.volume)]
+    return json.dumps(frame)
+
+
+_OKX_OTHER: Final = (
+    "pong",
+    '{"event":"subscribe","arg":{"channel":"candle1m","instId":"BTC-USDT"},"connId":"a4d3ae55"}',
+    '{"event":"notice","code":"64008","msg":"The connection will soon be closed.","connId":"a4d3ae55"}',
+    '{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"1"}]}',
+)
+_OKX_REFUSED: Final = ('{"event":"error","code":"60012","msg":"Invalid request","connId":"a4d3ae55"}',)
+
 SAMPLES: Final = (
     Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
     Sample(venue="binance_usdm", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
@@ -86,6 +111,22 @@ SAMPLES: Final = (
         written=_bybit,
         other=_BYBIT_OTHER,
         refused=_BYBIT_REFUSED,
+        unknown=_ONLY_VOLUMES,
+    ),
+    Sample(
+        venue="okx",
+        venue_id="BTC-USDT",
+        written=_okx,
+        other=_OKX_OTHER,
+        refused=_OKX_REFUSED,
+        unknown=_ONLY_VOLUMES,
+    ),
+    Sample(
+        venue="okx_swap",
+        venue_id="BTC-USDT-SWAP",
+        written=_okx_swap,
+        other=_OKX_OTHER,
+        refused=_OKX_REFUSED,
         unknown=_ONLY_VOLUMES,
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.adapters.venues import binance, bybit
+from shared.adapters.venues import binance, bybit, okx
 from shared.adapters.venues.dialect import Dialect
 from shared.domain.errors import InvalidMessageError
 
@@ -14,6 +14,8 @@ VENUES: Final[Mapping[str, Dialect]] = {
         binance.USDM,
         bybit.SPOT,
         bybit.LINEAR,
+        okx.SPOT,
+        okx.SWAP,
     )
 }
 
