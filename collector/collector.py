@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from typing import Final
 
 import aiohttp
@@ -18,17 +17,17 @@ from aws_lambda_powertools import Logger
 from collector.backfill import Backfill, Fetched
 from collector.config import Settings
 from collector.health import Report
+from collector.history import History
 from collector.intake import Intake
 from collector.progress import Progress
-from collector.publisher import APPEND_AT_ONCE, Publisher
+from collector.publisher import Publisher
 from collector.roster import Roster
 from collector.tickers import TickerFeed
 from collector.venue_clock import VenueClock
 from shared.adapters.venues.registry import dialect_of
 from shared.adapters.venues.streams import Streams
 from shared.domain.assembly import Assembler, Cell
-from shared.domain.backfill import Window, log_entries, newest_symbols
-from shared.domain.candles import CandleFrame, empty_frame
+from shared.domain.backfill import newest_symbols
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, VenueSource
@@ -38,10 +37,8 @@ OPEN_S: Final = 10.0
 REPAIR_S: Final = 8.0
 GAP_RETRY_S: Final = 30.0
 EARLY_REFRESH_S: Final = 60.0
-CLOCK_S: Final = 60.0
 CONFIRM_S: Final = 5.0
 CONFIRM_AT_ONCE: Final = 50
-MIN_GRACE_MS: Final = 250
 
 
 class Collector:
@@ -71,6 +68,15 @@ class Collector:
         self._roster = Roster(source, quote=settings.collector_quote, limit=settings.collector_symbols, log=log)
         self._backfill = Backfill(source, self._clock, self._roster.venue_ids, log=log)
         self._publisher = Publisher(settings.venue, writer, announcer, log=log)
+        self._history = History(
+            settings.venue,
+            writer,
+            self._publisher,
+            self._backfill,
+            self._roster.venue_ids,
+            depth=settings.log_depth,
+            log=log,
+        )
         self._counts: Counter[str] = Counter()
         self._progress = Progress(log=log)
         self._tickers = TickerFeed(
@@ -113,27 +119,17 @@ class Collector:
             self._progress = Progress(len(self._roster.venue_ids) * len(self._timeframes), log=self._log)
             self._phase = "backfilling"
             for timeframe in self._timeframes:
-                await self._fill(timeframe, since)
+                self._assembler.note_gaps(await self._history.fill(timeframe, since, done=self._progress.advance))
             self._phase = "live"
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
             tasks.create_task(self._assemble(tasks))
             tasks.create_task(self._mend_gaps())
             tasks.create_task(self._refresh_symbols())
-            tasks.create_task(self._follow_clock())
+            tasks.create_task(self._clock.follow(self._source, log=self._log))
             tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
                 tasks.create_task(self._confirm())
-
-    async def _fill(self, timeframe: Timeframe, since: int) -> None:
-        """Write what the log lacks of what closed up to an instant; one timeframe is in memory at a time."""
-        frame = await self._writer.frame(self._settings.venue, timeframe)
-        if frame.bars:
-            self._publisher.note(timeframe, frame.close_time)
-        window = Window.before(timeframe, since, bars=self._settings.log_depth)
-        wanted = self._roster.venue_ids
-        fetched = await self._backfill.window(frame, wanted, window, done=self._progress.advance)
-        await self._write_history(frame, fetched)
 
     def _open(self, *, since: int) -> None:
         """Start to assemble what closes after an instant, with nothing open and nothing connected yet."""
@@ -252,17 +248,6 @@ class Collector:
                 found=self._intake.confirm,
             )
 
-    async def _follow_clock(self) -> None:
-        """Measure the venue's clock again and again: ours may drift."""
-        while True:
-            await asyncio.sleep(CLOCK_S)
-            try:
-                await self._clock.measure(self._source)
-            except (TransientError, InvalidMessageError) as error:
-                self._log.warning("the venue's clock not measured", error=str(error))
-            if self._clock.is_off:
-                self._log.error("our clock and the venue's differ", offset_ms=self._clock.offset_ms)
-
     async def _refresh_symbols(self) -> None:
         """Choose the symbols anew every hour or so, and early when one goes missing."""
         while True:
@@ -293,34 +278,14 @@ class Collector:
         await self._streams.wait_open(OPEN_S)
         await asyncio.sleep(self._grace_ms() / 1_000 / max(self._clock.speed, 1.0))
         for timeframe in self._timeframes:
-            window = Window.before(timeframe, opened, bars=self._settings.log_depth)
-            fetched = await self._backfill.window(empty_frame(timeframe), newcomers, window)
+            fetched = await self._history.fetch(timeframe, newcomers, opened)
             self._publisher.line_up(partial(self._insert, timeframe, fetched))
 
     async def _insert(self, timeframe: Timeframe, fetched: Fetched) -> None:
-        """Write newcomers' history into the log; what the log does not reach yet goes through assembly."""
-        frame = await self._writer.frame(self._settings.venue, timeframe)
-        reach = frame.close_time - timeframe.ms
-        history = {symbol: series.until(reach + timeframe.ms) for symbol, series in fetched.series.items()}
-        for symbol, series in fetched.series.items():
-            for candle in series.slice(history[symbol].bars, series.bars).candles(symbol):
-                self._intake.add(timeframe, symbol, candle)
-        await self._write_history(frame, Fetched(series=history, missing=fetched.missing))
-
-    async def _write_history(self, frame: CandleFrame, fetched: Fetched) -> None:
-        entries = log_entries(frame, fetched.series, self._roster.venue_ids, depth=self._settings.log_depth)
-        written = 0
-        while batch := list(islice(entries, APPEND_AT_ONCE)):
-            await self._publisher.append(batch)
-            written += len(batch)
-        self._assembler.note_gaps(fetched.missing)
-        self._log.info("history written", timeframe=frame.timeframe, entries=written, gaps=len(fetched.missing))
+        self._assembler.note_gaps(await self._history.insert(timeframe, fetched, later=self._intake.add))
 
     def _grace_ms(self) -> int:
-        """Return the grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
-        speed = max(self._clock.speed, 1.0)
-        grace_ms = self._settings.collector_grace_ms
-        return int(max(min(grace_ms * speed, self._shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
+        return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest_ms)
 
 
 def _named(cells: Sequence[Cell]) -> list[str]:

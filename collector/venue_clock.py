@@ -1,12 +1,18 @@
 """The venue's clock as this machine can tell it: our own, corrected by what was measured."""
 
+import asyncio
 import time
 from typing import Final
 
+from aws_lambda_powertools import Logger
+
 from shared.adapters.clock import TapeClock
+from shared.domain.errors import InvalidMessageError, TransientError
 from shared.ports import Clock, VenueSource
 
 FRESH_S: Final = 1.0
+FOLLOW_S: Final = 60.0
+MIN_GRACE_MS: Final = 250
 ALERT_MS: Final = 1_000
 """How far our clock may be off, in real time, before somebody should mend it."""
 
@@ -32,6 +38,22 @@ class VenueClock:
     def is_off(self) -> bool:
         """Tell whether our clock needs mending."""
         return abs(self.offset_ms or 0) > ALERT_MS * max(self.speed, 1.0)
+
+    def grace_ms(self, grace_ms: int, *, shortest_ms: int) -> int:
+        """Return a grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
+        speed = max(self.speed, 1.0)
+        return int(max(min(grace_ms * speed, shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
+
+    async def follow(self, source: VenueSource, *, log: Logger) -> None:
+        """Measure again and again, since clocks drift; say so when ours is off."""
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                await self.measure(source)
+            except (TransientError, InvalidMessageError) as error:
+                log.warning("the venue's clock not measured", error=str(error))
+            if self.is_off:
+                log.error("our clock and the venue's differ", offset_ms=self.offset_ms)
 
     async def refresh(self, source: VenueSource) -> None:
         """Measure unless that was done a moment ago: whether a candle has closed is the venue's to say."""

@@ -1,0 +1,56 @@
+"""The venue's clock: followed where ours is off, left alone where the question's way explains it."""
+
+from pathlib import Path
+
+from collector.venue_clock import VenueClock
+from shared.adapters.clock import TapeClock, steer
+from tests.fakes.clock import ManualClock
+
+
+class Source:
+    """A venue whose clock is `ahead_ms` of ours, and that counts how often it is asked."""
+
+    def __init__(self, clock: ManualClock, ahead_ms: int) -> None:
+        self.clock = clock
+        self.ahead_ms = ahead_ms
+        self.asked = 0
+
+    async def server_time(self) -> int:
+        self.asked += 1
+        return self.clock.now_ms() + self.ahead_ms
+
+
+async def test_a_clock_that_is_off_is_corrected_and_said_to_be_off() -> None:
+    ours = ManualClock(1_700_000_000_000)
+    clock = VenueClock(ours)
+    assert clock.now_ms() == ours.now_ms()  # nothing is known yet
+    await clock.measure(Source(ours, 5_000))  # type: ignore[arg-type]
+    assert (clock.offset_ms, clock.now_ms(), clock.is_off) == (5_000, 1_700_000_005_000, True)
+    await clock.measure(Source(ours, -700))  # type: ignore[arg-type]
+    assert (clock.now_ms(), clock.is_off) == (1_699_999_999_300, False)
+
+
+async def test_what_the_way_explains_is_no_offset() -> None:
+    ours = ManualClock(1_700_000_000_000)
+    clock = VenueClock(ours)
+    await clock.measure(Source(ours, 1))  # type: ignore[arg-type]
+    assert clock.offset_ms == 0
+
+
+async def test_a_repair_asks_again_only_after_a_moment() -> None:
+    ours = ManualClock(1_700_000_000_000)
+    clock, source = VenueClock(ours), Source(ours, 9_000)
+    await clock.refresh(source)  # type: ignore[arg-type]
+    await clock.refresh(source)  # type: ignore[arg-type]
+    assert (source.asked, clock.offset_ms) == (1, 9_000)
+
+
+def test_the_grace_follows_the_tape_but_not_beyond_half_a_candle(tmp_path: Path) -> None:
+    assert VenueClock(ManualClock(0)).grace_ms(1_500, shortest_ms=60_000) == 1_500
+    file = tmp_path / "clock.json"
+    steer(file, tape_ms=0, speed=10.0)
+    assert VenueClock(TapeClock(file)).grace_ms(1_500, shortest_ms=60_000) == 15_000
+    steer(file, tape_ms=0, speed=100.0)
+    assert VenueClock(TapeClock(file)).grace_ms(1_500, shortest_ms=60_000) == 30_000
+    steer(file, tape_ms=0, speed=1_000.0)
+    assert VenueClock(TapeClock(file)).grace_ms(1_500, shortest_ms=60_000) == 250_000
