@@ -69,10 +69,10 @@ def run() -> list[dict[str, object]]:
             collector.start()
             collector.wait_ready(lambda: answers(health), timeout_s=300)
             time.sleep(SETTLE_S)
-            began, used = time.monotonic(), _processor_s(collector)
+            began, used, since = time.monotonic(), _processor_s(collector), time.time_ns() // 1_000_000
             time.sleep(60.0 * BOUNDARIES)
             share = (_processor_s(collector) - used) / (time.monotonic() - began)
-            row = _row(collector, share, _latencies(venue, redis.url, trigger), _asked(health))
+            row = _row(collector, share, _latencies(venue, redis.url, trigger, since), _asked(health))
         finally:
             collector.stop()
             simulator.stop()
@@ -113,8 +113,8 @@ def _parts(folder: Path, redis_url: str, venue: int, trigger: int) -> tuple[Chil
     )
 
 
-def _latencies(venue: int, redis_url: str, trigger: Trigger) -> dict[str, list[int]]:
-    """Return, for each instant that was announced, how long after its last closing frame it was there."""
+def _latencies(venue: int, redis_url: str, trigger: Trigger, since: int) -> dict[str, list[int]]:
+    """Return, for each instant after `since` that was announced, how long after its last closing frame it was there."""
     sent: dict[int, int] = {}
     for one in _asked(f"http://127.0.0.1:{venue}/_tape/sent?since_ms=0")["sent"]:
         sent[one["close_time"]] = max(one["sent_ms"], sent.get(one["close_time"], 0))
@@ -125,7 +125,7 @@ def _latencies(venue: int, redis_url: str, trigger: Trigger) -> dict[str, list[i
             for entry_id, fields in entries:
                 close_time = int(fields["t"]) + timeframe.ms
                 appended[close_time] = max(appended[close_time], int(entry_id.partition("-")[0]))
-    instants = sorted(set(trigger.told) & set(sent))
+    instants = sorted(instant for instant in trigger.told if instant in sent and instant > since)
     return {
         "appended": [appended[instant] - sent[instant] for instant in instants],
         "announced": [trigger.told[instant] - sent[instant] for instant in instants],
