@@ -24,13 +24,17 @@ class Push(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A trade as a venue pushed it; `time` in epoch ms, `quantity` in base units."""
+    """A trade as a venue pushed it; `time` in epoch ms, `quantity` in base units.
+
+    `number` counts the trades of a pair without a gap, which shows what was missed; 0 where the venue does not count.
+    """
 
     venue_id: str
     time: int
     price: float
     quantity: float
     is_taker_buy: bool
+    number: int = 0
 
 
 class Closing(NamedTuple):
@@ -60,6 +64,7 @@ class Closer:
         self._forming: dict[_Series, Candle] = {}
         self._closed: dict[_Series, Candle] = {}
         self._advanced: dict[Timeframe, int] = {}
+        self._numbers: dict[str, int] = {}  # of the newest trade, by symbol
 
     def watch(self, symbols: Iterable[str], now_ms: int) -> None:
         """Note that from now on every push of these symbols is seen."""
@@ -90,7 +95,19 @@ class Closer:
         return closings
 
     def trade(self, symbol: str, trade: Trade) -> list[Closing]:
-        """Take a trade into the forming candle of every timeframe, and return what it shows to have closed."""
+        """Take a trade into the forming candle of every timeframe, and return what it shows to have closed.
+
+        One that was taken before is nothing new. Where the count of trades jumps, some were missed: the watch begins
+        anew behind the trade that shows it, and so it does with the first trade of all.
+        """
+        if trade.number:
+            newest = self._numbers.get(symbol)
+            if newest is not None and trade.number <= newest:
+                return []
+            self._numbers[symbol] = trade.number
+            if symbol in self._watched and (newest is None or trade.number > newest + 1):
+                self.lose([symbol])
+                self.watch([symbol], trade.time + 1)
         closings: list[Closing] = []
         for timeframe in self._timeframes:
             series, open_time = (timeframe, symbol), timeframe.open_time(trade.time)

@@ -90,6 +90,47 @@ def test_a_symbol_nobody_ever_traded_is_closed_once_rest_has_said_where_it_stand
     assert closer.due(START + 2 * M1.ms + GRACE, grace_ms=GRACE, symbols=["X"]) == [quiet]
 
 
+def numbered(number: int, time: int, price: float = 1.0) -> Trade:
+    return trade(time, price)._replace(number=number)
+
+
+def test_the_first_trade_of_all_only_says_where_the_count_stands() -> None:
+    """Between the subscription and it one may have been missed."""
+    closer = watched()
+    assert closer.trade("X", numbered(7, START + 1_000)) == []
+    assert closer.trade("X", numbered(8, START + M1.ms)) == []
+    closings = closer.trade("X", numbered(9, START + 2 * M1.ms))
+    assert [(closing.candle.open_time, closing.candle.trades) for closing in closings] == [(START + M1.ms, 1.0)]
+
+
+def test_a_jump_of_the_count_makes_its_candle_unbelievable_and_no_other() -> None:
+    closer = watched()
+    for number, minute in ((1, 0), (2, 1), (3, 1), (5, 2), (6, 3)):
+        closed = [closing.candle for closing in closer.trade("X", numbered(number, START + minute * M1.ms + 1_000))]
+        if minute == 2:  # number 4 may have been of minute 1 or of minute 2
+            assert closed == []
+    assert closed == []
+    closed = [closing.candle for closing in closer.trade("X", numbered(7, START + 4 * M1.ms))]
+    assert [candle.open_time for candle in closed] == [START + 3 * M1.ms]
+
+
+def test_a_trade_that_comes_twice_counts_once() -> None:
+    closer = watched()
+    for number, minute in ((1, 0), (2, 1), (2, 1), (3, 1), (2, 1), (3, 1)):
+        closer.trade("X", numbered(number, START + minute * M1.ms + 1_000))
+    (closing,) = closer.trade("X", numbered(4, START + 2 * M1.ms))
+    assert (closing.candle.trades, closing.candle.volume) == (2.0, 2.0)
+
+
+def test_a_count_that_goes_on_over_a_broken_watch_shows_that_nothing_was_missed() -> None:
+    closer = watched()
+    closer.trade("X", numbered(1, START))
+    closer.lose(["X"])
+    closer.watch(["X"], START + 1_000)
+    closer.trade("X", numbered(2, START + M1.ms))
+    assert [one.candle.trades for one in closer.trade("X", numbered(3, START + 2 * M1.ms))] == [1.0]
+
+
 Ticks = list[tuple[int, float, float, bool]]
 TICKS = st.lists(
     st.tuples(st.integers(0, 12 * M1.ms - 1), st.floats(1.0, 100.0), st.floats(0.001, 10.0), st.booleans()),
@@ -181,3 +222,20 @@ def test_rest_corrects_what_it_knows_and_leaves_the_rest() -> None:
     better = confirmed(pushed, asked._replace(volume=3.0))
     assert better is not None
     assert (better.volume, better.quote_volume, better.trades) == (3.0, 10.0, 1.0)
+
+
+@given(ticks=TICKS, lost=st.sets(st.integers(0, 39)), doubled=st.sets(st.integers(0, 39)))
+def test_of_numbered_trades_any_may_be_lost_or_doubled(ticks: Ticks, lost: set[int], doubled: set[int]) -> None:
+    """What the next trade closes is right, however many frames the venue dropped, without any word of it."""
+    ticks.sort(key=lambda tick: tick[0])
+    closer = watched(M1, M5)
+    closings: list[Closing] = []
+    for index, (time, price, quantity, bought) in enumerate(ticks):
+        one = trade(START + time, price, quantity, bought=bought)._replace(number=index + 1)
+        for _ in range(0 if index in lost else 2 if index in doubled else 1):
+            closings += closer.trade("X", one)
+    for timeframe in (M1, M5):
+        expected = bars(ticks, timeframe)
+        for closing in closings:
+            if closing.timeframe is timeframe and closing.candle.open_time in expected:
+                assert confirmed(closing.candle, expected[closing.candle.open_time]) is None
