@@ -79,9 +79,13 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_venue(self) -> Self:
-        offered = dialect_of(self.venue).timeframes
-        if wrong := [timeframe for timeframe in self.collector_timeframes if timeframe not in offered]:
+        dialect = dialect_of(self.venue)
+        if wrong := [timeframe for timeframe in self.collector_timeframes if timeframe not in dialect.timeframes]:
             raise ValueError(f"COLLECTOR_TIMEFRAMES: {self.venue} has no {', '.join(wrong)}")
+        most = dialect.limits.topics_in_all
+        topics = self.collector_symbols * len({dialect.topic("X", one) for one in self.collector_timeframes})
+        if most is not None and topics > most:
+            raise ValueError(f"COLLECTOR_SYMBOLS: {topics} streams are more than the {most} {self.venue} allows")
         return self
 
     @classmethod

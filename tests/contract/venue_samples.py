@@ -8,6 +8,7 @@ venue id `venue_id`; where it pushes trades instead, `traded(trade)` is one. `ot
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from shared.domain.candles import Candle
@@ -17,7 +18,7 @@ from shared.domain.timeframe import Timeframe
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A venue's words; `unknown` are the fields of a candle it does not push."""
+    """A venue's words; `unknown` are the fields of a candle it does not push, `derived` those made of others."""
 
     venue: str
     venue_id: str
@@ -26,6 +27,7 @@ class Sample:
     traded: Callable[[Trade], str] | None = None
     refused: tuple[str, ...] = ()
     unknown: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
 
 
 def _binance(candle: Candle, timeframe: Timeframe, is_closed: bool) -> str:
@@ -94,6 +96,71 @@ _OKX_OTHER: Final = (
 )
 _OKX_REFUSED: Final = ('{"event":"error","code":"60012","msg":"Invalid request","connId":"a4d3ae55"}',)
 
+
+def _instant(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms // 1_000, UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{time_ms % 1_000:03}000")
+
+
+def _kraken(candle: Candle, timeframe: Timeframe, _is_closed: bool) -> str:
+    ohlc = {
+        "symbol": "BTC/USD", "open": candle.open, "high": candle.high, "low": candle.low, "close": candle.close,
+        "trades": int(candle.trades), "volume": candle.volume, "vwap": candle.quote_volume / candle.volume,
+        "interval_begin": f"{_instant(candle.open_time)}000Z", "interval": timeframe.ms // 60_000,
+        "timestamp": f"{_instant(candle.open_time + timeframe.ms)}Z",
+    }  # fmt: skip
+    return json.dumps(
+        {"channel": "ohlc", "type": "update", "timestamp": f"{_instant(candle.open_time + 9)}000Z", "data": [ohlc]}
+    )
+
+
+_KRAKEN_OTHER: Final = (
+    '{"channel":"heartbeat"}',
+    '{"method":"pong","time_in":"2023-09-24T14:10:23.799685Z","time_out":"2023-09-24T14:10:23.799703Z"}',
+    '{"channel":"status","type":"update","data":[{"version":"2.0.0","system":"online","api_version":"v2",'
+    '"connection_id":13834774380200032777}]}',
+    '{"method":"subscribe","result":{"channel":"ohlc","interval":5,"snapshot":false,"symbol":"BTC/USD",'
+    '"warnings":["timestamp is deprecated, use interval_begin"]},"success":true,'
+    '"time_in":"2023-10-04T16:25:30.393Z","time_out":"2023-10-04T16:25:30.393Z"}',
+)
+_KRAKEN_REFUSED: Final = (
+    '{"error":"Currency pair not supported XBT/USD","method":"subscribe","success":false,"symbol":"XBT/USD",'
+    '"time_in":"2023-10-04T16:25:30.393Z","time_out":"2023-10-04T16:25:30.393Z"}'
+)
+
+
+def _coinbase(trade: Trade) -> str:
+    match = {
+        "type": "match", "trade_id": trade.number, "sequence": 50, "maker_order_id": "ac928c66",
+        "taker_order_id": "132fb6ae", "time": f"{_instant(trade.time)}Z", "product_id": trade.venue_id,
+        "size": repr(trade.quantity), "price": repr(trade.price), "side": "sell" if trade.is_taker_buy else "buy",
+    }  # fmt: skip
+    return json.dumps(match)
+
+
+_COINBASE_OTHER: Final = (
+    '{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"],"account_ids":null}]}',
+    '{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"2014-11-07T08:19:28.464459Z"}',
+    '{"type":"last_match","trade_id":10,"sequence":50,"maker_order_id":"ac928c66","taker_order_id":"132fb6ae",'
+    '"time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD","size":"5.23512","price":"400.23","side":"sell"}',
+)
+
+
+def _hyperliquid(candle: Candle, timeframe: Timeframe, _is_closed: bool) -> str:
+    data = {
+        "t": candle.open_time, "T": candle.open_time + timeframe.ms - 1, "s": "BTC", "i": str(timeframe),
+        "o": repr(candle.open), "c": repr(candle.close), "h": repr(candle.high), "l": repr(candle.low),
+        "v": repr(candle.volume), "n": int(candle.trades),
+    }  # fmt: skip
+    return json.dumps({"channel": "candle", "data": data})
+
+
+_HYPERLIQUID_OTHER: Final = (
+    '{"channel":"pong"}',
+    '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":'
+    '{"type":"candle","coin":"BTC","interval":"1m"}}}',
+    "Websocket connection established.",
+)
+
 SAMPLES: Final = (
     Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
     Sample(venue="binance_usdm", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
@@ -128,5 +195,29 @@ SAMPLES: Final = (
         other=_OKX_OTHER,
         refused=_OKX_REFUSED,
         unknown=_ONLY_VOLUMES,
+    ),
+    Sample(
+        venue="kraken",
+        venue_id="BTC/USD",
+        written=_kraken,
+        other=_KRAKEN_OTHER,
+        refused=(_KRAKEN_REFUSED,),
+        unknown=frozenset({"taker_buy_volume"}),
+        derived=frozenset({"quote_volume"}),
+    ),
+    Sample(
+        venue="coinbase",
+        venue_id="BTC-USD",
+        traded=_coinbase,
+        other=_COINBASE_OTHER,
+        refused=('{"type":"error","message":"Failed to subscribe","reason":"FOO-USD is not a valid product"}',),
+    ),
+    Sample(
+        venue="hyperliquid",
+        venue_id="BTC",
+        written=_hyperliquid,
+        other=_HYPERLIQUID_OTHER,
+        refused=('{"channel":"error","data":"Invalid subscription {\\"type\\":\\"candle\\",\\"coin\\":\\"FOO\\"}"}',),
+        unknown=frozenset({"quote_volume", "taker_buy_volume"}),
     ),
 )

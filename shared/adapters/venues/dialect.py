@@ -17,14 +17,16 @@ DAY_S: Final = 86_400.0
 class Limits:
     """What a venue allows a client of its streams, and what keeps a connection to it alive.
 
-    `topics` streams a connection, `messages_per_s` sent on it; connections may be opened `connect_every_s` apart, and
-    live for `cut_after_s`. `ping` is a message to send every `ping_every_s`, None where WebSocket pings will do.
+    `topics` streams a connection, `topics_in_all` an address (None where nobody counts), `messages_per_s` sent on a
+    connection; connections may be opened `connect_every_s` apart, and live for `cut_after_s`. `ping` is a message to
+    send every `ping_every_s`, None where WebSocket pings will do.
     """
 
     topics: int
     messages_per_s: float
     connect_every_s: float = 0.25
     cut_after_s: float = DAY_S
+    topics_in_all: int | None = None
     ping: str | None = None
     ping_every_s: float = 20.0
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.adapters.venues import binance, bybit, okx
+from shared.adapters.venues import binance, bybit, coinbase, hyperliquid, kraken, okx
 from shared.adapters.venues.dialect import Dialect
 from shared.domain.errors import InvalidMessageError
 
@@ -16,6 +16,9 @@ VENUES: Final[Mapping[str, Dialect]] = {
         bybit.LINEAR,
         okx.SPOT,
         okx.SWAP,
+        kraken.SPOT,
+        coinbase.SPOT,
+        hyperliquid.PERPETUALS,
     )
 }
 

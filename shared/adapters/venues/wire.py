@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from shared.domain.candles import Candle, check_candle
+from shared.domain.candles import Candle, check_candle, no_trade_candle
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
@@ -53,7 +53,8 @@ def candle_of(
 ) -> Candle:
     """Return a checked candle of open, high, low, close, base volume and quote volume, NaN for what is unknown.
 
-    It is marked `filled` when nobody traded. Raise `InvalidMessageError` for one off the grid or impossible.
+    When nobody traded it is the marked no-trade candle, whatever else is unknown. Raise `InvalidMessageError` for one
+    off the grid or impossible.
     """
     if open_time % timeframe.ms:
         raise InvalidMessageError("open_time", f"expected the open of a {timeframe} candle, got {open_time}")
@@ -63,5 +64,5 @@ def candle_of(
     except ValueError as error:
         raise InvalidMessageError("candle", str(error)) from error
     count = NAN if trades is None else float(trades)
-    is_untraded = volume == 0.0 and low == high
-    return check_candle(Candle(open_time, first, high, low, last, volume, quote_volume, count, bought, is_untraded))
+    candle = check_candle(Candle(open_time, first, high, low, last, volume, quote_volume, count, bought))
+    return no_trade_candle(open_time, last) if volume == 0.0 and low == high else candle

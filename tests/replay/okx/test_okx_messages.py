@@ -21,7 +21,7 @@ from shared.adapters.venues.okx import (
     parse_tickers,
     read,
 )
-from shared.domain.candles import Candle
+from shared.domain.candles import Candle, no_trade_candle
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
@@ -33,7 +33,7 @@ UNKNOWN = math.nan  # OKX counts no trades and names no takers
 BTC = Candle(
     1_700_000_040_000, 36780.01, 36799.99, 36771.25, 36795.5, 41.87563, 1540432.1872319, UNKNOWN, UNKNOWN, False
 )
-STILL = Candle(1_700_000_100_000, 36795.5, 36795.5, 36795.5, 36795.5, 0.0, 0.0, UNKNOWN, UNKNOWN, True)
+STILL = no_trade_candle(1_700_000_100_000, 36795.5)
 
 
 def sample(name: str) -> bytes:

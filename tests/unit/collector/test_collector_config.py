@@ -96,3 +96,8 @@ def test_every_venue_has_a_section_that_works(venue: str) -> None:
     settings = Settings.from_env({**NEEDED, "VENUE": venue})
     assert settings.venue in tomllib.loads(FILE.read_text())
     assert settings.collector_timeframes
+
+
+def test_more_streams_than_the_venue_allows_an_address_are_refused() -> None:
+    with pytest.raises(FatalError, match="COLLECTOR_SYMBOLS: 1200 streams are more than the 1000 hyperliquid allows"):
+        Settings.from_env({**NEEDED, "VENUE": "hyperliquid", "COLLECTOR_SYMBOLS": "200"})
