@@ -14,7 +14,7 @@ from shared.domain.timeframe import Timeframe
 
 
 class Push(NamedTuple):
-    """A candle as a venue pushed it; `event_time` (epoch ms) is the venue's clock, or the candle's open if it is silent."""
+    """A candle as a venue pushed it; `event_time` (epoch ms) is the venue's clock, or the candle's open if unknown."""
 
     venue_id: str
     timeframe: Timeframe
