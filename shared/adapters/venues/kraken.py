@@ -268,7 +268,7 @@ SPOT: Final = Dialect(
     ws_url="wss://ws.kraken.com/v2",
     timeframes=tuple(_TIMEFRAMES.values()),
     says_closed=False,
-    limits=Limits(topics=600, messages_per_s=2.0, connect_every_s=5.0, cut_after_s=math.inf, ping='{"method":"ping"}'),
+    limits=Limits(topics=600, messages_per_s=5.0, connect_every_s=1.0, cut_after_s=math.inf, ping='{"method":"ping"}'),
     topic=_topic,
     url=plain_url,
     subscribe=_subscribe,
