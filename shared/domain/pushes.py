@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from shared.domain.candles import Candle, no_trade_candle
+from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
 
@@ -46,6 +47,9 @@ class Closing(NamedTuple):
     is_confirmed: bool
 
 
+STRAY_MS: Final = 3_600_000
+"""How far from now a push may lie; one bad number must not close a thousand years of quiet minutes."""
+
 _SAME: Final = 1e-9
 _OPTIONAL: Final = ("volume", "quote_volume", "trades", "taker_buy_volume")
 _Series = tuple[Timeframe, str]
@@ -65,9 +69,11 @@ class Closer:
         self._closed: dict[_Series, Candle] = {}
         self._advanced: dict[Timeframe, int] = {}
         self._numbers: dict[str, int] = {}  # of the newest trade, by symbol
+        self._now_ms = 0  # as last told
 
     def watch(self, symbols: Iterable[str], now_ms: int) -> None:
         """Note that from now on every push of these symbols is seen."""
+        self._now_ms = max(self._now_ms, now_ms)
         for symbol in symbols:
             self._watched.setdefault(symbol, now_ms)
 
@@ -86,7 +92,11 @@ class Closer:
             self._closed[timeframe, symbol] = candle
 
     def push(self, timeframe: Timeframe, symbol: str, candle: Candle) -> list[Closing]:
-        """Take a forming candle as it is now, and return what it shows to have closed."""
+        """Take a forming candle as it is now, and return what it shows to have closed.
+
+        Raise `InvalidMessageError` for one from the future.
+        """
+        self._check_time(candle.open_time)
         series = (timeframe, symbol)
         if self._is_past(series, candle.open_time):
             return []
@@ -98,8 +108,10 @@ class Closer:
         """Take a trade into the forming candle of every timeframe, and return what it shows to have closed.
 
         One that was taken before is nothing new. Where the count of trades jumps, some were missed: the watch begins
-        anew behind the trade that shows it, and so it does with the first trade of all.
+        anew behind the trade that shows it, and so it does with the first trade of all. Raise `InvalidMessageError` for
+        one from the future.
         """
+        self._check_time(trade.time)
         if trade.number:
             newest = self._numbers.get(symbol)
             if newest is not None and trade.number <= newest:
@@ -118,6 +130,7 @@ class Closer:
 
     def due(self, now_ms: int, *, grace_ms: int, symbols: Iterable[str]) -> list[Closing]:
         """Return what the clock has closed of these symbols since it was last asked."""
+        self._now_ms = max(self._now_ms, now_ms)
         closings: list[Closing] = []
         symbols = tuple(symbols)
         for timeframe in self._timeframes:
@@ -128,9 +141,15 @@ class Closer:
                     closings += self._advance((timeframe, symbol), until, is_confirmed=False)
         return closings
 
+    def _check_time(self, time_ms: int) -> None:
+        if self._now_ms and time_ms > self._now_ms + STRAY_MS:
+            raise InvalidMessageError("time", f"{time_ms} is {(time_ms - self._now_ms) // 1_000} s ahead")
+
     def _is_past(self, series: _Series, open_time: int) -> bool:
         """Tell whether a series has gone on: then what comes late is left to REST."""
         forming, closed = self._forming.get(series), self._closed.get(series)
+        if open_time + series[0].ms < self._now_ms - STRAY_MS:
+            return True
         return (forming is not None and open_time < forming.open_time) or (
             closed is not None and open_time <= closed.open_time
         )

@@ -2,10 +2,12 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.candles import Candle, no_trade_candle
+from shared.domain.errors import InvalidMessageError
 from shared.domain.pushes import Closer, Closing, Trade, confirmed
 from shared.domain.timeframe import Timeframe
 
@@ -129,6 +131,18 @@ def test_a_count_that_goes_on_over_a_broken_watch_shows_that_nothing_was_missed(
     closer.watch(["X"], START + 1_000)
     closer.trade("X", numbered(2, START + M1.ms))
     assert [one.candle.trades for one in closer.trade("X", numbered(3, START + 2 * M1.ms))] == [1.0]
+
+
+def test_a_number_gone_wild_closes_no_thousand_years() -> None:
+    closer = watched()
+    closer.push(M1, "X", candle(0, 5.0))
+    with pytest.raises(InvalidMessageError, match="ahead"):
+        closer.push(M1, "X", candle(10**9))
+    with pytest.raises(InvalidMessageError, match="ahead"):
+        closer.trade("X", trade(START + 10**15, 1.0))
+    assert closer.push(M1, "X", candle(-(10**7))) == []
+    assert closer.trade("X", trade(0, 1.0)) == []
+    assert closer.push(M1, "X", candle(1)) == [Closing(M1, "X", candle(0, 5.0), True)]
 
 
 Ticks = list[tuple[int, float, float, bool]]
