@@ -57,7 +57,8 @@ class Intake:
                 else:
                     self._close(self._closer.push(push.timeframe, symbol, push.candle))
         except InvalidMessageError as error:
-            # Its boundary lacks the candle now, and is repaired by REST.
+            # Its boundary lacks the candle now, and is repaired by REST; or a candle lacks a trade, and is confirmed.
+            self._closer.doubt(self._symbols.values())
             self._counts["invalid_frames"] += 1
             self._log.warning("frame refused", error=str(error), frame=frame[:SHOWN].decode(errors="replace"))
 
@@ -90,7 +91,9 @@ class Intake:
 
     def opened(self, venue_ids: Collection[str], now_ms: int) -> None:
         """Note that a connection brings everything of these symbols from now on."""
-        self._closer.watch(self._known(venue_ids), now_ms)
+        symbols = self._known(venue_ids)
+        self._closer.watch(symbols, now_ms)
+        self._closer.doubt(symbols)
 
     def ended(self, venue_ids: Collection[str], reason: str) -> None:
         """Note that a connection ended, and what it carried may have been missed."""

@@ -69,6 +69,7 @@ class Closer:
         self._closed: dict[_Series, Candle] = {}
         self._advanced: dict[Timeframe, int] = {}
         self._numbers: dict[str, int] = {}  # of the newest trade, by symbol
+        self._doubtful: set[_Series] = set()
         self._now_ms = 0  # as last told
 
     def watch(self, symbols: Iterable[str], now_ms: int) -> None:
@@ -84,6 +85,14 @@ class Closer:
             for timeframe in self._timeframes:
                 self._forming.pop((timeframe, symbol), None)
                 self._closed.pop((timeframe, symbol), None)
+
+    def doubt(self, symbols: Iterable[str]) -> None:
+        """Note that a push of these symbols may be missing: what closes next of each series is not confirmed by that.
+
+        So it is with a frame that could not be read, and until the first close after a subscription, which may have
+        taken effect later than it was sent.
+        """
+        self._doubtful.update((timeframe, symbol) for symbol in symbols for timeframe in self._timeframes)
 
     def know(self, timeframe: Timeframe, symbol: str, candle: Candle) -> None:
         """Take a closed candle from elsewhere: the newest of a series tells where it stands."""
@@ -157,6 +166,7 @@ class Closer:
     def _advance(self, series: _Series, until: int, *, is_confirmed: bool) -> list[Closing]:
         """Close what opened before `until` and is believed: the forming candle, and no-trade ones around it."""
         timeframe, symbol = series
+        is_confirmed = is_confirmed and series not in self._doubtful
         forming, closed, since = self._forming.get(series), self._closed.get(series), self._watched.get(symbol)
         if forming is not None and forming.open_time < until:
             del self._forming[series]
@@ -176,6 +186,7 @@ class Closer:
             if since is not None and since <= open_time:
                 closings.append(Closing(timeframe, symbol, candle, is_confirmed))
                 self._closed[series] = closed = candle
+                self._doubtful.discard(series)
         return closings
 
 

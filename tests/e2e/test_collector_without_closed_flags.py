@@ -203,3 +203,19 @@ async def test_trades_the_venue_drops_or_doubles_are_made_good(desk: Desk) -> No
         await desk.has(LIVE)
         assert collector.report().counts["repairs"] > 0
     assert dropped
+
+
+@pytest.mark.parametrize("desk", ["kraken"], indirect=True)
+async def test_frames_that_cannot_be_read_are_made_good(desk: Desk) -> None:
+    """One in five is cut short; where it was the last of its candle, nothing else would tell."""
+    whole = desk.venue.frame
+
+    def cut(trade: Trade, timeframe: Timeframe) -> str:
+        frame = whole(trade, timeframe)
+        return frame[: len(frame) // 2] if trade.number % 5 == 0 else frame
+
+    setattr(desk.venue, "frame", cut)  # noqa: B010 mypy forbids the assignment
+    async with desk.collecting() as collector:
+        desk.play()
+        await desk.has(LIVE)
+        assert collector.report().counts["invalid_frames"] > 0

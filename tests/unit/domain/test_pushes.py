@@ -133,6 +133,18 @@ def test_a_count_that_goes_on_over_a_broken_watch_shows_that_nothing_was_missed(
     assert [one.candle.trades for one in closer.trade("X", numbered(3, START + 2 * M1.ms))] == [1.0]
 
 
+def test_what_closes_after_a_doubt_is_to_be_confirmed_and_only_that() -> None:
+    """A frame that could not be read may have been the last of its candle, or the only one."""
+    closer = watched(M1, M5)
+    closer.push(M1, "X", candle(0, 5.0))
+    closer.doubt(["X"])
+    closings = closer.push(M1, "X", candle(2, 6.0))
+    assert [(one.candle.open_time, one.is_confirmed) for one in closings] == [(START, False), (START + M1.ms, False)]
+    assert closer.push(M1, "X", candle(3)) == [Closing(M1, "X", candle(2, 6.0), True)]
+    closer.push(M5, "X", candle(0))
+    assert closer.push(M5, "X", candle(5)) == [Closing(M5, "X", candle(0), False)]
+
+
 def test_a_number_gone_wild_closes_no_thousand_years() -> None:
     closer = watched()
     closer.push(M1, "X", candle(0, 5.0))
