@@ -19,6 +19,7 @@ of long ones is documented, so none is rolled.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -204,8 +205,10 @@ class CoinbaseRest:
         """Return what these trade at right now: one question each, one after another, so that repairs come between."""
         found: dict[str, Ticker] = {}
         for venue_id in venue_ids:
-            one = await self._ticker(venue_id)
-            found[venue_id] = Ticker(number(one.price, "price"), number(one.bid, "bid"), number(one.ask, "ask"))
+            with suppress(InvalidMessageError):  # one pair that was delisted must not cost the others
+                one = await self._ticker(venue_id)
+                prices = (number(one.price, "price"), number(one.bid, "bid"), number(one.ask, "ask"))
+                found[venue_id] = Ticker(*prices)
         return found
 
     async def funding(self, _venue_ids: Collection[str]) -> Mapping[str, Funding]:

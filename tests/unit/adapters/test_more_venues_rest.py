@@ -230,6 +230,11 @@ async def test_what_coinbase_says_of_its_market(clients: Clients) -> None:
     assert volumes["BTC-USD"] == 10000.5 * 36795.5
 
 
+async def test_a_delisted_pair_does_not_cost_the_others_their_ticker(clients: Clients, venue: Venue) -> None:
+    venue.refusals = [web.json_response({"message": "NotFound"}, status=404)]
+    assert set(await clients.coinbase.tickers(["OMG-USD", "BTC-USD"])) == {"BTC-USD"}
+
+
 async def test_hyperliquid_pages_of_5000(clients: Clients, venue: Venue) -> None:
     venue.minutes = list(range(6_000))
     stretch = await clients.hyperliquid.candles("BTC", window(0, 5_998), now_ms=START + 5_999 * MINUTE)
