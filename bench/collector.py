@@ -1,9 +1,10 @@
 """Collector: kline frames a second, from the bytes of a push to whole boundaries, on one core, each native venue.
 
 The frames are synthetic: 200 symbols in 6 timeframes, pushed 30 times each of which the last closes the candle, at an
-instant where all six timeframes close together, which is the worst there is. `nightdesk` is what the collector does
-with a frame: read, check, assemble, pack the boundary. cryptofeed and ccxt.pro read the same frames in an environment
-of their own, and hand candles over one by one; they assemble nothing.
+instant where all six timeframes close together, which is the worst there is. Where a venue pushes trades, each of them
+goes into every timeframe; where it marks no close, the clock closes. `nightdesk` is what the collector does with a
+frame: read, check, assemble, pack the boundary. cryptofeed and ccxt.pro read the same frames in an environment of their
+own, and hand candles over one by one; they assemble nothing.
 """
 
 import json
@@ -18,9 +19,10 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from collector.intake import Intake
-from shared.adapters.venues.registry import VENUES, dialect_of
+from shared.adapters.venues.registry import dialect_of
 from shared.domain.assembly import Assembler
 from shared.domain.candles import Candle
+from shared.domain.pushes import Trade
 from shared.domain.timeframe import Timeframe
 from tests.contract.venue_samples import SAMPLES, Sample
 
@@ -35,33 +37,38 @@ PEER_PYTHON: Final = Path(".venv-peers/bin/python")
 
 
 def run() -> list[dict[str, object]]:
-    """Return, for each venue that says when a candle has closed, a row for us and one for each peer."""
-    samples = {sample.venue: sample for sample in SAMPLES}
+    """Return a row for us at each venue, and one for each peer where a venue says when a candle has closed."""
     rows: list[dict[str, object]] = []
-    for venue, dialect in VENUES.items():
-        if dialect.says_closed:
-            rows += [_ours(samples[venue]), *_peers(samples[venue])]
+    for sample in SAMPLES:
+        rows += [_ours(sample), *(_peers(sample) if dialect_of(sample.venue).says_closed else ())]
     return rows
 
 
 def _ours(sample: Sample) -> dict[str, object]:
-    frames = [frame.encode() for frame in _frames(sample, PUSHES)]
+    dialect, frames = dialect_of(sample.venue), [frame.encode() for frame in _frames(sample, PUSHES)]
+    timeframes = _offered(sample)
     symbols = {_named(sample.venue_id, number): f"S{number:03}/USDT" for number in range(SYMBOLS)}
     seconds, closed = [], 0
     for _ in range(ROUNDS):
-        assembler = Assembler(TIMEFRAMES, symbols.values(), since=MIDNIGHT - 1)
+        assembler = Assembler(timeframes, symbols.values(), since=MIDNIGHT - 1)
         intake = Intake(
-            dialect_of(sample.venue),
+            dialect,
             assembler,
             symbols,
-            TIMEFRAMES,
+            timeframes,
             counts=Counter(),
             news=lambda: None,
             log=Logger(service="bench", level="CRITICAL"),
         )
+        intake.opened(symbols, MIDNIGHT - Timeframe.D1.ms)
+        for number in range(SYMBOLS if sample.traded else 0):  # the first trade of all only begins the watch
+            intake.take(_traded(sample, number, MIDNIGHT - Timeframe.D1.ms - 1, count=1).encode())
+        intake.advance(MIDNIGHT - 1, grace_ms=0)
+        assembler.advance(MIDNIGHT)
         began = time.process_time()
         for frame in frames:
             intake.take(frame)
+        intake.advance(MIDNIGHT, grace_ms=0)
         (emission,) = assembler.take()
         seconds.append(time.process_time() - began)
         closed = sum(len(boundary.symbols) for boundary in emission.boundaries)
@@ -100,19 +107,26 @@ def _peers(sample: Sample) -> list[dict[str, object]]:
     return [{"venue": sample.venue, **row} for row in rows]
 
 
+def _offered(sample: Sample) -> tuple[Timeframe, ...]:
+    return tuple(timeframe for timeframe in TIMEFRAMES if timeframe in dialect_of(sample.venue).timeframes)
+
+
 def _frames(sample: Sample, pushes: int) -> list[str]:
     return [
         _frame(sample, timeframe, number, push, is_closed=push == pushes - 1)
         for push in range(pushes)
-        for timeframe in TIMEFRAMES
+        for timeframe in _offered(sample)
         for number in range(SYMBOLS)
     ]
 
 
 def _frame(sample: Sample, timeframe: Timeframe, number: int, push: int, *, is_closed: bool) -> str:
-    if sample.written is None:
-        raise TypeError(f"{sample.venue} pushes no candles")
     price, times = 100.0 + number, push + 1
+    if sample.traded is not None:
+        place = push * len(_offered(sample)) + _offered(sample).index(timeframe)
+        return _traded(sample, number, MIDNIGHT - 30_000 + place, count=2 + place)
+    if sample.written is None:
+        raise TypeError(f"{sample.venue} pushes neither candles nor trades")
     candle = Candle(
         MIDNIGHT - timeframe.ms,
         price,
@@ -125,6 +139,13 @@ def _frame(sample: Sample, timeframe: Timeframe, number: int, push: int, *, is_c
         round(6.1 * times, 2),
     )
     return _named(sample.written(candle, timeframe, is_closed), number)
+
+
+def _traded(sample: Sample, number: int, time_ms: int, *, count: int) -> str:
+    if sample.traded is None:
+        raise TypeError(f"{sample.venue} pushes no trades")
+    trade = Trade(sample.venue_id, time_ms, 100.0 + number, 0.25, is_taker_buy=True, number=count)
+    return _named(sample.traded(trade), number)
 
 
 def _named(text: str, number: int) -> str:
