@@ -28,7 +28,7 @@ import msgspec
 
 from shared.adapters.venues.dialect import Dialect, Limits, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
-from shared.adapters.venues.wire import NAN, candle_of, decoded, number
+from shared.adapters.venues.wire import EPOCH, MILLISECOND, NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window, series_of
 from shared.domain.candles import Candle, no_trade_candle
 from shared.domain.errors import InvalidMessageError
@@ -122,8 +122,7 @@ def _trade(message: _Message) -> Trade:
 
 def _ms(instant: datetime) -> int:
     """Return epoch ms, cut off and not rounded: a trade belongs to the candle it happened in."""
-    whole = instant.replace(microsecond=0)
-    return int(whole.timestamp()) * 1_000 + instant.microsecond // 1_000
+    return (instant - EPOCH) // MILLISECOND
 
 
 def parse_candles(body: bytes, timeframe: Timeframe) -> list[Candle]:

@@ -28,7 +28,7 @@ import msgspec
 from shared.adapters.venues.dialect import Dialect, Limits, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.whole_seconds import WholeSeconds
-from shared.adapters.venues.wire import candle_of, decoded, number
+from shared.adapters.venues.wire import EPOCH, MILLISECOND, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
@@ -130,7 +130,7 @@ def _push(row: _Ohlc) -> Push:
     timeframe = _TIMEFRAMES.get(row.interval)
     if timeframe is None:
         raise InvalidMessageError("interval", f"unknown interval {row.interval}")
-    open_time = round(row.interval_begin.timestamp() * 1_000)
+    open_time = (row.interval_begin - EPOCH) // MILLISECOND
     numbers = (row.open, row.high, row.low, row.close, row.volume, row.vwap * row.volume)
     return Push(row.symbol, timeframe, candle_of(timeframe, open_time, numbers, trades=row.trades), False, open_time)
 

@@ -1,6 +1,7 @@
 """What every venue's words have in common: JSON of a known shape, decimal strings, candles that must be possible."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 import msgspec
@@ -10,6 +11,8 @@ from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
 NAN: Final = float("nan")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
 
 _Shape = TypeVar("_Shape")
 
