@@ -57,15 +57,18 @@ class VenueClock:
 
     async def refresh(self, source: VenueSource) -> None:
         """Measure unless that was done a moment ago: whether a candle has closed is the venue's to say."""
-        if time.monotonic() - self._measured_s > FRESH_S:
+        if time.monotonic() - self._measured_s > FRESH_S / max(self.speed, 1.0):
             await self.measure(source)
 
     async def measure(self, source: VenueSource) -> None:
-        """Ask the venue for its time, and follow it; what the question's way there and back could explain is none."""
-        asked_ms, began = self._clock.now_ms(), time.monotonic()
+        """Ask the venue for its time, and follow it.
+
+        It told its time somewhere between question and answer. Where our clock agrees with that, it is right; else the
+        venue's is taken as it was at the answer at the latest, for to be behind it costs a moment, but to be ahead of
+        it would pass forming candles for closed ones.
+        """
+        asked_ms = self._clock.now_ms()
         venue_ms = await source.server_time()
-        answered_ms, trip_ms = self._clock.now_ms(), (time.monotonic() - began) * 1_000
-        offset_ms = venue_ms - (asked_ms + answered_ms) // 2
-        unsure_ms = trip_ms * max(self.speed, 1.0) / 2 + 1
+        answered_ms = self._clock.now_ms()
         self._measured_s = time.monotonic()
-        self.offset_ms = 0 if abs(offset_ms) <= unsure_ms else offset_ms
+        self.offset_ms = 0 if asked_ms - 1 <= venue_ms <= answered_ms + 1 else venue_ms - answered_ms

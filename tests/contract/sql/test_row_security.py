@@ -42,7 +42,7 @@ insert into public.agents (agent, version) values ('ops-agent', '1');
 
 # How many rows each actor sees; None: the statement is refused.
 SEEN: Final[dict[str, dict[str, int | None]]] = {
-    "venues": {"anon": None, "alice": 1, "bob": 1, "service": 1},
+    "venues": {"anon": None, "alice": 9, "bob": 9, "service": 9},
     "instruments": {"anon": None, "alice": 1, "bob": 1, "service": 1},
     "profiles": {"anon": None, "alice": 1, "bob": 1, "service": 3},
     "traders": {"anon": None, "alice": 3, "bob": 3, "service": 4},
@@ -73,7 +73,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
 
 # A valid new row (Alice's, where rows have owners), and who may insert it besides the service.
 INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
-    "venues": ("(venue, timeframes) values ('kraken', array['1m'])", frozenset()),
+    "venues": ("(venue, timeframes) values ('mtgox', array['1m'])", frozenset()),
     "instruments": (
         "(venue, symbol, venue_symbol, base, quote, tick_size, step_size)"
         " values ('binance', 'ETH/USDT', 'ETHUSDT', 'ETH', 'USDT', 0.01, 0.0001)",
