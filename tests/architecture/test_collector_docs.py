@@ -9,6 +9,7 @@ from collector.config import FILE, Settings
 from collector.health import Report
 from collector.metrics import PREFIX, Metrics
 from collector.usage import RedisUse
+from shared.adapters.venues.registry import VENUES
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, Usage
 
@@ -75,3 +76,11 @@ def test_alerts_name_metrics_there_are() -> None:
 def test_every_field_of_health_is_there() -> None:
     named = [name for fields, _ in rows("`/health`") for name in re.findall(r"`(\w+)`", fields)]
     assert sorted([*named, "now_ms"]) == sorted(REPORT.body())
+
+
+def test_every_venue_is_described_and_can_be_switched_on_in_the_database() -> None:
+    assert [row[0].strip("`") for row in rows("Venues")] == list(VENUES)
+    sql = "".join(path.read_text() for path in sorted((ROOT / "sql").glob("*.sql")))
+    for venue, dialect in VENUES.items():
+        timeframes = ", ".join(f"'{timeframe}'" for timeframe in dialect.timeframes)
+        assert f"('{venue}', array[{timeframes}]" in sql
