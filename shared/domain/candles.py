@@ -17,6 +17,8 @@ from shared.domain.timeframe import Timeframe
 COLUMNS: Final = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
 OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME, TRADES, TAKER_BUY_VOLUME = range(len(COLUMNS))
 
+INFINITE: Final = float("inf")
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Times = NDArray[np.int64]
@@ -42,18 +44,16 @@ class Candle(NamedTuple):
 
 def check_candle(candle: Candle, *, field: str = "candle") -> Candle:
     """Return the candle, or raise `InvalidMessageError` if it is no possible bar (NaN price, low above high, …)."""
-    low, high = candle.low, candle.high
+    _, first, high, low, last, *amounts, _ = candle
     # Chained, not min and max: every comparison with a NaN is false, while min(1.0, nan) is 1.0.
-    if not (0 < low <= candle.open <= high < float("inf") and low <= candle.close <= high):
+    if not (0 < low <= first <= high < INFINITE and low <= last <= high):
         raise InvalidMessageError(
-            field,
-            "expected 0 < low <= open, close <= high, "
-            f"got open={candle.open} high={high} low={low} close={candle.close}",
+            field, f"expected 0 < low <= open, close <= high, got open={first} high={high} low={low} close={last}"
         )
-    for name in ("volume", "quote_volume", "trades", "taker_buy_volume"):
-        value = getattr(candle, name)
-        if value < 0 or value == float("inf"):  # NaN passes: a source may not know the value
-            raise InvalidMessageError(f"{field}.{name}", f"expected a finite number >= 0, got {value}")
+    for amount in amounts:
+        if amount < 0 or amount == INFINITE:  # NaN passes: a source may not know the value
+            name = COLUMNS[VOLUME + amounts.index(amount)]
+            raise InvalidMessageError(f"{field}.{name}", f"expected a finite number >= 0, got {amount}")
     return candle
 
 
