@@ -43,7 +43,7 @@ def _row(name: str, seconds: list[float] | str, given: dict[str, Any]) -> dict[s
 async def _cryptofeed(given: dict[str, Any]) -> list[float] | str:
     names = {"binance": "Binance", "binance_usdm": "BinanceFutures", "bybit_linear": "Bybit", "okx": "OKX"}
     if given["venue"] not in names:
-        return f"no candles of {given['venue']} here"
+        return "not measured, its frames are those of the row above"
     exchange: Any = getattr(exchanges, names[given["venue"]])
     table = {symbol["standard"]: symbol["id"] for symbol in given["symbols"]}
     Symbols.set(exchange.id, table, {"instrument_type": dict.fromkeys(table, "perpetual")})
