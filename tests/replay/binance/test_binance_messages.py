@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.adapters.venues.binance import (
     SPOT,
+    USDM,
     parse_klines,
     parse_listings,
     parse_quote_volumes,
@@ -122,3 +123,10 @@ def test_another_shape_is_refused(parse: object) -> None:
 
 def test_stream_names_are_lower_case() -> None:
     assert SPOT.topic("1000SATSUSDT", Timeframe.M15) == "1000satsusdt@kline_15m"
+
+
+def test_klines_of_futures_come_by_the_path_of_the_market() -> None:
+    """Binance parted public, market and private streams in 2026; the old address opens and sends no kline."""
+    assert USDM.url(USDM.ws_url, ["btcusdt@kline_1m"]) == (
+        "wss://fstream.binance.com/market/stream?streams=btcusdt@kline_1m"
+    )
