@@ -100,9 +100,9 @@ class Backfill:
         slots = asyncio.Semaphore(CONCURRENCY)
 
         async def fetch(timeframe: Timeframe, symbol: str, open_times: set[int]) -> None:
-            if symbol not in self._venue_ids:  # dropped meanwhile
-                return
             async with slots:
+                if symbol not in self._venue_ids:  # dropped meanwhile, while others had their turn
+                    return
                 lacking = {time for time in open_times if is_lacking(Cell(timeframe, time, symbol))}
                 if not lacking:
                     return

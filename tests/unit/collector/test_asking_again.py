@@ -1,0 +1,60 @@
+"""Asking the venue again for single candles, while symbols come and go."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from aws_lambda_powertools import Logger
+
+from collector.backfill import CONCURRENCY, Backfill
+from collector.venue_clock import VenueClock
+from shared.adapters.venues.binance import BinanceRest
+from shared.domain.assembly import Cell
+from shared.domain.backfill import Stretch, Window
+from shared.domain.candles import Candle, no_trade_candle
+from shared.domain.timeframe import Timeframe
+from tests.fakes.clock import ManualClock
+
+M1 = Timeframe.M1
+NOW_MS = 1_700_000_100_000
+OPEN_MS = NOW_MS - 2 * M1.ms
+LOG = Logger(service="collector-test", level="CRITICAL")
+
+
+@dataclass
+class SlowVenue(BinanceRest):
+    """A venue that has every candle, and answers when it is let."""
+
+    asked: list[str] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def server_time(self) -> int:
+        return NOW_MS
+
+    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+        self.asked.append(venue_id)
+        await self.may_answer.wait()
+        return Stretch.of([no_trade_candle(time, 1.0) for time in window.open_times()], window, now_ms=now_ms)
+
+
+def cells(symbols: Collection[str]) -> list[Cell]:
+    return [Cell(M1, OPEN_MS, symbol) for symbol in symbols]
+
+
+async def test_a_symbol_that_leaves_while_it_waits_its_turn_costs_nothing() -> None:
+    venue = SlowVenue()
+    venue_ids = {f"C{number}/USDT": f"C{number}USDT" for number in range(CONCURRENCY + 1)}
+    last = f"C{CONCURRENCY}/USDT"
+    found: list[str] = []
+
+    def take(_timeframe: Timeframe, symbol: str, _candle: Candle) -> None:
+        found.append(symbol)
+
+    backfill = Backfill(venue, VenueClock(ManualClock(NOW_MS)), venue_ids, log=LOG)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(backfill.cells(cells(list(venue_ids)), is_lacking=lambda _: True, found=take))
+        while len(venue.asked) < CONCURRENCY:
+            await asyncio.sleep(0)
+        del venue_ids[last]
+        venue.may_answer.set()
+    assert sorted(found) == sorted(venue_ids)
