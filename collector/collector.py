@@ -268,6 +268,7 @@ class Collector:
     def _follow(self) -> None:
         self._streams.follow(self._roster.venue_ids.values())
         self._assembler.expect(self._roster.venue_ids)
+        self._intake.follow()
 
     async def _welcome(self, newcomers: Collection[str]) -> None:
         """Follow the choice, newcomers from the next instant on, and give newcomers the history before it."""

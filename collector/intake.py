@@ -89,6 +89,13 @@ class Intake:
             del self.unconfirmed[cell]
             self._counts["never_confirmed"] += 1
 
+    def follow(self) -> None:
+        """Note that the symbols have changed: of those who left nothing is known any more, and nothing is asked."""
+        followed = frozenset(self._symbols.values())
+        self._closer.retain(followed)
+        for cell in [cell for cell in self.unconfirmed if cell.symbol not in followed]:
+            del self.unconfirmed[cell]
+
     def opened(self, venue_ids: Collection[str], now_ms: int) -> None:
         """Note that a connection brings everything of these symbols from now on."""
         symbols = self._known(venue_ids)

@@ -122,6 +122,15 @@ class Closer:
                 self._forming.pop((timeframe, symbol), None)
                 self._closed.pop((timeframe, symbol), None)
 
+    def retain(self, symbols: Iterable[str]) -> None:
+        """Forget every other symbol: who comes back was not watched meanwhile."""
+        series = {*self._forming, *self._closed, *self._doubtful}
+        left = {*self._watched, *self._numbers, *(symbol for _, symbol in series)}.difference(symbols)
+        self.lose(left)
+        self._doubtful = {one for one in self._doubtful if one[1] not in left}
+        for symbol in left:
+            self._numbers.pop(symbol, None)
+
     def doubt(self, symbols: Iterable[str]) -> None:
         """Note that a push of these symbols may be missing: what closes next of each series is not confirmed by that.
 
