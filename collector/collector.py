@@ -237,14 +237,13 @@ class Collector:
                 self._wake.set()
 
     async def _confirm(self) -> None:
-        """Ask for what only the clock has closed, some at a time, oldest first, and correct what was otherwise."""
+        """Ask for what only the clock has closed, some series at a time, in turn, and correct what was otherwise."""
         while True:
             await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
-            unconfirmed = self._intake.unconfirmed
             self._intake.forget(self._clock.now_ms())
             await self._backfill.cells(
-                sorted(unconfirmed, key=lambda cell: cell.open_time)[:CONFIRM_AT_ONCE],
-                is_lacking=unconfirmed.__contains__,
+                self._intake.doubtful(series=CONFIRM_AT_ONCE),
+                is_lacking=self._intake.unconfirmed.__contains__,
                 found=self._intake.confirm,
             )
 

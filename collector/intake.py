@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -82,6 +83,15 @@ class Intake:
         pushed = self.unconfirmed.pop(Cell(timeframe, asked.open_time, symbol), None)
         if pushed is not None and (better := confirmed(pushed, asked)) is not None:
             self.add(timeframe, symbol, better)
+
+    def doubtful(self, *, series: int) -> list[Cell]:
+        """Return what is unconfirmed of so many series, those first that have waited longest since they were asked."""
+        names = dict.fromkeys((cell.timeframe, cell.symbol) for cell in self.unconfirmed)
+        turn = frozenset(islice(names, series))
+        cells = [cell for cell in self.unconfirmed if (cell.timeframe, cell.symbol) in turn]
+        for cell in cells:  # to the end of the row
+            self.unconfirmed[cell] = self.unconfirmed.pop(cell)
+        return cells
 
     def forget(self, now_ms: int) -> None:
         """Give up confirming what assembly would not correct any more."""

@@ -66,3 +66,20 @@ def test_nobody_waits_for_word_of_who_has_left() -> None:
     del market.symbols["ETH/USD"]
     market.follow()
     assert market.intake.unconfirmed == {}
+
+
+def test_series_are_confirmed_in_turn_each_with_all_it_waits_for() -> None:
+    """Oldest first would starve the rest behind series REST says nothing of, and ask for every minute by itself."""
+    market = Market("A", "B", "C")
+    for symbol in market.symbols.values():
+        market.intake.add(M1, symbol, candle(0))
+    for minute in (2, 3):
+        market.at(minute)
+    asked = [market.intake.doubtful(series=2) for _ in range(3)]  # nobody answers
+    assert [sorted({cell.symbol for cell in cells}) for cells in asked] == [
+        ["A/USD", "B/USD"],
+        ["A/USD", "C/USD"],
+        ["B/USD", "C/USD"],
+    ]
+    assert all(len(cells) == 4 for cells in asked)
+    assert len(market.intake.unconfirmed) == 6
