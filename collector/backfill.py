@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,6 +118,25 @@ class Backfill:
         async with asyncio.TaskGroup() as tasks:
             for (timeframe, symbol), open_times in series.items():
                 tasks.create_task(fetch(timeframe, symbol, open_times))
+
+    async def together(
+        self,
+        cells: Iterable[Cell],
+        *,
+        is_lacking: Callable[[Cell], bool],
+        found: Callable[[Timeframe, str, Candle], object],
+        within_s: float,
+    ) -> None:
+        """Ask for cells of boundaries that are in the log, and hand over what was answered in time all at once.
+
+        They become entries of their own, and each entry pushes a whole boundary out of the log: so few, not one a cell.
+        """
+        answers: list[tuple[Timeframe, str, Candle]] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.cells(cells, is_lacking=is_lacking, found=lambda *answer: answers.append(answer))
+        for timeframe, symbol, candle in answers:
+            found(timeframe, symbol, candle)
 
     async def _series(
         self, symbol: str, timeframe: Timeframe, open_times: Collection[int]

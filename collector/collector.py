@@ -233,7 +233,9 @@ class Collector:
             await asyncio.sleep(max(GAP_RETRY_S / max(self._clock.speed, 1.0), 1.0))
             if gaps := self._assembler.gaps:
                 self._refresh_early.set()
-                await self._backfill.cells(gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add)
+                await self._backfill.together(
+                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add, within_s=GAP_RETRY_S
+                )
                 self._wake.set()
 
     async def _confirm(self) -> None:
@@ -241,10 +243,11 @@ class Collector:
         while True:
             await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
             self._intake.forget(self._clock.now_ms())
-            await self._backfill.cells(
+            await self._backfill.together(
                 self._intake.doubtful(series=CONFIRM_AT_ONCE),
                 is_lacking=self._intake.unconfirmed.__contains__,
                 found=self._intake.confirm,
+                within_s=GAP_RETRY_S,
             )
 
     async def _refresh_symbols(self) -> None:

@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from collector.backfill import CONCURRENCY, Backfill
 from collector.venue_clock import VenueClock
 from shared.adapters.venues.binance import BinanceRest
-from shared.domain.assembly import Cell
+from shared.domain.assembly import Assembler, Cell
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle, no_trade_candle
 from shared.domain.timeframe import Timeframe
@@ -23,9 +23,11 @@ LOG = Logger(service="collector-test", level="CRITICAL")
 
 @dataclass
 class SlowVenue(BinanceRest):
-    """A venue that has every candle, and answers when it is let."""
+    """A venue that has every candle, and answers when it is let, of `mute` symbols never."""
 
     asked: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    mute: frozenset[str] = frozenset()
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def server_time(self) -> int:
@@ -34,6 +36,9 @@ class SlowVenue(BinanceRest):
     async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
         self.asked.append(venue_id)
         await self.may_answer.wait()
+        if venue_id in self.mute:
+            await asyncio.Event().wait()
+        self.answered.append(venue_id)
         return Stretch.of([no_trade_candle(time, 1.0) for time in window.open_times()], window, now_ms=now_ms)
 
 
@@ -58,3 +63,24 @@ async def test_a_symbol_that_leaves_while_it_waits_its_turn_costs_nothing() -> N
         del venue_ids[last]
         venue.may_answer.set()
     assert sorted(found) == sorted(venue_ids)
+
+
+async def test_what_is_in_the_log_already_is_corrected_by_as_few_entries_as_can_be() -> None:
+    """The log keeps so many entries: one for each symbol would push a whole boundary out of it each time."""
+    venue_ids = {f"C{number}/USDT": f"C{number}USDT" for number in range(3 * CONCURRENCY)}
+    venue = SlowVenue(mute=frozenset({"C0USDT"}))
+    venue.may_answer.set()
+    assembler = Assembler([M1], venue_ids, since=NOW_MS)
+    assembler.note_gaps(cells(list(venue_ids)))
+    answered: set[int] = set()
+
+    def take(timeframe: Timeframe, symbol: str, candle: Candle) -> None:
+        answered.add(len(venue.answered))
+        assembler.add(timeframe, symbol, candle)
+
+    backfill = Backfill(venue, VenueClock(ManualClock(NOW_MS)), venue_ids, log=LOG)
+    await backfill.together(assembler.gaps, is_lacking=assembler.is_lacking, found=take, within_s=0.5)
+    assert answered == {len(venue_ids) - 1}
+    (correction,) = assembler.take_corrections()
+    assert len(correction.symbols) == len(venue_ids) - 1
+    assert assembler.gaps == {Cell(M1, OPEN_MS, "C0/USDT")}
