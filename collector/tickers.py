@@ -83,7 +83,9 @@ class TickerFeed:
         answer = await ask(list(self._roster.symbols))
         symbols = self._roster.symbols  # it may have changed meanwhile, and who left is not shown
         rows = {symbols[venue_id]: row for venue_id, row in answer.items() if venue_id in symbols}
-        left_s = life_s - (time.monotonic() - began)
+        left_ms = int((life_s - (time.monotonic() - began)) * 1_000)
+        if left_ms <= 0:  # this process stood still, and another may have put up newer ones
+            raise TransientError("the answer is older than it may become")
         if rows:
-            await write(self._venue, Snapshot(asked_ms, rows), ttl_ms=max(int(left_s * 1_000), 1))
+            await write(self._venue, Snapshot(asked_ms, rows), ttl_ms=left_ms)
         return bool(rows)

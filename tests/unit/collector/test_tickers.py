@@ -32,6 +32,7 @@ class Source(BinanceRest):
     """A venue that lists two futures, quotes them and one more, and fails or dawdles when told to."""
 
     takes_s: float = 0.0
+    sleeps_s: float = 0.0  # with the whole process
     errors: list[Exception] = field(default_factory=list)
     asked_s: list[float] = field(default_factory=list)
     under_way: int = 0
@@ -56,6 +57,7 @@ class Source(BinanceRest):
             if self.errors:
                 raise self.errors.pop(0)
             await asyncio.sleep(self.takes_s)
+            time.sleep(self.sleeps_s)  # noqa: ASYNC251 as SIGSTOP would
         finally:
             self.under_way -= 1
         assert set(venue_ids) == {"BTCUSDT", "ETHUSDT"}
@@ -185,3 +187,14 @@ async def test_an_answer_as_old_as_a_price_may_get_is_given_up() -> None:
     desk = Desk(Source(takes_s=60.0))
     await desk.run("tickers_failed")
     assert desk.board.texts == {}
+
+
+async def test_an_answer_that_outlived_itself_takes_nobodys_place() -> None:
+    """A process that was stopped for minutes wakes with an old answer, while another has put up new ones since."""
+    desk = Desk()
+    await desk.run("tickers", ticker_interval_s=10)
+    newer = desk.now.tickers
+    desk.source.quoted = {"BTCUSDT": Ticker(9.0, 8.0, 10.0)}
+    desk.source.sleeps_s = LIFE * INTERVAL_S + 0.05
+    await desk.run("tickers_failed")
+    assert desk.now.tickers == newer
