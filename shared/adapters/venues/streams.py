@@ -59,6 +59,7 @@ class Streams:
         self._dialect = dialect
         self._base_url = base_url.rstrip("/")
         self._timeframes = tuple(timeframes)
+        self._size = max(dialect.limits.topics // len(self._timeframes), 1)  # symbols a connection
         self._clock = clock
         self._on_frame = on_frame
         self._on_open = on_open
@@ -108,9 +109,8 @@ class Streams:
         self._connections = [connection for connection in self._connections if connection.venue_ids]
         carried = {venue_id for connection in self._connections for venue_id in connection.venue_ids}
         newcomers = sorted(wanted - carried)
-        size = max(self._dialect.limits.topics // len(self._timeframes), 1)
-        for start in range(0, len(newcomers), size):
-            self._connections.append(self._connect(set(newcomers[start : start + size])))
+        for start in range(0, len(newcomers), self._size):
+            self._connections.append(self._connect(set(newcomers[start : start + self._size])))
 
     async def wait_open(self, timeout_s: float) -> bool:
         """Wait until every connection has been open once, and tell whether that happened in time."""
@@ -143,6 +143,7 @@ class Streams:
         """Read one connection to its end, and return why it ended."""
         limits = self._dialect.limits
         topics = self._topics(connection)
+        connection.topics = len(topics)
         try:
             async with self._doors:  # connections are opened one after another, not all at once
                 await asyncio.sleep(limits.connect_every_s)
@@ -191,44 +192,64 @@ class Streams:
                 await socket.send_str(limits.ping)
 
     async def _roll(self) -> None:
-        """Replace what grows old, in the quiet middle of a minute, when no candle is about to close."""
+        """Replace what grows old, in the quiet middle of a minute, when no candle is about to close.
+
+        And join what is small: newcomers come one by one, and venues count connections.
+        """
         while True:
             await asyncio.sleep(min(CHECK_ROLL_S, self._roll_after_s))
+            if self._is_quiet() and (small := self._small()):
+                await self._replace(small)
             for connection in list(self._connections):
                 if (
                     connection.is_open
                     and time.monotonic() - connection.opened_s > self._roll_after_s
                     and self._is_quiet()
                 ):
-                    await self._replace(connection)
+                    await self._replace([connection])
 
-    async def _replace(self, old: "_Connection") -> None:
-        """Open a successor, and let go of the old one once it is open; else the old one goes on."""
-        successor = self._connect(set(old.venue_ids))
-        obsolete = successor
+    def _small(self) -> list["_Connection"]:
+        """Return the two smallest connections if one can carry both, and the address may have them twice meanwhile."""
+        small = sorted(self._connections, key=lambda connection: len(connection.venue_ids))[:2]
+        together = sum(len(connection.venue_ids) for connection in small)
+        if len(small) < 2 or together > self._size or not all(connection.is_open for connection in small):
+            return []
+        topics = sum(connection.topics for connection in (*self._connections, *small))
+        most = self._dialect.limits.topics_in_all
+        return small if most is None or topics <= most else []
+
+    async def _replace(self, old: Sequence["_Connection"]) -> None:
+        """Open a successor of all of these, and let go of them once it is open; else they go on."""
+        successor = self._connect(set().union(*(one.venue_ids for one in old)))
+        obsolete: Sequence[_Connection] = [successor]
         try:
             async with asyncio.timeout(OPEN_S):
                 await successor.was_open.wait()
-            if successor.is_open and old in self._connections:
-                successor.venue_ids &= old.venue_ids
-                self._connections[self._connections.index(old)] = successor
+            if successor.is_open and set(old) <= set(self._connections):
+                successor.venue_ids &= set().union(*(one.venue_ids for one in old))
+                self._connections = [one for one in self._connections if one not in old] + [successor]
                 obsolete = old
         except TimeoutError:
             pass
         finally:
-            obsolete.drop()
+            for one in obsolete:
+                one.drop()
 
     def _is_quiet(self) -> bool:
         return MINUTE_MS // 3 <= self._clock.now_ms() % MINUTE_MS < MINUTE_MS * 2 // 3
 
 
 class _Connection:
-    """One connection: the symbols it carries, the task that keeps it, and whether it is open."""
+    """One connection: the symbols it carries, the task that keeps it, and whether it is open.
+
+    `topics` is what it subscribed to when it was made, those included whose symbols have left since.
+    """
 
     def __init__(self, venue_ids: set[str]) -> None:
         self.venue_ids = venue_ids
         self.task: asyncio.Task[None] | None = None
         self.is_open = False
+        self.topics = 0
         self.opened_s = 0.0
         self.was_open = asyncio.Event()
 
