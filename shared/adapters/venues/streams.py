@@ -144,19 +144,23 @@ class Streams:
         limits = self._dialect.limits
         topics = self._topics(connection)
         connection.topics = len(topics)
+        opening = asyncio.timeout(OPEN_S)
         try:
             async with self._doors:  # connections are opened one after another, not all at once
                 await asyncio.sleep(limits.connect_every_s)
-            async with self._session.ws_connect(
-                self._dialect.url(self._base_url, topics), heartbeat=PONG_S, decode_text=False, max_msg_size=0
-            ) as socket:
+            url = self._dialect.url(self._base_url, topics)
+            async with (
+                opening,
+                self._session.ws_connect(url, heartbeat=PONG_S, decode_text=False, max_msg_size=0) as socket,
+            ):
+                opening.reschedule(None)
                 talking = self._tasks.create_task(self._talk(socket, connection, topics))
                 try:
                     return await self._listen(socket)
                 finally:
                     talking.cancel()
         except TimeoutError:
-            return f"silent for {self._silence_s:.0f} s"
+            return f"not open within {OPEN_S:g} s" if opening.expired() else f"silent for {self._silence_s:.0f} s"
         except (aiohttp.ClientError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         finally:

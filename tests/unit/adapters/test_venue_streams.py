@@ -45,10 +45,13 @@ class Venue:
     greeting: str | None = None
     most_open: int = 0
     refuses: bool = False
+    stalls: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if self.refuses:
             return web.Response(status=503)
+        if self.stalls:
+            await asyncio.sleep(60)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.ever.append(request.query.get("streams", "").split("/"))
@@ -206,6 +209,18 @@ async def test_a_venue_that_is_told_by_message_is_open_once_it_was_told_everythi
         assert made.opened == [{"a", "b"}]
         await until(lambda: "ping" in made.venue.told)
     assert made.venue.told[:4] == ["subscribe a.1m", "subscribe a.1h", "subscribe b.1m", "subscribe b.1h"]
+
+
+async def test_a_venue_that_takes_the_call_and_says_nothing_is_called_again(make: Make) -> None:
+    """The HTTP client would wait five minutes for the answer to its upgrade."""
+    made = make()
+    made.venue.stalls = True
+    async with made.streams as streams:
+        streams.follow(["BTCUSDT"])
+        await until(lambda: bool(made.ends))
+        made.venue.stalls = False
+        await until(lambda: streams.open == 1)
+    assert made.ends[0] == "not open within 0.2 s"
 
 
 async def test_nobody_there_is_tried_again(make: Make) -> None:
