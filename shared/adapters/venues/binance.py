@@ -8,8 +8,8 @@ lies in tests/replay/binance. Prices and volumes are decimal strings; a count ma
 Binance does not know it, and both become NaN. A candle in which nobody traded is marked `filled`.
 
 Limits: 1,024 streams a connection (200 for futures), 5 messages a second, 300 connections in 5 minutes and IP, a cut
-after 24 h. Of futures only the path `/market` has klines since 2026-04-23; without it a connection opens and stays
-silent. Request weight per minute and IP is reported in `X-MBX-USED-WEIGHT-1M`; 429 asks to back off, 418 is a ban,
+after 24 h. Of futures only the path `/market` has klines since 2026-04-23, when the address without one was retired.
+Request weight per minute and IP is reported in `X-MBX-USED-WEIGHT-1M`; 429 asks to back off, 418 is a ban,
 both with `Retry-After` in seconds.
 """
 

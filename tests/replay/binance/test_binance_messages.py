@@ -126,7 +126,7 @@ def test_stream_names_are_lower_case() -> None:
 
 
 def test_klines_of_futures_come_by_the_path_of_the_market() -> None:
-    """Binance parted public, market and private streams in 2026; the old address opens and sends no kline."""
+    """Binance parted public, market and private streams in 2026, and retired the address of all."""
     assert USDM.url(USDM.ws_url, ["btcusdt@kline_1m"]) == (
         "wss://fstream.binance.com/market/stream?streams=btcusdt@kline_1m"
     )
