@@ -160,8 +160,13 @@ class Collector:
         """Publish nothing new, wait until the rest is written and announced, and tell whether that happened in time."""
         if self._phase != "live":  # nothing is being written, and the next run finds what is missing
             return True
-        self._publish()
-        self._phase = "draining"
+        try:
+            self._publish()
+        except TransientError as error:  # too much waits already
+            self._log.warning("the newest boundaries are left to the next run", error=str(error))
+            return False
+        finally:
+            self._phase = "draining"
         return await self._publisher.drain(timeout_s)
 
     def report(self) -> Report:

@@ -31,6 +31,7 @@ class Tenant:
         while True:
             try:
                 async with self._lease.answers() as hearing:
+                    self._trouble = ""
                     token = await self._take(hearing)
             except TransientError as error:
                 await self._wait_out(error)

@@ -101,16 +101,19 @@ class RestClient:
             await self.bucket.spend(weight)
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    return await self._ask_with_retries(method, path, request)
+                    return await self._ask_with_retries(method, path, weight, request)
             except TimeoutError as error:
                 raise TransientError(f"{method} {path}: no answer within {self._timeout_s} s") from error
 
-    async def _ask_with_retries(self, method: str, path: str, request: dict[str, Any]) -> bytes:
+    async def _ask_with_retries(self, method: str, path: str, weight: float, request: dict[str, Any]) -> bytes:
         retries = stamina.retry_context(
             on=self._backoff, attempts=self._attempts, timeout=self._timeout_s, wait_initial=0.1, wait_jitter=0.2
         )
         async for attempt in retries:
             with attempt:
+                if attempt.num > 1:  # a question asked again costs again
+                    await self._stay_quiet(path)
+                    await self.bucket.spend(weight)
                 return await self._ask_once(method, path, request)
         raise TransientError(f"{method} {path}: no attempt was made")
 
