@@ -23,10 +23,11 @@ WHOLE_WINDOW: Final = 500
 
 @dataclass(slots=True)
 class Fetched:
-    """What the venue answered: a frame of each symbol, and cells it should have but has not."""
+    """What the venue answered: a frame of each symbol, cells it should have but has not, and whom it refused."""
 
     series: dict[str, CandleFrame] = field(default_factory=dict)
     missing: list[Cell] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
 
 class Backfill:
@@ -48,8 +49,8 @@ class Backfill:
     ) -> Fetched:
         """Fetch the candles of a window that the log's frame lacks, and call `done` as each symbol is whole.
 
-        Raise `TransientError` when the venue cannot be asked: history is fetched whole or again. A symbol the venue
-        refuses is left out, for the next refresh of the symbols drops it.
+        Raise `TransientError` when the venue cannot be asked: history is fetched whole or again. A symbol whose history
+        it refuses, or tells in a way that cannot be, is `refused` and has none of it.
         """
         slots = asyncio.Semaphore(CONCURRENCY)
         fetched, timeframe = Fetched(), window.timeframe
@@ -63,9 +64,9 @@ class Backfill:
                         fetched.series[symbol] = frame_of(timeframe, {symbol: list(series.values())})
                         fetched.missing.extend(missing)
                     except InvalidMessageError as error:
-                        self._log.warning(
-                            "history refused", symbol=symbol, timeframe=window.timeframe, error=str(error)
-                        )
+                        self._log.warning("history refused", symbol=symbol, timeframe=timeframe, error=str(error))
+                        fetched.refused.add(symbol)
+                        return
             done()
 
         try:

@@ -118,8 +118,12 @@ class Collector:
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
             self._progress = Progress(len(self._roster.venue_ids) * len(self._timeframes), log=self._log)
             self._phase = "backfilling"
+            refused: set[str] = set()
             for timeframe in self._timeframes:
-                self._assembler.note_gaps(await self._history.fill(timeframe, since, done=self._progress.advance))
+                refused |= await self._fill(timeframe, since)
+            if refused:
+                self._let_go(refused)
+                self._refresh_early.set()
             self._phase = "live"
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
@@ -130,6 +134,18 @@ class Collector:
             tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
                 tasks.create_task(self._confirm())
+
+    async def _fill(self, timeframe: Timeframe, since: int) -> set[str]:
+        fetched = await self._history.fill(timeframe, since, done=self._progress.advance)
+        self._assembler.note_gaps(fetched.missing)
+        return fetched.refused
+
+    def _let_go(self, refused: Collection[str]) -> None:
+        """Follow no more whose history the venue refuses: what we follow is whole. The next choice tries them again."""
+        self._roster.dismiss(refused)
+        if not self._roster.venue_ids:
+            raise TransientError("the venue refuses the history of every symbol")
+        self._follow()
 
     def _open(self, *, since: int) -> None:
         """Start to assemble what closes after an instant, with nothing open and nothing connected yet."""
@@ -277,7 +293,7 @@ class Collector:
         self._assembler.expect(self._roster.venue_ids)
         self._intake.follow()
 
-    async def _welcome(self, newcomers: Collection[str]) -> None:
+    async def _welcome(self, newcomers: frozenset[str]) -> None:
         """Follow the choice, newcomers from the next instant on, and give newcomers the history before it."""
         self._follow()
         if not newcomers:
@@ -285,12 +301,17 @@ class Collector:
         opened = self._assembler.opened
         await self._streams.wait_open(OPEN_S)
         await asyncio.sleep(self._grace_ms() / 1_000 / max(self._clock.speed, 1.0))
+        refused: set[str] = set()
         for timeframe in self._timeframes:
-            fetched = await self._history.fetch(timeframe, newcomers, opened)
+            fetched = await self._history.fetch(timeframe, newcomers - refused, opened)
+            refused |= fetched.refused
             self._publisher.line_up(partial(self._insert, timeframe, fetched))
+        if refused:
+            self._let_go(refused)
 
     async def _insert(self, timeframe: Timeframe, fetched: Fetched) -> None:
-        self._assembler.note_gaps(await self._history.insert(timeframe, fetched, later=self._intake.add))
+        await self._history.insert(timeframe, fetched, later=self._intake.add)
+        self._assembler.note_gaps(fetched.missing)
 
     def _grace_ms(self) -> int:
         return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest_ms)

@@ -7,7 +7,6 @@ from aws_lambda_powertools import Logger
 
 from collector.backfill import Backfill, Fetched
 from collector.publisher import APPEND_AT_ONCE, Publisher
-from shared.domain.assembly import Cell
 from shared.domain.backfill import Window, log_entries
 from shared.domain.candles import Candle, CandleFrame, empty_frame
 from shared.domain.timeframe import Timeframe
@@ -36,8 +35,8 @@ class History:
         self._depth = depth
         self._log = log
 
-    async def fill(self, timeframe: Timeframe, since: int, *, done: Callable[[], object]) -> Collection[Cell]:
-        """Write what the log lacks of what closed up to an instant, and return what the venue should have but has not.
+    async def fill(self, timeframe: Timeframe, since: int, *, done: Callable[[], object]) -> Fetched:
+        """Write what the log lacks of what closed up to an instant, and return what the venue answered.
 
         One timeframe is in memory at a time.
         """
@@ -45,7 +44,9 @@ class History:
         if frame.bars:
             self._publisher.note(timeframe, frame.close_time)
         window = Window.before(timeframe, since, bars=self._depth)
-        return await self._write(frame, await self._backfill.window(frame, self._symbols, window, done=done))
+        fetched = await self._backfill.window(frame, self._symbols, window, done=done)
+        await self._write(frame, fetched)
+        return fetched
 
     async def fetch(self, timeframe: Timeframe, newcomers: Collection[str], since: int) -> Fetched:
         """Fetch the whole history of symbols the log does not know yet."""
@@ -54,20 +55,19 @@ class History:
 
     async def insert(
         self, timeframe: Timeframe, fetched: Fetched, *, later: Callable[[Timeframe, str, Candle], object]
-    ) -> Collection[Cell]:
+    ) -> None:
         """Write fetched history into the log; what the log does not reach yet goes to `later`."""
         frame = await self._writer.frame(self._venue, timeframe)
         history = {symbol: series.until(frame.close_time) for symbol, series in fetched.series.items()}
         for symbol, series in fetched.series.items():
             for candle in series.slice(history[symbol].bars, series.bars).candles(symbol):
                 later(timeframe, symbol, candle)
-        return await self._write(frame, Fetched(series=history, missing=fetched.missing))
+        await self._write(frame, Fetched(series=history, missing=fetched.missing))
 
-    async def _write(self, frame: CandleFrame, fetched: Fetched) -> Collection[Cell]:
+    async def _write(self, frame: CandleFrame, fetched: Fetched) -> None:
         entries = log_entries(frame, fetched.series, self._symbols, depth=self._depth)
         written = 0
         while batch := list(islice(entries, APPEND_AT_ONCE)):
             await self._publisher.append(batch)
             written += len(batch)
         self._log.info("history written", timeframe=frame.timeframe, entries=written, gaps=len(fetched.missing))
-        return fetched.missing

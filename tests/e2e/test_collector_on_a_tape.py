@@ -333,6 +333,27 @@ async def test_an_empty_log_is_filled_to_its_depth(desk: Desk) -> None:
     assert desk.trigger.told == []
 
 
+async def test_whose_history_is_refused_is_not_followed_until_it_is_told(desk: Desk) -> None:
+    """What is followed is whole; an answer that cannot be true leaves no hole behind."""
+    wire = next(listed.wire for listed in desk.simulator.tape.instruments if listed.symbol == "SOL/USDT")
+    desk.source.refused.add(wire)
+    async with desk.collecting() as collector:
+        assert "SOL/USDT" not in (await desk.writer.frame("binance", M1)).symbols
+        assert collector.report().symbols == SYMBOLS - 1
+        assert collector.report().open_gaps == 0
+        desk.play(speed=30)
+        await until(lambda: len(desk.trigger.told) > 2)
+        desk.source.refused.clear()
+        await collector._welcome(await collector._roster.choose(incumbents=set(collector._roster.venue_ids)))
+
+        async def is_settled() -> bool:
+            return "SOL/USDT" in (await desk.writer.frame("binance", M15)).symbols
+
+        await until(is_settled)
+        desk.play()
+        await desk.has(after(desk, LIVE))
+
+
 async def test_a_newcomer_gets_its_history_and_nobody_else_loses_theirs(desk: Desk) -> None:
     newcomer = next(listed.wire for listed in desk.simulator.tape.instruments if listed.symbol == "SOL/USDT")
     desk.source.hidden.add(newcomer)

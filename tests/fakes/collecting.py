@@ -10,7 +10,7 @@ from shared.adapters.venues.binance import BinanceRest
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Boundary
-from shared.domain.errors import TransientError
+from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.runs import ClosedBoundary
 from shared.domain.timeframe import Timeframe, closing_at
 from tests.fakes.candle_log import FakeCandleLogWriter
@@ -61,16 +61,19 @@ class LookingTrigger:
 
 
 class WatchedRest(BinanceRest):
-    """Binance's REST client that notes the windows asked for and can hide symbols of the market."""
+    """Binance's REST client that notes the windows asked for, and can hide symbols or refuse their history."""
 
     def watch(self) -> None:
         """Start noting."""
         self.windows: list[tuple[str, Window]] = []
         self.hidden: set[str] = set()
+        self.refused: set[str] = set()
 
     async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
-        """Note and ask."""
+        """Note and ask, or refuse."""
         self.windows.append((venue_id, window))
+        if venue_id in self.refused:
+            raise InvalidMessageError("klines", "damaged")
         return await super().candles(venue_id, window, now_ms=now_ms)
 
     async def quote_volumes(self) -> dict[str, float]:
