@@ -6,7 +6,7 @@ clock, which may follow a tape at any speed; the network and its time limits liv
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from collector.config import Settings
 from collector.health import Report
 from collector.history import History
 from collector.intake import Intake
+from collector.mending import Mending, named
 from collector.progress import Progress
 from collector.publisher import Publisher
 from collector.roster import Roster
@@ -26,7 +27,7 @@ from collector.tickers import TickerFeed
 from collector.venue_clock import VenueClock
 from shared.adapters.venues.registry import dialect_of
 from shared.adapters.venues.streams import Streams
-from shared.domain.assembly import Assembler, Cell
+from shared.domain.assembly import Assembler
 from shared.domain.backfill import newest_symbols
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
@@ -34,11 +35,7 @@ from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, V
 
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
-REPAIR_S: Final = 8.0
-GAP_RETRY_S: Final = 30.0
 EARLY_REFRESH_S: Final = 60.0
-CONFIRM_S: Final = 5.0
-CONFIRM_AT_ONCE: Final = 50
 
 
 class Collector:
@@ -91,8 +88,8 @@ class Collector:
             log=log,
         )
         self._wake = asyncio.Event()
-        self._open(since=0)
         self._refresh_early = asyncio.Event()
+        self._open(since=0)
         self._phase = "starting"
 
     async def run(self) -> None:
@@ -128,12 +125,12 @@ class Collector:
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
             tasks.create_task(self._assemble(tasks))
-            tasks.create_task(self._mend_gaps())
+            tasks.create_task(self._mending.mend_gaps())
             tasks.create_task(self._refresh_symbols())
             tasks.create_task(self._clock.follow(self._source, log=self._log))
             tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
-                tasks.create_task(self._confirm())
+                tasks.create_task(self._mending.confirm())
 
     async def _fill(self, timeframe: Timeframe, since: int) -> set[str]:
         fetched = await self._history.fill(timeframe, since, done=self._progress.advance)
@@ -159,6 +156,16 @@ class Collector:
             self._timeframes,
             counts=self._counts,
             news=self._wake.set,
+            log=self._log,
+        )
+        self._mending = Mending(
+            self._assembler,
+            self._intake,
+            self._backfill,
+            self._clock,
+            counts=self._counts,
+            news=self._wake.set,
+            gone=self._refresh_early.set,
             log=self._log,
         )
         self._streams = Streams(
@@ -215,7 +222,7 @@ class Collector:
             self._assembler.advance(now_ms)
             self._intake.advance(now_ms, grace_ms=self._grace_ms())
             if missing := self._assembler.overdue(now_ms, grace_ms=self._grace_ms()):
-                tasks.create_task(self._repair(missing))
+                tasks.create_task(self._mending.repair(missing))
             self._publish()
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -227,49 +234,13 @@ class Collector:
         for emission in self._assembler.take():
             if emission.missing:
                 self._counts["gaps"] += len(emission.missing)
-                self._log.warning("gaps", close_time=emission.close_time, missing=_named(emission.missing))
+                self._log.warning("gaps", close_time=emission.close_time, missing=named(emission.missing))
             if emission.boundaries:
                 self._counts["boundaries"] += len(emission.boundaries)
                 self._publisher.publish(emission.boundaries, status=self.report)
         if corrections := self._assembler.take_corrections():
             self._counts["corrections"] += sum(len(boundary.symbols) for boundary in corrections)
             self._publisher.correct(corrections)
-
-    async def _repair(self, missing: Sequence[Cell]) -> None:
-        """Ask for the missing cells by REST, for a bounded time, then let their instants go with what there is."""
-        self._counts["repairs"] += 1
-        self._log.info("repairing", missing=_named(missing))
-        try:
-            async with asyncio.timeout(REPAIR_S):
-                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.add)
-        except TimeoutError:
-            self._log.warning("repair not done in time", timeout_s=REPAIR_S)
-        finally:
-            self._assembler.settle({cell.open_time + cell.timeframe.ms for cell in missing})
-            self._wake.set()
-
-    async def _mend_gaps(self) -> None:
-        """Ask again and again for what is still missing, and refresh the symbols: one may have stopped trading."""
-        while True:
-            await asyncio.sleep(max(GAP_RETRY_S / max(self._clock.speed, 1.0), 1.0))
-            if gaps := self._assembler.gaps:
-                self._refresh_early.set()
-                await self._backfill.together(
-                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add, within_s=GAP_RETRY_S
-                )
-                self._wake.set()
-
-    async def _confirm(self) -> None:
-        """Ask for what only the clock has closed, some series at a time, in turn, and correct what was otherwise."""
-        while True:
-            await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
-            self._intake.forget(self._clock.now_ms())
-            await self._backfill.together(
-                self._intake.doubtful(series=CONFIRM_AT_ONCE),
-                is_lacking=self._intake.unconfirmed.__contains__,
-                found=self._intake.confirm,
-                within_s=GAP_RETRY_S,
-            )
 
     async def _refresh_symbols(self) -> None:
         """Choose the symbols anew every hour or so, and early when one goes missing."""
@@ -315,7 +286,3 @@ class Collector:
 
     def _grace_ms(self) -> int:
         return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest_ms)
-
-
-def _named(cells: Sequence[Cell]) -> list[str]:
-    return [f"{cell.symbol} {cell.timeframe} {cell.open_time}" for cell in cells[:20]]
