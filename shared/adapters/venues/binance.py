@@ -24,7 +24,7 @@ import msgspec
 
 from shared.adapters.venues.dialect import Dialect, Limits
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
-from shared.adapters.venues.wire import NAN, candle_of, decoded, number
+from shared.adapters.venues.wire import NAN, candle_of, decoded, number, of_those
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
@@ -132,16 +132,13 @@ _TIMEFRAMES: Final = {str(timeframe): timeframe for timeframe in Timeframe}
 _NOTHING: Final[tuple[Push, ...]] = ()
 
 
-def read(frame: bytes | str) -> Sequence[Push]:
+def read(frame: bytes) -> Sequence[Push]:
     """Return the closed candle of a combined-stream frame, nothing for a forming one or another kind of message.
 
     Raise `InvalidMessageError` for a damaged frame or an impossible candle. Of the frames of a forming candle, about
     29 of 30, no number is read.
     """
-    try:
-        event = _decode_frame(frame).data
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidMessageError("frame", str(error)) from error
+    event = decoded(_decode_frame, frame, "frame").data
     if event is None or event.event_type != "kline":
         return _NOTHING
     kline = event.kline
@@ -261,7 +258,7 @@ class BinanceRest:
                 found = await self._tickers({"symbols": json.dumps(sorted(venue_ids), separators=(",", ":"))})
             except InvalidMessageError:  # one delisted pair, and Binance refuses the whole list
                 found = await self._tickers({})
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(found, venue_ids)
 
     async def _tickers(self, params: Mapping[str, str]) -> dict[str, Ticker]:
         prices = await self._client.get(f"{self._root}/ticker/price", params, weight=4 if self._spot else 2)

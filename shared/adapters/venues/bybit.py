@@ -24,7 +24,7 @@ from msgspec.structs import astuple
 
 from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
-from shared.adapters.venues.wire import candle_of, decoded, known, number, whole
+from shared.adapters.venues.wire import candle_of, decoded, known, number, of_those, whole
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
@@ -249,15 +249,13 @@ class BybitRest:
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        found = parse_tickers(await self._get("tickers", {}))
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(parse_tickers(await self._get("tickers", {})), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these contracts pay and how much of them is held."""
         if self._category == "spot":
             return {}
-        found = parse_funding(await self._get("tickers", {}))
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(parse_funding(await self._get("tickers", {})), venue_ids)
 
     async def _get(self, name: str, params: Mapping[str, str]) -> bytes:
         return await self._client.get(f"/v5/market/{name}", {"category": self._category, **params})

@@ -95,15 +95,12 @@ _decode_time = msgspec.json.Decoder(_Time).decode
 _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 
 
-def read(frame: bytes | str) -> Sequence[Trade]:
+def read(frame: bytes) -> Sequence[Trade]:
     """Return the trade of a `match`, nothing for another kind of message.
 
     Raise `InvalidMessageError` for a damaged frame, an impossible trade, or a subscription that was refused.
     """
-    try:
-        message = _decode_message(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidMessageError("frame", str(error)) from error
+    message = decoded(_decode_message, frame, "frame")
     if message.kind == "match":
         return (_trade(message),)
     if message.kind == "error":

@@ -90,20 +90,17 @@ _TIMEFRAMES: Final = {str(one): one for one in Timeframe if one is not Timeframe
 _NOTHING: Final[tuple[Push, ...]] = ()
 
 
-def read(frame: bytes | str) -> Sequence[Push]:
+def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of a `candle` message, nothing for another kind of message.
 
     Raise `InvalidMessageError` for a damaged frame, an impossible candle, or a subscription that was refused.
     """
     if frame == GREETING:
         return _NOTHING
-    try:
-        message = _decode_message(frame)
-        if message.channel == "candle":
-            data = _decode_candle(message.data)
-            return [_push(row) for row in (data if isinstance(data, list) else (data,))]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidMessageError("frame", str(error)) from error
+    message = decoded(_decode_message, frame, "frame")
+    if message.channel == "candle":
+        data = decoded(_decode_candle, message.data, "frame")
+        return [_push(row) for row in (data if isinstance(data, list) else (data,))]
     if message.channel == "error":
         raise InvalidMessageError("subscribe", bytes(message.data)[:200].decode(errors="replace"))
     return _NOTHING

@@ -25,10 +25,10 @@ from typing import Annotated, Final, Generic, TypeVar
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.whole_seconds import WholeSeconds
-from shared.adapters.venues.wire import EPOCH, MILLISECOND, candle_of, decoded, number
+from shared.adapters.venues.wire import EPOCH, MILLISECOND, candle_of, decoded, number, of_those
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
@@ -110,20 +110,17 @@ _decode_candles = msgspec.json.Decoder(_Answer[dict[str, msgspec.Raw]]).decode  
 _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 
 
-def read(frame: bytes | str) -> Sequence[Push]:
+def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of an `ohlc` update, nothing for another kind of message.
 
     Raise `InvalidMessageError` for a damaged frame, an impossible candle, or an answer that refuses a request.
     """
-    try:
-        message = _decode_message(frame)
-        if not message.success:
-            raise InvalidMessageError("subscribe", message.error or "refused")
-        if message.channel != "ohlc" or message.kind != "update":
-            return _NOTHING
-        return [_push(row) for row in _decode_ohlc(message.data)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidMessageError("frame", str(error)) from error
+    message = decoded(_decode_message, frame, "frame")
+    if not message.success:
+        raise InvalidMessageError("subscribe", message.error or "refused")
+    if message.channel != "ohlc" or message.kind != "update":
+        return _NOTHING
+    return [_push(row) for row in decoded(_decode_ohlc, message.data, "frame")]
 
 
 def _push(row: _Ohlc) -> Push:
@@ -231,8 +228,7 @@ class KrakenRest:
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now; asked for all, since one question costs the same."""
-        found = parse_tickers(await self._ask("Ticker"))
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(parse_tickers(await self._ask("Ticker")), venue_ids)
 
     async def funding(self, _venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return nothing: this is the spot market."""
@@ -250,9 +246,9 @@ def _subscribe(topics: Sequence[str]) -> list[str]:
         minutes, _, venue_id = topic.partition(" ")
         symbols.setdefault(int(minutes), []).append(venue_id)
     wanted = [
-        {"channel": "ohlc", "symbol": listed[start : start + SYMBOLS_A_MESSAGE], "interval": minutes, "snapshot": False}
+        {"channel": "ohlc", "symbol": some, "interval": minutes, "snapshot": False}
         for minutes, listed in symbols.items()
-        for start in range(0, len(listed), SYMBOLS_A_MESSAGE)
+        for some in batches(listed, SYMBOLS_A_MESSAGE)
     ]
     return [msgspec.json.encode({"method": "subscribe", "params": params}).decode() for params in wanted]
 

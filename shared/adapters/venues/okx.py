@@ -25,7 +25,7 @@ import msgspec
 
 from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
-from shared.adapters.venues.wire import NAN, candle_of, decoded, known, whole
+from shared.adapters.venues.wire import NAN, candle_of, decoded, known, of_those, whole
 from shared.domain.backfill import Stretch, Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError, TransientError
@@ -252,16 +252,14 @@ class OkxRest:
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        found = parse_tickers(await self._all("market/tickers"))
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(parse_tickers(await self._all("market/tickers")), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these swaps pay and how much of them is held."""
         if self._kind == "SPOT":
             return {}
         rates = await self._client.get("/api/v5/public/funding-rate", {"instId": "ANY"}, weight=4)
-        found = parse_funding(rates, await self._all("public/open-interest"))
-        return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
+        return of_those(parse_funding(rates, await self._all("public/open-interest")), venue_ids)
 
     async def _all(self, path: str) -> bytes:
         return await self._client.get(f"/api/v5/{path}", {"instType": self._kind}, weight=2)

@@ -1,6 +1,6 @@
 """What every venue's words have in common: JSON of a known shape, decimal strings, candles that must be possible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -44,6 +44,11 @@ def whole(text: str, field: str) -> int:
         return int(text)
     except ValueError as error:
         raise InvalidMessageError(field, str(error)) from error
+
+
+def of_those(found: Mapping[str, _Shape], venue_ids: Collection[str]) -> dict[str, _Shape]:
+    """Return what was found of some symbols where a venue told of all."""
+    return {venue_id: found[venue_id] for venue_id in venue_ids if venue_id in found}
 
 
 def candle_of(

@@ -70,7 +70,7 @@ def test_a_truncated_frame_is_refused_and_never_a_candle(seed: int) -> None:
     assert FRAME.startswith(text)
     assert text != FRAME
     with pytest.raises(InvalidMessageError):
-        read(text)
+        read(text.encode())
 
 
 async def test_a_share_is_drawn_from_the_seed() -> None:
