@@ -1,8 +1,8 @@
 """The collector against the simulated venue: whatever goes wrong on the way, the log equals the tape."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.streams import ClosingFrame
 from shared.adapters.clock import TapeClock, steer
 from shared.domain.timeframe import Timeframe
-from tests.fakes.collecting import FlakyWriter, LookingTrigger, WatchedRest, watched
+from tests.fakes.collecting import FlakyWriter, LookingTrigger, WatchedRest, running, until, watched
 from tests.fakes.ticker_board import FakeTickerBoardWriter
 
 M1, M5, M15 = Timeframe.M1, Timeframe.M5, Timeframe.M15
@@ -81,17 +81,8 @@ class Desk:
     async def collecting(self) -> AsyncIterator[Collector]:
         """Run a collector until the block ends; a run that fails fails the test."""
         collector = self.collector()
-        run = asyncio.create_task(collector.run())
-        try:
-            await until(lambda: run.done() or collector.report().phase == "live")
+        async with running(collector):
             yield collector
-            assert await collector.drain(60.0)
-        finally:
-            if run.done():
-                run.result()
-            run.cancel()
-            with suppress(asyncio.CancelledError):
-                await run
 
     def play(self, *, speed: float = SPEED) -> None:
         steer(self.clock_file, tape_ms=self.clock.now_ms(), speed=speed)
@@ -133,15 +124,6 @@ class Desk:
             elif not np.array_equal(log.filled, expected.filled):
                 problems.append(f"{timeframe}: no-trade marks differ")
         return problems
-
-
-async def until(reached: Callable[[], bool] | Callable[[], Awaitable[bool]], *, patience_s: float = 60.0) -> None:
-    async with asyncio.timeout(patience_s):
-        while True:
-            answer = reached()
-            if answer if isinstance(answer, bool) else await answer:
-                return
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """The collector at venues that never say a candle has closed: the log equals the market, whatever is lost."""
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from shared.domain.candles import Candle
 from shared.domain.pushes import Trade
 from shared.domain.timeframe import Timeframe
 from shared.ports import VenueSource
-from tests.fakes.collecting import FlakyWriter, LookingTrigger
+from tests.fakes.collecting import FlakyWriter, LookingTrigger, running, until
 from tests.fakes.forming_venues import CoinbaseLike, FormingVenue, KrakenLike, Market
 from tests.fakes.ticker_board import FakeTickerBoardWriter
 
@@ -84,17 +83,8 @@ class Desk:
             clock=self.venue.clock,
             log=Logger(service="collector-test", level="CRITICAL"),
         )
-        run = asyncio.create_task(collector.run())
-        try:
-            await until(lambda: run.done() or collector.report().phase == "live")
+        async with running(collector):
             yield collector
-            assert await collector.drain(60.0)
-        finally:
-            if run.done():
-                run.result()
-            run.cancel()
-            with suppress(asyncio.CancelledError):
-                await run
 
     def play(self, *, speed: float = SPEED) -> None:
         steer(self.clock_file, tape_ms=self.venue.clock.now_ms(), speed=speed)
@@ -139,15 +129,6 @@ def same(one: Candle, expected: Candle) -> bool:
         math.isclose(a, b, rel_tol=1e-9) or (math.isnan(a) and column > 5)
         for column, (a, b) in enumerate(zip(one[:9], expected[:9], strict=True))
     )
-
-
-async def until(reached: Callable[[], bool] | Callable[[], Awaitable[bool]], *, patience_s: float = 60.0) -> None:
-    async with asyncio.timeout(patience_s):
-        while True:
-            answer = reached()
-            if answer if isinstance(answer, bool) else await answer:
-                return
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(params=["kraken", "coinbase"])

@@ -1,11 +1,14 @@
 """What a collector in a test talks to: a log that fails when told to, a trigger that looks into it, a watched venue."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 
+from collector.collector import Collector
 from shared.adapters.venues.binance import BinanceRest
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.domain.backfill import Stretch, Window
@@ -85,3 +88,29 @@ class WatchedRest(BinanceRest):
 def watched(session: aiohttp.ClientSession, url: str) -> WatchedRest:
     """Return such a client of a venue at an address, in no hurry to spare it."""
     return WatchedRest(RestClient(session, url, bucket=TokenBucket(1e9, 60.0)), spot=True)
+
+
+@asynccontextmanager
+async def running(collector: Collector) -> AsyncIterator[None]:
+    """Run a collector until the block ends, live from its beginning on; a run that fails fails the test."""
+    run = asyncio.create_task(collector.run())
+    try:
+        await until(lambda: run.done() or collector.report().phase == "live")
+        yield
+        assert await collector.drain(60.0)
+    finally:
+        if run.done():
+            run.result()
+        run.cancel()
+        with suppress(asyncio.CancelledError):
+            await run
+
+
+async def until(reached: Callable[[], bool] | Callable[[], Awaitable[bool]], *, patience_s: float = 60.0) -> None:
+    """Wait until something is so; nothing tells when another task or process has got there."""
+    async with asyncio.timeout(patience_s):
+        while True:
+            answer = reached()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.02)
