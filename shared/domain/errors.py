@@ -22,12 +22,32 @@ class ConflictError(NightdeskError):
     """Say that the request contradicts what is stored."""
 
 
+class ForbiddenError(NightdeskError):
+    """Say that the caller may not do this with something it may know of."""
+
+
+class HaltedError(NightdeskError):
+    """Say that the trading state of the desk, or of a part of it, forbids this."""
+
+
 class TransientError(NightdeskError):
     """Ask for a retry, after `retry_after_s` seconds when the other side said so."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RejectedError(NightdeskError):
+    """Say that a venue has refused an order: it does not exist there, and sending it again would be refused again."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+
+
+class OutcomeUnknownError(NightdeskError):
+    """Say that a write may or may not have happened: ask by identity, never send it again blindly."""
 
 
 class FencedError(NightdeskError):

@@ -1,0 +1,106 @@
+"""Orders: what the desk asks a venue for, what the venue says of it, and the fills that come of it."""
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.trading.instruments import Side
+from shared.domain.trading.states import OrderState
+
+
+class OrderKind(StrEnum):
+    """What makes an order trade: at once at any price, at a price, or once the market reaches a trigger."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP_MARKET = "stop_market"
+
+
+class TimeInForce(StrEnum):
+    """How long a limit order may wait: for ever, not at all, all of it or nothing at once, or only as a maker."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    POST_ONLY = "post_only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """One order as it is sent; `qty` in base units, prices in quote units.
+
+    `client_order_id` is the identity by which the venue is asked what became of it. `reduce_only` may only make a
+    position smaller; a spot venue has no such flag, so the desk never sends more than it holds.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    kind: OrderKind
+    qty: Decimal
+    limit_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What a venue says of an order, with all that has filled so far; `reason` is the venue's word for a refusal."""
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    side: Side
+    state: OrderState
+    qty: Decimal
+    filled_qty: Decimal
+    average_price: Decimal | None = None
+    reason: str | None = None
+    updated_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution, known by the venue's trade id; `fee_qty` is in units of `fee_asset`, negative for a rebate.
+
+    `fee_notional` is the fee in quote units at the time of the fill.
+    """
+
+    trade_id: str
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    fee_qty: Decimal
+    fee_asset: str
+    fee_notional: Decimal
+    is_maker: bool
+    event_time: int
+
+    @property
+    def notional(self) -> Decimal:
+        """Return price × quantity, in quote units."""
+        return self.price * self.qty
+
+
+_PREFIX: Final = "nd"
+
+
+def client_order_id(intent_id: str, slice_no: int, attempt: int) -> str:
+    """Return the id of one attempt at one slice of an intent: 30 letters and digits, the same whoever derives it.
+
+    Binance takes 36 characters of `[.A-Z:/a-z0-9_-]`, OKX 32 letters and digits, Kraken a UUID or 18 characters of its
+    own field, which its adapter derives from this one.
+    """
+    text = f"{intent_id}:{slice_no}:{attempt}".encode()
+    return _PREFIX + hashlib.blake2b(text, digest_size=14).hexdigest()
+
+
+def is_ours(client_id: str) -> bool:
+    """Tell whether a client order id was made by this desk."""
+    return len(client_id) == 30 and client_id.startswith(_PREFIX)

@@ -1,0 +1,145 @@
+"""What the desk keeps of trading: rows of orders, and the views a decision is made on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from shared.domain.trading.books import Book
+from shared.domain.trading.instruments import Side
+from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.money import ZERO
+from shared.domain.trading.orders import Fill, OrderKind, OrderRequest, TimeInForce
+from shared.domain.trading.positions import Position
+from shared.domain.trading.states import Mode, OrderState, TradingState
+
+
+class Role(StrEnum):
+    """What an order is for: a part of an intent's quantity, or the protection of what it opened."""
+
+    SLICE = "slice"
+    STOP = "stop"
+    TAKE_PROFIT = "take_profit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of an intent at one venue, as it is stored: attempt `attempt` at slice `slice_no`, due at `due_at_ms`.
+
+    `account` is the paper account (the book's id) or `live`. `submitted_at_ms` is when it became `submitting`.
+    """
+
+    order_id: str
+    intent_id: str
+    book_id: str
+    mode: Mode
+    account: str
+    venue: str
+    symbol: str
+    role: Role = Role.SLICE
+    slice_no: int
+    attempt: int = 1
+    client_order_id: str
+    side: Side
+    kind: OrderKind
+    time_in_force: TimeInForce = TimeInForce.GTC
+    qty: Decimal
+    limit_price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    due_at_ms: int
+    state: OrderState = OrderState.NEW
+    version: int = 1
+    venue_order_id: str | None = None
+    filled_qty: Decimal = ZERO
+    average_price: Decimal | None = None
+    reason: str | None = None
+    submitted_at_ms: int | None = None
+    correlation_id: str
+
+    def request(self) -> OrderRequest:
+        """Return what is sent to the venue."""
+        return OrderRequest(
+            client_order_id=self.client_order_id,
+            symbol=self.symbol,
+            side=self.side,
+            kind=self.kind,
+            qty=self.qty,
+            limit_price=self.limit_price,
+            trigger_price=self.trigger_price,
+            time_in_force=self.time_in_force,
+            reduce_only=self.reduce_only,
+        )
+
+
+class FillKey(NamedTuple):
+    """The identity of a fill: trade ids are unique within a symbol of an account at a venue."""
+
+    venue: str
+    account: str
+    symbol: str
+    trade_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPosition:
+    """A position with what protects it; `best_price` is the most favourable price seen since it was opened."""
+
+    position: Position
+    guard: Guard
+    best_price: Decimal | None
+    last_fill_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What an approved intent may still add to a book: its quantity less what has filled, at its reference price."""
+
+    intent_id: str
+    venue: str | None
+    symbol: str
+    side: Side
+    qty: Decimal
+    reference_price: Decimal
+    is_exit: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """An earlier intent of the same book and symbol, which a duplicate or a cool-down is told by."""
+
+    intent_id: str
+    side: Side
+    trader_id: str | None
+    raised_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookView:
+    """Everything the desk knows of a book at one instant.
+
+    `states` are the trading states by scope (desk, book, and venue, symbol, trader where the view is of an intent),
+    None where one is missing. `day_start_equity` is the equity at midnight UTC, the capital when there was none;
+    `losses_in_a_row` counts closed positions since the last one that earned.
+    """
+
+    book: Book
+    states: Mapping[str, TradingState | None]
+    positions: tuple[HeldPosition, ...]
+    reservations: tuple[Reservation, ...]
+    recent: tuple[Recent, ...]
+    day_start_equity: Decimal
+    losses_in_a_row: int
+    intent: Intent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentView:
+    """An intent under execution with all its orders, and the fills of each."""
+
+    intent: Intent
+    plan: Mapping[str, object] | None
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+    state: TradingState

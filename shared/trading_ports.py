@@ -1,0 +1,238 @@
+"""What trading needs from the outside: venues to trade at, and stores that keep what was decided and done."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
+from shared.domain.trading.books import Book
+from shared.domain.trading.depth import Depth
+from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
+from shared.domain.trading.positions import Position
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Order
+from shared.domain.trading.states import IntentState, OrderState, TradingState
+
+
+class Exchange(Protocol):
+    """One account at one venue.
+
+    Reads raise `TransientError` when they may be tried again. A write raises `OutcomeUnknownError` when it may have
+    happened, `RejectedError` with the venue's words when it has certainly not, `TransientError` when the venue did not
+    look at it. `FatalError` is a bad key, a wrong clock, a right that must not be there.
+    """
+
+    venue: str
+
+    def capabilities(self) -> Capabilities:
+        """Return what the venue offers beyond plain orders."""
+        ...
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Return what the venue lists and is trading."""
+        ...
+
+    def depth(self, symbol: str, *, levels: int = 20) -> Depth:
+        """Return the best levels of the order book."""
+        ...
+
+    def place(self, request: OrderRequest) -> OrderReport:
+        """Send an order. Sending a client order id the venue has is a `RejectedError`, never a second order."""
+        ...
+
+    def place_oco(self, stop: OrderRequest, take_profit: OrderRequest) -> Sequence[OrderReport]:
+        """Send a stop and a limit order of which one cancels the other, where `capabilities` has it."""
+        ...
+
+    def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Cancel an order and return what it is afterwards; one that has ended is returned as it ended."""
+        ...
+
+    def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Return an order by the id the desk gave it, None when the venue has never seen it."""
+        ...
+
+    def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
+        """Return all orders that may fill, also those the desk did not send."""
+        ...
+
+    def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
+        """Return the account's executions of a symbol from a time on (epoch ms), oldest first, without a cap."""
+        ...
+
+    def balances(self) -> Sequence[Balance]:
+        """Return what the account holds of every asset, zeros left out."""
+        ...
+
+    def positions(self) -> Sequence[VenuePosition]:
+        """Return open futures positions; nothing at a spot venue."""
+        ...
+
+    def cancel_all_after(self, timeout_ms: int) -> None:
+        """Arm the venue's dead-man timer, 0 disarms it; where `capabilities` has it."""
+        ...
+
+
+class IntentStore(Protocol):
+    """Trade intents and how far they have come; each write is one transaction that names the version it changes.
+
+    Every write raises `ConflictError` when the version is no longer the stored one or the step is illegal, and
+    `HaltedError` when the trading state of the desk, book, venue, symbol or trader forbids it.
+    """
+
+    def raise_intent(self, intent: Intent, *, actor: str, person: str | None = None) -> Intent:
+        """Store an intent, or return the one of the same id; with a `person`, only into a book of theirs, else
+        `ForbiddenError`."""
+        ...
+
+    def view(self, intent_id: str, *, lease_ms: int) -> BookView | None:
+        """Lease a pending intent and return it with its book; None when it is not pending or leased to somebody."""
+        ...
+
+    def decide(
+        self,
+        intent: Intent,
+        state: IntentState,
+        *,
+        risk_version: int,
+        qty: Decimal | None,
+        decision: Mapping[str, object],
+        actor: str,
+        reason: str,
+    ) -> Intent:
+        """Store a decision; approving one needs the book's `risk_version` it was made on, and adds one to it."""
+        ...
+
+    def pending(self, *, limit: int) -> Sequence[str]:
+        """Return the ids of pending intents nobody has leased, oldest first, after expiring those past their time."""
+        ...
+
+    def unfinished(self, *, limit: int) -> Sequence[str]:
+        """Return the ids of approved, modified and executing intents, those looked at longest ago first."""
+        ...
+
+    def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
+        """End an intent that was executing, or expire one that never was."""
+        ...
+
+    def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
+        """Return every step of everything with a correlation id, oldest first."""
+        ...
+
+
+class OrderStore(Protocol):
+    """Orders, written before the venue is called. Versions, illegal steps and halts raise as in `IntentStore`."""
+
+    def execution(self, intent_id: str) -> IntentView:
+        """Return an intent with its orders and fills; raise `NotFoundError`."""
+        ...
+
+    def start(
+        self, intent: Intent, *, plan: Mapping[str, object], orders: Sequence[Order], actor: str
+    ) -> Sequence[Order]:
+        """Make an approved intent executing with its plan and first orders."""
+        ...
+
+    def add(self, intent: Intent, orders: Sequence[Order], *, actor: str) -> Sequence[Order]:
+        """Add orders to an executing intent; those of the same (intent, slice, attempt) are there once."""
+        ...
+
+    def submit(self, order_id: str, *, lease_ms: int, actor: str) -> Order | None:
+        """Make a new order `submitting` and lease it; None when it is not new. From now on it may be at the venue."""
+        ...
+
+    def advance(self, order: Order, report: OrderReport, *, actor: str) -> Order:
+        """Store what the venue says of an order; the same again changes nothing."""
+        ...
+
+    def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
+        """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
+        ...
+
+    def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
+        """Return new orders whose time has come, oldest first."""
+        ...
+
+    def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
+        """Return orders of an account that may be at the venue, those leased to a living executor left out."""
+        ...
+
+    def accounts(self) -> Sequence[tuple[str, str]]:
+        """Return every (venue, account) that has ever been traded on."""
+        ...
+
+
+class Ledger(Protocol):
+    """Fills and the positions they make, posted together."""
+
+    def position(self, book_id: str, venue: str, symbol: str) -> HeldPosition:
+        """Return a position, a flat one when there is none."""
+        ...
+
+    def fills(self, book_id: str, venue: str, symbol: str) -> Sequence[Fill]:
+        """Return all fills of a position, oldest first."""
+        ...
+
+    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the trade ids that are posted."""
+        ...
+
+    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
+        """Store fills that are all new, what each realised, and the position they lead to, in one transaction.
+
+        Raise `ConflictError` when one of them is known or the position's version has moved: load, fold, post again.
+        """
+        ...
+
+    def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
+        """Set what protects a position and the best price it has seen."""
+        ...
+
+    def open_positions(self, *, venue: str | None = None) -> Sequence[HeldPosition]:
+        """Return every position that is not flat."""
+        ...
+
+    def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
+        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        ...
+
+    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
+        """Record a point of a book's equity curve, one a minute."""
+        ...
+
+
+class BookStore(Protocol):
+    """Books. Whose are seen is decided by the credentials the store was made with."""
+
+    def get(self, book_id: str) -> Book:
+        """Return a book; raise `NotFoundError`."""
+        ...
+
+    def list(self) -> Sequence[Book]:
+        """Return the books one may see, by name."""
+        ...
+
+    def create(self, book: Book) -> Book:
+        """Store a new book; raise `ConflictError` when its id exists."""
+        ...
+
+    def update(self, book: Book, *, expected_version: int) -> Book:
+        """Replace name, limits, breakers, venues and mode; raise `NotFoundError`, or `ConflictError` when it moved."""
+        ...
+
+    def view(self, book_id: str) -> BookView:
+        """Return everything the desk knows of a book."""
+        ...
+
+
+class DeskStates(Protocol):
+    """Trading states: of the desk, and of each book, venue, symbol and trader."""
+
+    def read(self) -> TradingState:
+        """Return the desk's own state; `halted` when it cannot be read for any reason but a `TransientError`."""
+        ...
+
+    def set(self, scope: str, key: str, state: TradingState, *, actor: str, reason: str) -> TradingState:
+        """Set a state and return what the database reads back; scope is desk, book, venue, symbol or trader."""
+        ...
