@@ -1,0 +1,163 @@
+"""Reconciliation: what the desk believes against what the venue says, and what follows from each difference."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.trading.accounts import Balance, VenuePosition
+from shared.domain.trading.money import ZERO
+from shared.domain.trading.orders import Fill, OrderReport
+from shared.domain.trading.records import Order
+from shared.domain.trading.states import OrderState
+
+
+class Finding(StrEnum):
+    """What kind of difference was found."""
+
+    FOREIGN_ORDER = "foreign_order"
+    FOREIGN_FILL = "foreign_fill"
+    BALANCE = "balance"
+    POSITION = "position"
+    FILLED_QTY = "filled_qty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference with its numbers; `subject` is the asset, symbol, order or trade it is about."""
+
+    finding: Finding
+    venue: str
+    account: str
+    subject: str
+    expected: Decimal
+    actual: Decimal
+
+    @property
+    def sentence(self) -> str:
+        """Say it with its numbers."""
+        what = self.finding.replace("_", " ")
+        return f"{what} {self.subject} on {self.venue}: the desk has {self.expected}, the venue {self.actual}"
+
+    @property
+    def dedupe_key(self) -> str:
+        """Return what makes two findings the same one."""
+        return f"reconciliation:{self.venue}:{self.account}:{self.finding}:{self.subject}"
+
+
+class Settled(StrEnum):
+    """What is known now of an order that was in doubt."""
+
+    REPORTED = "reported"
+    NEVER_PLACED = "never_placed"
+    WAIT = "wait"
+
+
+def settle(order: Order, report: OrderReport | None, *, now_ms: int, accepts_for_ms: int) -> Settled:
+    """Tell what became of an order by what the venue says when asked by the desk's id for it.
+
+    An order the venue does not know may still be on its way, until the venue would no longer accept it: a signed
+    request carries its time, and is refused once that is too long ago. Only then was it never placed.
+    """
+    if report is not None:
+        return Settled.REPORTED
+    if order.state not in (OrderState.SUBMITTING, OrderState.UNKNOWN):
+        return Settled.WAIT  # the venue has acknowledged it before: it is the answer that is doubtful
+    sent_ms = order.submitted_at_ms
+    return Settled.NEVER_PLACED if sent_ms is not None and now_ms - sent_ms > accepts_for_ms else Settled.WAIT
+
+
+def foreign_orders(
+    venue: str, account: str, reports: Sequence[OrderReport], ours: Collection[str]
+) -> tuple[Difference, ...]:
+    """Return the open orders of an account that the desk never made; `ours` are client order ids."""
+    return tuple(
+        Difference(
+            finding=Finding.FOREIGN_ORDER,
+            venue=venue,
+            account=account,
+            subject=f"{report.symbol} {report.venue_order_id}",
+            expected=ZERO,
+            actual=report.side.sign * (report.qty - report.filled_qty),
+        )
+        for report in reports
+        if report.client_order_id not in ours
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortedFills:
+    """Fills the ledger does not have yet: those of the desk's orders, by client order id, and those of nobody's."""
+
+    ours: Mapping[str, tuple[Fill, ...]]
+    foreign: tuple[Fill, ...]
+
+
+def sort_fills(fills: Sequence[Fill], known: Collection[str], orders: Collection[str]) -> SortedFills:
+    """Sort what a venue reports: what is posted already (`known` trade ids) is left out, twice is once."""
+    new = {fill.trade_id: fill for fill in fills if fill.trade_id not in known}
+    ours: dict[str, tuple[Fill, ...]] = {}
+    for fill in new.values():
+        if fill.client_order_id in orders:
+            ours[fill.client_order_id] = (*ours.get(fill.client_order_id, ()), fill)
+    foreign = tuple(fill for fill in new.values() if fill.client_order_id not in orders)
+    return SortedFills(ours=ours, foreign=foreign)
+
+
+def compare_balances(
+    venue: str,
+    account: str,
+    expected: Mapping[str, Decimal],
+    balances: Sequence[Balance],
+    *,
+    only: Collection[str] | None = None,
+) -> tuple[Difference, ...]:
+    """Return the assets an account does not hold as much of as the ledger says; `only` looks at those alone."""
+    actual = {balance.asset: balance.total for balance in balances}
+    assets = sorted({*expected, *actual} if only is None else only)
+    return tuple(
+        Difference(
+            finding=Finding.BALANCE,
+            venue=venue,
+            account=account,
+            subject=asset,
+            expected=expected.get(asset, ZERO),
+            actual=actual.get(asset, ZERO),
+        )
+        for asset in assets
+        if expected.get(asset, ZERO) != actual.get(asset, ZERO)
+    )
+
+
+def compare_positions(
+    venue: str, account: str, expected: Mapping[str, Decimal], positions: Sequence[VenuePosition]
+) -> tuple[Difference, ...]:
+    """Return the futures whose signed quantity differs; `expected` sums the books that share the account."""
+    actual = {position.symbol: position.qty for position in positions}
+    return tuple(
+        Difference(
+            finding=Finding.POSITION,
+            venue=venue,
+            account=account,
+            subject=symbol,
+            expected=expected.get(symbol, ZERO),
+            actual=actual.get(symbol, ZERO),
+        )
+        for symbol in sorted({*expected, *actual})
+        if expected.get(symbol, ZERO) != actual.get(symbol, ZERO)
+    )
+
+
+def compare_filled(order: Order, fills: Sequence[Fill]) -> Difference | None:
+    """Return the difference between what the venue says of an order and the fills the ledger has of it."""
+    posted = sum((fill.qty for fill in fills if fill.client_order_id == order.client_order_id), ZERO)
+    if posted == order.filled_qty:
+        return None
+    return Difference(
+        finding=Finding.FILLED_QTY,
+        venue=order.venue,
+        account=order.account,
+        subject=order.client_order_id,
+        expected=posted,
+        actual=order.filled_qty,
+    )
