@@ -108,7 +108,7 @@ class Standing:
 
 
 def standing_orders(held: HeldPosition, instrument: Instrument, offers: Capabilities) -> tuple[Standing, ...]:
-    """Return the orders that should stand at the venue for a position: exactly as large as it, on the venue's steps.
+    """Return the orders that should stand at the venue for a position: exactly as large as it, on the venue's grids.
 
     A stop where the venue has stop orders, a take-profit beside it only where one cancels the other. What is below the
     venue's minima, or a trailing or time stop, is the desk's to watch.
@@ -120,7 +120,7 @@ def standing_orders(held: HeldPosition, instrument: Instrument, offers: Capabili
         return ()
     if instrument.shortfall(qty, guard.stop_price):
         return ()
-    stop = Standing(role=Role.STOP, side=side, qty=qty, price=instrument.fit_price(guard.stop_price, side.opposite))
+    stop = Standing(role=Role.STOP, side=side, qty=qty, price=instrument.fit_price(guard.stop_price, side))
     if guard.take_profit_price is None or not offers.oco or instrument.kind is not InstrumentKind.SPOT:
         return (stop,)
     target = Standing(

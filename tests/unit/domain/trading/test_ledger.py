@@ -14,6 +14,7 @@ from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 
+D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
 FLAT = Position(book_id="b", venue="binance", symbol="BTC/USDT:USDT")
 SPOT = replace(FLAT, symbol="BTC/USDT")
@@ -45,37 +46,37 @@ def after(*fills: Fill, start: Position = FLAT) -> Position:
 
 def test_a_long_is_bought_in_parts_and_sold_in_parts() -> None:
     held = after(a_fill(1, BUY, "1", "100", fee="0.1"), a_fill(2, BUY, "3", "120", fee="0.36"))
-    assert (held.qty, held.entry_price, held.realised, held.fees) == (4, 115, 0, Decimal("0.46"))
+    assert (held.qty, held.entry_price, held.realised, held.fees) == (D(4), D(115), D(0), D("0.46"))
     assert held.unrealised(Decimal(125)) == 40
 
     part = after(a_fill(3, SELL, "1", "125", fee="0.125"), start=held)
-    assert (part.qty, part.entry_price, part.realised) == (3, 115, 10)
+    assert (part.qty, part.entry_price, part.realised) == (D(3), D(115), D(10))
     assert part.opened_at_ms == 1
     flat = after(a_fill(4, SELL, "3", "105"), start=part)
-    assert (flat.qty, flat.cost, flat.realised, flat.entry_price, flat.opened_at_ms) == (0, 0, -20, None, None)
+    assert (flat.qty, flat.cost, flat.realised, flat.entry_price, flat.opened_at_ms) == (D(0), D(0), D(-20), None, None)
 
 
 def test_a_short_earns_when_the_price_falls() -> None:
     held = after(a_fill(1, SELL, "2", "100"))
-    assert (held.qty, held.entry_price, held.unrealised(Decimal(90))) == (-2, 100, 20)
+    assert (held.qty, held.entry_price, held.unrealised(Decimal(90))) == (D(-2), D(100), D(20))
     assert after(a_fill(2, BUY, "2", "90"), start=held).realised == 20
     assert after(a_fill(2, BUY, "2", "110"), start=held).realised == -20
 
 
 def test_a_flip_closes_what_was_held_and_opens_the_surplus() -> None:
     flipped = after(a_fill(1, BUY, "1", "100"), a_fill(2, SELL, "3", "110"))
-    assert (flipped.qty, flipped.entry_price, flipped.realised, flipped.opened_at_ms) == (-2, 110, 10, 2)
+    assert (flipped.qty, flipped.entry_price, flipped.realised, flipped.opened_at_ms) == (D(-2), D(110), D(10), 2)
 
 
 def test_a_fee_in_the_base_asset_leaves_less_of_it_and_the_same_entry() -> None:
     held = after(a_fill(1, BUY, "1", "100", fee="0.001", asset="BTC"), start=SPOT)
-    assert (held.qty, held.entry_price, held.fees) == (Decimal("0.999"), 100, Decimal("0.1"))
+    assert (held.qty, held.entry_price, held.fees) == (D("0.999"), D(100), D("0.1"))
 
 
 def test_a_fee_in_a_third_asset_costs_what_it_was_valued_at() -> None:
     fill = a_fill(1, BUY, "1", "100", fee="0.0003", asset="BNB", value="0.09")
     held = after(fill, start=SPOT)
-    assert (held.qty, held.fees) == (1, Decimal("0.09"))
+    assert (held.qty, held.fees) == (D(1), D("0.09"))
     assert movements(fill, Assets.of("BTC/USDT")) == {"BTC": 1, "USDT": -100, "BNB": Decimal("-0.0003")}
 
 
@@ -187,4 +188,4 @@ def test_a_flat_position_has_no_cost_left(made: list[Fill]) -> None:
     if held.qty:
         side = SELL if held.qty > 0 else BUY
         held = fold(held, [a_fill(99, side, abs(held.qty), "123.45", at=99)]).position
-    assert (held.qty, held.cost, held.opened_at_ms) == (0, 0, None)
+    assert (held.qty, held.cost, held.opened_at_ms) == (D(0), D(0), None)
