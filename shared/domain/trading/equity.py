@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
-from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.money import EXACT, ZERO, total
 from shared.domain.trading.positions import Position
 
 
@@ -24,7 +24,8 @@ class Equity:
     @property
     def equity(self) -> Decimal | None:
         """Return capital + realised + unrealised - fees, None while a price is missing."""
-        return None if self.unpriced else self.capital + self.realised + self.unrealised - self.fees
+        with localcontext(EXACT):
+            return None if self.unpriced else self.capital + self.realised + self.unrealised - self.fees
 
 
 def equity_of(
@@ -33,15 +34,16 @@ def equity_of(
     """Value a book's positions, the flat ones included, at the mark prices by (venue, symbol)."""
     held = [position for position in positions if position.qty]
     priced = {key(position): mark_prices.get(key(position)) for position in held}
-    return Equity(
-        capital=capital,
-        realised=total(position.realised for position in positions),
-        fees=total(position.fees for position in positions),
-        unrealised=total(
-            position.unrealised(mark) if (mark := priced[key(position)]) is not None else ZERO for position in held
-        ),
-        unpriced=tuple(place for place, mark in priced.items() if mark is None),
-    )
+    with localcontext(EXACT):
+        return Equity(
+            capital=capital,
+            realised=total(position.realised for position in positions),
+            fees=total(position.fees for position in positions),
+            unrealised=total(
+                position.unrealised(mark) if (mark := priced[key(position)]) is not None else ZERO for position in held
+            ),
+            unpriced=tuple(place for place, mark in priced.items() if mark is None),
+        )
 
 
 def key(position: Position) -> tuple[str, str]:

@@ -6,10 +6,10 @@ So at any mark price realised + unrealised - fees = received - paid + what is he
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from shared.domain.errors import InvalidMessageError
-from shared.domain.trading.money import ZERO, grain, total
+from shared.domain.trading.money import EXACT, ZERO, grain, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 
@@ -48,10 +48,11 @@ def fold(start: Position, fills: Iterable[Fill]) -> Folded:
     assets = Assets.of(start.symbol)
     distinct = {fill.trade_id: fill for fill in fills}
     position, realised = start, dict[str, Decimal]()
-    for fill in sorted(distinct.values(), key=fill_order):
-        before = position.realised
-        position = _applied(position, fill, assets)
-        realised[fill.trade_id] = position.realised - before
+    with localcontext(EXACT):
+        for fill in sorted(distinct.values(), key=fill_order):
+            before = position.realised
+            position = _applied(position, fill, assets)
+            realised[fill.trade_id] = position.realised - before
     return Folded(position=position, realised=realised)
 
 
@@ -127,7 +128,8 @@ def _traded(position: Position, qty: Decimal, price: Decimal) -> Position:
 
 def net_qty(fills: Iterable[Fill], assets: Assets) -> Decimal:
     """Return the signed base quantity a set of fills leaves in a position."""
-    return total(
-        fill.side.sign * fill.qty - (fill.fee_qty if fill.fee_asset == assets.base and assets.base_moves else ZERO)
-        for fill in fills
-    )
+    with localcontext(EXACT):
+        return total(
+            fill.side.sign * fill.qty - (fill.fee_qty if fill.fee_asset == assets.base and assets.base_moves else ZERO)
+            for fill in fills
+        )

@@ -1,7 +1,7 @@
 """Exact arithmetic on quantities, prices and money."""
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Final
 
 from shared.domain.errors import InvalidMessageError
@@ -9,6 +9,8 @@ from shared.domain.errors import InvalidMessageError
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 BPS: Final = Decimal("0.0001")
+EXACT: Final = Context(prec=60)
+"""Digits enough for any sum of products of what venues count; with Python's 28 the last ones of a long ledger go."""
 GRAIN: Final = Decimal("1e-12")
 """What a division is rounded to, in quote units: far below what any venue counts, so that a column of them adds up."""
 

@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Final
 
 from shared.domain.trading.instruments import Side
+from shared.domain.trading.money import EXACT
 from shared.domain.trading.states import OrderState
 
 
@@ -85,7 +86,8 @@ class Fill:
     @property
     def notional(self) -> Decimal:
         """Return price × quantity, in quote units."""
-        return self.price * self.qty
+        with localcontext(EXACT):
+            return self.price * self.qty
 
 
 _PREFIX: Final = "nd"

@@ -1,9 +1,9 @@
 """Positions: what a book holds of an instrument, what it cost, and what it has earned."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
-from shared.domain.trading.money import ZERO, grain
+from shared.domain.trading.money import EXACT, ZERO, grain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,10 @@ class Position:
 
     def unrealised(self, mark_price: Decimal) -> Decimal:
         """Return what closing at a price would earn before fees, in quote units."""
-        return self.qty * mark_price - self.cost
+        with localcontext(EXACT):
+            return self.qty * mark_price - self.cost
 
     def profit(self, mark_price: Decimal) -> Decimal:
         """Return all it has earned at a price, fees taken off, in quote units."""
-        return self.realised + self.unrealised(mark_price) - self.fees
+        with localcontext(EXACT):
+            return self.realised + self.unrealised(mark_price) - self.fees

@@ -1,7 +1,7 @@
 """The ledger adds up: by hand for the cases people get wrong, and by property for all others."""
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.ledger import Assets, comes_late, fold, movements, net_qty, refold
-from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.money import EXACT, ZERO, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 
@@ -137,7 +137,8 @@ def fills(draw: st.DrawFn) -> list[Fill]:
         asset = draw(st.sampled_from(["USDT", "BTC", "BNB"]))
         qty, price = draw(decimals("50")), draw(decimals("90000"))
         fee = draw(st.decimals(min_value=0, max_value=Decimal("0.001"), places=8)) * (qty if asset == "BTC" else 1)
-        value = fee * price if asset == "BTC" else fee
+        with localcontext(EXACT):
+            value = fee * price if asset == "BTC" else fee
         at = draw(st.integers(1, 6))  # several in one millisecond
         made.append(a_fill(number, draw(st.sampled_from(Side)), qty, price, fee=fee, asset=asset, value=value, at=at))
     return made
@@ -146,11 +147,12 @@ def fills(draw: st.DrawFn) -> list[Fill]:
 @given(fills(), decimals("90000"))
 def test_what_is_earned_is_what_was_received_less_what_was_paid(made: list[Fill], mark: Decimal) -> None:
     held = fold(SPOT, made).position
-    cash = total(-fill.side.sign * fill.notional for fill in made)
-    fees = total(fill.fee_notional for fill in made)
-    bought = total(fill.side.sign * fill.qty for fill in made)
-    assert held.profit(mark) == cash + bought * mark - fees + _drift(made, mark)
-    assert held.qty == net_qty(made, Assets.of("BTC/USDT"))
+    with localcontext(EXACT):
+        cash = total(-fill.side.sign * fill.notional for fill in made)
+        fees = total(fill.fee_notional for fill in made)
+        bought = total(fill.side.sign * fill.qty for fill in made)
+        assert held.profit(mark) == cash + bought * mark - fees + _drift(made, mark)
+        assert held.qty == net_qty(made, Assets.of("BTC/USDT"))
 
 
 def _drift(made: list[Fill], mark: Decimal) -> Decimal:
@@ -175,9 +177,10 @@ def test_a_fill_that_comes_late_is_folded_in_where_it_belongs(made: list[Fill], 
 def test_assets_move_by_the_sum_of_the_fills(made: list[Fill]) -> None:
     assets = Assets.of("BTC/USDT")
     moved: dict[str, Decimal] = {}
-    for fill in made:
-        for asset, qty in movements(fill, assets).items():
-            moved[asset] = moved.get(asset, ZERO) + qty
+    with localcontext(EXACT):
+        for fill in made:
+            for asset, qty in movements(fill, assets).items():
+                moved[asset] = moved.get(asset, ZERO) + qty
     assert moved.get("BTC", ZERO) == fold(SPOT, made).position.qty
     assert moved.get("BNB", ZERO) == -total(fill.fee_qty for fill in made if fill.fee_asset == "BNB")
 
