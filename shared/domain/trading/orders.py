@@ -67,7 +67,8 @@ class OrderReport:
 class Fill:
     """One execution, known by the venue's trade id; `fee_qty` is in units of `fee_asset`, negative for a rebate.
 
-    `fee_notional` is the fee in quote units at the time of the fill.
+    `fee_notional` is the fee in quote units at the time of the fill. Some venues name only their own order id:
+    then `client_order_id` is empty.
     """
 
     trade_id: str

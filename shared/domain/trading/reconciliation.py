@@ -1,7 +1,7 @@
 """Reconciliation: what the desk believes against what the venue says, and what follows from each difference."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -87,21 +87,29 @@ def foreign_orders(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SortedFills:
-    """Fills the ledger does not have yet: those of the desk's orders, by client order id, and those of nobody's."""
+    """Fills the ledger does not have yet: those of the desk's orders, by book, and those of nobody's.
+
+    Each of ours carries its order's client id, also where the venue told only its own.
+    """
 
     ours: Mapping[str, tuple[Fill, ...]]
     foreign: tuple[Fill, ...]
 
 
-def sort_fills(fills: Sequence[Fill], known: Collection[str], orders: Collection[str]) -> SortedFills:
+def sort_fills(fills: Sequence[Fill], known: Collection[str], orders: Sequence[Order]) -> SortedFills:
     """Sort what a venue reports: what is posted already (`known` trade ids) is left out, twice is once."""
-    new = {fill.trade_id: fill for fill in fills if fill.trade_id not in known}
+    by_client_id = {order.client_order_id: order for order in orders}
+    by_venue_id = {order.venue_order_id: order for order in orders if order.venue_order_id}
     ours: dict[str, tuple[Fill, ...]] = {}
-    for fill in new.values():
-        if fill.client_order_id in orders:
-            ours[fill.client_order_id] = (*ours.get(fill.client_order_id, ()), fill)
-    foreign = tuple(fill for fill in new.values() if fill.client_order_id not in orders)
-    return SortedFills(ours=ours, foreign=foreign)
+    foreign: list[Fill] = []
+    for fill in {fill.trade_id: fill for fill in fills if fill.trade_id not in known}.values():
+        order = by_client_id.get(fill.client_order_id) or by_venue_id.get(fill.venue_order_id)
+        if order is None:
+            foreign.append(fill)
+        else:
+            named = replace(fill, client_order_id=order.client_order_id)
+            ours[order.book_id] = (*ours.get(order.book_id, ()), named)
+    return SortedFills(ours=ours, foreign=tuple(foreign))
 
 
 def compare_balances(

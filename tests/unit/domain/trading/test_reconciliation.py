@@ -59,9 +59,16 @@ def test_an_order_the_desk_never_made_is_reported_with_its_size() -> None:
 def test_fills_are_sorted_into_ours_and_nobodys() -> None:
     one, two = (replace(a_fill(number, Side.BUY, "1", "100"), client_order_id="nd1") for number in (1, 2))
     theirs = replace(a_fill(3, Side.BUY, "1", "100"), client_order_id="")
-    found = sort_fills([one, two, two, theirs], {"1"}, {"nd1"})
-    assert found.ours == {"nd1": (two,)}
+    found = sort_fills([one, two, two, theirs], {"1"}, [ORDER])
+    assert found.ours == {"b": (two,)}
     assert found.foreign == (theirs,)
+
+
+def test_a_fill_that_names_only_the_venues_order_is_ours_too() -> None:
+    fill = replace(a_fill(1, Side.SELL, "1", "100"), client_order_id="", venue_order_id="77")
+    assert sort_fills([fill], (), [ORDER]).foreign == (fill,)
+    found = sort_fills([fill], (), [replace(ORDER, venue_order_id="77")])
+    assert found.ours == {"b": (replace(fill, client_order_id="nd1"),)}
 
 
 def test_balances_differ_by_asset_with_both_numbers() -> None:
