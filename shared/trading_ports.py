@@ -178,8 +178,11 @@ class Ledger(Protocol):
         """Return those of the trade ids that are posted."""
         ...
 
-    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
-        """Store fills that are all new, what each realised, and the position they lead to, in one transaction.
+    def post(
+        self, account: str, position: Position, fills: Sequence[Fill], realised: Mapping[str, Decimal]
+    ) -> Position:
+        """Store fills that are all new, what each fill realised by trade id (earlier ones restated), and the position
+        they lead to, in one transaction.
 
         Raise `ConflictError` when one of them is known or the position's version has moved: load, fold, post again.
         """

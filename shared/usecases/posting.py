@@ -1,0 +1,38 @@
+"""Post fills to the ledger: each once, and the position they make in the same transaction."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.domain.errors import ConflictError, TransientError
+from shared.domain.trading.ledger import comes_late, fold, refold
+from shared.domain.trading.orders import Fill
+from shared.domain.trading.positions import Position
+from shared.trading_ports import Ledger
+
+_ATTEMPTS: Final = 8
+
+
+def post_fills(
+    fills: Sequence[Fill], *, ledger: Ledger, book_id: str, venue: str, account: str, symbol: str
+) -> Position | None:
+    """Post those of a symbol's fills that are new; return the position they led to, None when all were known.
+
+    Somebody else may post at the same time: then what is stored is read and folded again.
+    """
+    for _ in range(_ATTEMPTS):
+        known = ledger.known(venue, account, symbol, [fill.trade_id for fill in fills])
+        new = [fill for fill in fills if fill.trade_id not in known]
+        if not new:
+            return None
+        held = ledger.position(book_id, venue, symbol)
+
+        late = comes_late(new, held.last_fill_ms)
+        folded = (
+            refold(held.position, [*ledger.fills(book_id, venue, symbol), *new]) if late else fold(held.position, new)
+        )
+
+        try:
+            return ledger.post(account, folded.position, new, folded.realised)
+        except ConflictError:
+            continue
+    raise TransientError(f"the position of {symbol} on {venue} changes faster than its fills can be posted")
