@@ -39,13 +39,14 @@ def check_algorithm(algorithm: Algorithm) -> Algorithm:
     _need("limit_price", price is None or (price.is_finite() and price > 0), f"expected a positive price, got {price}")
     _need("limit_price", price is not None or name not in PRICED, f"expected a price for {name}")
     if name is AlgorithmName.ICEBERG:
-        fits = shown is not None and LEAST_SHOWN_RATE <= shown < 1
+        fits = shown is not None and shown.is_finite() and LEAST_SHOWN_RATE <= shown < 1
         _need("shown_rate", fits, f"expected a fraction within {LEAST_SHOWN_RATE}..1 for iceberg, got {shown}")
     else:
         _need("shown_rate", shown is None, f"expected none for {name}")
     if name in SPREAD:
         _need("duration_ms", algorithm.duration_ms > 0, f"expected a duration for {name}")
-        _need("participation_rate", part is None or 0 < part <= 1, f"expected a fraction within 0..1, got {part}")
+        fits = part is None or (part.is_finite() and 0 < part <= 1)
+        _need("participation_rate", fits, f"expected a fraction within 0..1, got {part}")
         allowed = frozenset({TimeInForce.GTC, TimeInForce.IOC})
     else:
         _need("slices", algorithm.slices == 1, f"expected 1 for {name}, got {algorithm.slices}")

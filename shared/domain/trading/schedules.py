@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from shared.domain.candles import VOLUME, CandleFrame
-from shared.domain.trading.money import ZERO, decimal_of, total
+from shared.domain.trading.money import ZERO, decimal_of, grain, total
 
 DAY_MS: Final = 86_400_000
 LATEST_RATE: Final = Decimal("0.5")
@@ -100,7 +100,7 @@ class VolumeHistory:
         if not self.bars:
             return None
         mean = total(qty for _, qty in self.bars) / len(self.bars) / self.bar_ms
-        return tuple(self._expected(span, mean) for span in among)
+        return tuple(grain(self._expected(span, mean)) for span in among)
 
     def _expected(self, span: Span, mean: Decimal) -> Decimal:
         length, days = span.end_ms - span.start_ms, []

@@ -1,8 +1,9 @@
 """Whatever venues do, in whatever order, an intent's orders never come to more than its quantity, and never forget."""
 
+from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -13,7 +14,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.domain.trading.instruments import Side
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Completion, Purpose
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.records import Order
@@ -174,20 +174,23 @@ class ExecutionLife(RuleBasedStateMachine):
             self.play.check()
 
     def teardown(self) -> None:
-        """From any state a venue that fills everything brings the intent to its end, and a steady market to its all."""
-        if not hasattr(self, "play"):
+        """From any state a venue that fills what it is sent brings the intent to an end that tells what has filled."""
+        if not hasattr(self, "play") or self.play.finished is not None:
             return
         play = self.play
-        play.offers = tuple(an_offer(o.venue, instrument=o.instrument) for o in play.offers)
-        play.observed_qty = D(10_000) if play.plan.algorithm.name is AlgorithmName.POV else None
-        fresh = not play.orders and play.finished is None and play.state is TradingState.ACTIVE
-        if play.finished is None:
-            play.run_out()
+        play.offers = tuple(an_offer(offer.venue, instrument=offer.instrument) for offer in play.offers)
+        play.observed_qty = D(10_000)
+        play.run_out()
         play.check()
-        if fresh and play.now_ms == START_MS:
-            assert play.filled_qty <= play.plan.qty
+        for order in play.orders.values():
+            play.post(order)
+        assert play.filled_qty == sum(
+            (fill.qty for fill in {fill.trade_id: fill for fill in play.fills}.values()), D(0)
+        )
         if play.finished is IntentState.EXECUTED:
             assert play.filled_qty > 0
+        elif play.finished is IntentState.FAILED:
+            assert play.filled_qty == 0 or "refused" in play.why
 
 
 def test_no_life_of_an_intents_orders_breaks_its_quantity() -> None:
@@ -199,6 +202,19 @@ def test_no_life_of_an_intents_orders_breaks_its_quantity() -> None:
     )
 
 
-def test_the_side_is_that_of_the_intent() -> None:
-    intent = an_intent(Algorithm(), side=Side.SELL, purpose=Purpose.EXIT, venue="one")
-    assert [order.side for order in Play(intent).step().new_orders] == [Side.SELL]
+@given(algorithms, st.sampled_from(["10", "7.003", "0.9", "0.06"]), st.integers(0, 20))
+def test_what_fills_whatever_it_is_sent_fills_exactly_the_quantity(algorithm: Algorithm, qty: str, seed: int) -> None:
+    depth = a_depth(asks=[(100, 500)], bids=[("99.9", 500)])
+    play = Play(
+        an_intent(
+            replace(algorithm, completion=Completion.TAKE, limit_price=algorithm.limit_price and D("100.5")),
+            qty=qty,
+            intent_id=f"i-{seed}",
+        ),
+        [an_offer("one", depth)],
+        volumes=PAST,
+    )
+    play.observed_qty = D(10_000)
+    play.run_out()
+    assert play.filled_qty == D(qty)
+    assert play.finished is IntentState.EXECUTED
