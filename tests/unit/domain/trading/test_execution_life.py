@@ -75,7 +75,7 @@ algorithms = st.one_of(
 class ExecutionLife(RuleBasedStateMachine):
     @initialize(
         algorithm=algorithms,
-        qty=st.sampled_from(["10", "7.003", "0.9", "0.06", "3.33333"]),
+        qty=st.sampled_from(["10", "7.003", "9.05", "3.33333", "0.6"]),
         purpose=st.sampled_from(Purpose),
         seed=st.integers(0, 99),
     )
@@ -88,6 +88,8 @@ class ExecutionLife(RuleBasedStateMachine):
         venue = "one" if purpose is Purpose.EXIT else None
         intent = an_intent(algorithm, qty=qty, purpose=purpose, venue=venue, intent_id=f"intent-{seed}")
         self.play = Play(intent, offers, volumes=PAST)
+        self.play.observed_qty = D(4)
+        self.step()
 
     def pick(self, data: st.DataObject, *states: OrderState) -> Order:
         return data.draw(st.sampled_from(self.play.of(*states)))
@@ -110,12 +112,16 @@ class ExecutionLife(RuleBasedStateMachine):
                 (o.slice_no, o.attempt) for o in self.play.orders.values()
             }
 
-    @rule(passes_ms=st.sampled_from([0, 500, 5_000, 600_000, HOUR_MS]), traded=st.sampled_from([D(0), D("0.4"), D(9)]))
+    @rule(passes_ms=st.sampled_from([0, 500, 5_000, 400_000, 700_000]), traded=st.sampled_from([D(0), D("0.4"), D(9)]))
     def wait(self, passes_ms: int, traded: Decimal) -> None:
         self.play.now_ms += passes_ms
         self.play.observed_qty = (self.play.observed_qty or D(0)) + traded
+        self.step()
 
-    @rule(price=st.sampled_from([None, D(100), D("100.6")]), qty=st.sampled_from([D("0.03"), D(3), D(50)]))
+    @rule(
+        price=st.sampled_from([None, D(100), D(100), D("100.4"), D("100.6")]),
+        qty=st.sampled_from([D("0.03"), D(3), D(50)]),
+    )
     def market_moves(self, price: Decimal | None, qty: Decimal) -> None:
         asks = [] if price is None else [(price, qty), (price + 1, qty)]
         bids = [] if price is None else [(price - D("0.1"), qty), (price - 1, qty)]
@@ -124,10 +130,24 @@ class ExecutionLife(RuleBasedStateMachine):
             for offer in self.play.offers
         )
 
-    @precondition(lambda self: self.play.due())
+    @precondition(lambda self: self.has(OrderState.NEW))
     @rule(data=st.data())
     def submit(self, data: st.DataObject) -> None:
-        self.play.submit(data.draw(st.sampled_from(self.play.due())))
+        order = self.pick(data, OrderState.NEW)
+        self.play.now_ms = max(self.play.now_ms, order.due_at_ms)
+        self.play.submit(order)
+
+    @precondition(lambda self: self.play.of(OrderState.NEW))
+    @rule(ends=st.lists(st.sampled_from([OrderState.UNKNOWN, OrderState.OPEN, OrderState.REJECTED]), min_size=2))
+    def time_passes_and_slices_go_wrong(self, ends: list[OrderState]) -> None:
+        """Send the next slices at their times, each to an end of its own, with a decision after each."""
+        for end in ends:
+            waiting = sorted(self.play.of(OrderState.NEW), key=lambda order: order.due_at_ms)
+            if waiting:
+                self.play.now_ms = max(self.play.now_ms, waiting[0].due_at_ms)
+                self.play.to(self.play.submit(waiting[0]), end)
+                self.step()
+                self.play.check()
 
     @precondition(lambda self: self.has(OrderState.SUBMITTING, OrderState.UNKNOWN, *WORKING))
     @rule(data=st.data(), part=st.sampled_from([D(1), D("0.5"), D("0.07"), D(0)]), tell=st.booleans())
@@ -139,6 +159,7 @@ class ExecutionLife(RuleBasedStateMachine):
         order = self.play.fill(order, left * part, tell=False)
         if tell and order.state is not OrderState.CANCEL_PENDING:
             self.play.report(order)
+            self.step()
 
     @precondition(lambda self: self.has(*OrderState))
     @rule(data=st.data(), twice=st.booleans())
@@ -158,15 +179,19 @@ class ExecutionLife(RuleBasedStateMachine):
         order = self.pick(data, OrderState.SUBMITTING, OrderState.UNKNOWN)
         if not self.play.at_venue.get(order.order_id):
             self.play.to(order, OrderState.REJECTED, reason="insufficient balance")
+            self.step()
 
     @precondition(lambda self: self.has(OrderState.SUBMITTING, OrderState.UNKNOWN, *WORKING))
     @rule(data=st.data())
     def venue_cancels(self, data: st.DataObject) -> None:
         self.play.end(self.pick(data, OrderState.SUBMITTING, OrderState.UNKNOWN, *WORKING))
+        self.step()
 
-    @rule(state=st.sampled_from([TradingState.ACTIVE, TradingState.ACTIVE, *TradingState]))
+    @precondition(lambda self: len(self.play.orders) > 6)
+    @rule(state=st.sampled_from([*[TradingState.ACTIVE] * 8, *TradingState]))
     def state_changes(self, state: TradingState) -> None:
         self.play.state = state
+        self.step()
 
     @invariant()
     def never_more_than_approved(self) -> None:
@@ -197,7 +222,7 @@ def test_no_life_of_an_intents_orders_breaks_its_quantity() -> None:
     run_state_machine_as_test(
         ExecutionLife,
         settings=settings(
-            max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )
 

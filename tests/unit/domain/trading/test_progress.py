@@ -74,6 +74,15 @@ def test_an_order_that_may_have_filled_is_never_planned_again_until_it_is_settle
     assert [(again.slice_no, again.qty) for again in play.step().new_orders] == [(play.plan.completion_no, D(10))]
 
 
+def test_what_is_unknown_of_one_slice_does_not_go_with_another() -> None:
+    play = Play(an_intent(TWAP))
+    first, second, *_ = play.step().new_orders
+    play.to(play.submit(first), OrderState.UNKNOWN)
+    assert not play.step().cancel
+    play.to(play.submit(second), OrderState.REJECTED, reason="too many requests")
+    assert [(again.slice_no, again.qty) for again in play.step().new_orders] == [(2, second.qty)]
+
+
 def test_three_refusals_fail_the_intent_with_the_venues_words_and_what_filled_stays() -> None:
     play = Play(an_intent(TWAP))
     first = play.step().new_orders[0]
