@@ -49,3 +49,24 @@ def grain(value: Decimal) -> Decimal:
 def total(values: Iterable[Decimal]) -> Decimal:
     """Return a sum that is a Decimal also when there is nothing to add."""
     return sum(values, ZERO)
+
+
+LARGEST: Final = Decimal("1e15")
+"""No price, quantity or notional is larger: beyond it a number is a mistake, and products would leave the digits of a
+Decimal."""
+SMALLEST: Final = Decimal("1e-15")
+"""No price or positive setting is smaller."""
+
+
+def require(field: str, value: Decimal, *, least: Decimal = -LARGEST, most: Decimal = LARGEST) -> Decimal:
+    """Return a number that is finite and within bounds, or raise `InvalidMessageError`."""
+    if not (value.is_finite() and least <= value <= most):
+        raise InvalidMessageError(field, f"expected a number from {least} to {most}, got {value}")
+    return value
+
+
+def require_positive(field: str, value: Decimal, *, most: Decimal = LARGEST) -> Decimal:
+    """Return a positive number of a size that can be meant, or raise `InvalidMessageError`."""
+    if not (value.is_finite() and SMALLEST <= value <= most):
+        raise InvalidMessageError(field, f"expected a positive number, at most {most}, got {value}")
+    return value

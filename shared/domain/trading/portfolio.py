@@ -1,0 +1,162 @@
+"""What a book has at stake: its lines at mark prices, as if everything approved had filled, and what it is worth."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from shared.domain.trading.instruments import Side
+from shared.domain.trading.market import Mark, MarketView, Place
+from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.records import BookView, Reservation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What is held of a place, and what approved entries may still buy and sell there, all in base units.
+
+    What is approved may fill or not, so a side counts at its worst: everything on it filled, nothing against it.
+    """
+
+    place: Place
+    price: Decimal
+    qty: Decimal = ZERO
+    buys: Decimal = ZERO
+    sells: Decimal = ZERO
+
+    @property
+    def symbol(self) -> str:
+        """Return the symbol."""
+        return self.place[1]
+
+    @property
+    def base(self) -> str:
+        """Return the base asset."""
+        return base_of(self.symbol)
+
+    @property
+    def long(self) -> Decimal:
+        """Return the largest notional this may be long, in quote units."""
+        return max(self.qty + self.buys, ZERO) * self.price
+
+    @property
+    def short(self) -> Decimal:
+        """Return the largest notional this may be short, in quote units, as a positive number."""
+        return max(self.sells - self.qty, ZERO) * self.price
+
+    @property
+    def gross(self) -> Decimal:
+        """Return the largest notional this may come to."""
+        return max(self.long, self.short)
+
+    @property
+    def signed(self) -> Decimal:
+        """Return the larger side's notional, short negative."""
+        return self.long if self.long >= self.short else -self.short
+
+    def side(self, sign: int) -> Decimal:
+        """Return the notional of a side: +1 long, −1 short."""
+        return self.long if sign > 0 else self.short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """A book's lines, and its equity at their marks in quote units.
+
+    `equity` is None while something held has no mark: unknown is not zero; `unpriced` names it.
+    """
+
+    lines: tuple[Line, ...]
+    equity: Decimal | None
+    day_start_equity: Decimal
+    unpriced: tuple[Place, ...] = ()
+
+    @property
+    def gross(self) -> Decimal:
+        """Return the sum of all notionals, whatever their side."""
+        return total(line.gross for line in self.lines)
+
+    @property
+    def net(self) -> Decimal:
+        """Return the sum of all notionals, shorts taken off."""
+        return total(line.signed for line in self.lines)
+
+    @property
+    def open_places(self) -> frozenset[Place]:
+        """Return where something is held or may come to be."""
+        return frozenset(line.place for line in self.lines if line.gross > 0)
+
+    @property
+    def drawdown_rate(self) -> Decimal | None:
+        """Return which fraction of the equity at midnight UTC is lost, 0 when none is, None when it is not known."""
+        if self.equity is None:
+            return None
+        if self.day_start_equity <= 0:
+            return Decimal(1)
+        return max((self.day_start_equity - self.equity) / self.day_start_equity, ZERO)
+
+    def rate(self, notional: Decimal) -> Decimal | None:
+        """Return a notional as a fraction of the equity, None where there is no equity to measure by."""
+        return notional / self.equity if self.equity is not None and self.equity > 0 else None
+
+    def concentration(self, base: str) -> Decimal:
+        """Return the notional in one base asset, all its instruments and venues together, in quote units."""
+        return total(line.gross for line in self.lines if line.base == base)
+
+    def adding(self, place: Place, side: Side, qty: Decimal, price: Decimal) -> "Portfolio":
+        """Return the portfolio with a further order that may fill, valued at no less than its own price."""
+        known = next((line for line in self.lines if line.place == place), Line(place=place, price=price))
+        grown = _reserved(replace(known, price=max(known.price, price)), side, qty)
+        return replace(self, lines=(*(line for line in self.lines if line.place != place), grown))
+
+
+def base_of(symbol: str) -> str:
+    """Return the base asset of a ccxt symbol: `BTC` of `BTC/USDT` and of `BTC/USDT:USDT`."""
+    return symbol.partition("/")[0]
+
+
+def portfolio_of(view: BookView, market: MarketView) -> Portfolio:
+    """Value a book at the marks: positions, and approved entries that have not filled; exits add nothing."""
+    held = [each.position for each in view.positions]
+    marks = {(p.venue, p.symbol): market.mark((p.venue, p.symbol)) for p in held if p.qty}
+    unpriced = tuple(place for place, mark in marks.items() if mark is None)
+    earned = [
+        position.profit(mark.price if (mark := marks.get((position.venue, position.symbol))) else ZERO)
+        for position in held
+    ]
+    lines: dict[Place, Line] = {
+        place: Line(place=place, price=mark.price, qty=_held_qty(view, place))
+        for place, mark in marks.items()
+        if mark is not None
+    }
+    entries = [each for each in view.reservations if not each.is_exit and each.intent_id != _asked(view)]
+    return Portfolio(
+        lines=_with_entries(lines, entries, market),
+        equity=None if unpriced else view.book.capital + total(earned),
+        day_start_equity=view.day_start_equity,
+        unpriced=unpriced,
+    )
+
+
+def _asked(view: BookView) -> str | None:
+    return view.intent.intent_id if view.intent is not None else None
+
+
+def _held_qty(view: BookView, place: Place) -> Decimal:
+    return total(p.position.qty for p in view.positions if (p.position.venue, p.position.symbol) == place)
+
+
+def _with_entries(lines: dict[Place, Line], entries: Iterable[Reservation], market: MarketView) -> tuple[Line, ...]:
+    """Add what is approved, at the higher of its mark and of what its raiser saw."""
+    for entry in entries:
+        place = entry.venue, entry.symbol
+        mark: Mark | None = market.mark(place)
+        price = max(mark.price, entry.reference_price) if mark is not None else entry.reference_price
+        line = lines.get(place) or Line(place=place, price=price)
+        lines[place] = _reserved(replace(line, price=max(line.price, price)), entry.side, entry.qty)
+    return tuple(lines.values())
+
+
+def _reserved(line: Line, side: Side, qty: Decimal) -> Line:
+    if side is Side.BUY:
+        return replace(line, buys=line.buys + qty)
+    return replace(line, sells=line.sells + qty)
