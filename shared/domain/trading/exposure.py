@@ -1,6 +1,6 @@
 """How an order would fill a book's limits, as a function of its quantity, and the largest quantity that fits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -49,14 +49,15 @@ class Gauge:
         """Return the portfolio as if the order had filled."""
         return self.portfolio.adding(self.place, self.side, qty, self.price)
 
-    def measures(self, qty: Decimal) -> tuple[Measure, ...]:
-        """Return every limit with what a quantity would make of it."""
+    def broken(self, qty: Decimal) -> Iterator[Measure]:
+        """Yield the limits a quantity would break, those that are quick to tell first."""
         after = self.after(qty)
-        return (*self._amounts(qty, after), *self._rates(after), *self._losses(after))
+        for measures in (self._amounts, self._rates, self._stress, self._tail):
+            yield from (measure for measure in measures(qty, after) if measure.value > measure.limit)
 
-    def broken(self, qty: Decimal) -> tuple[Measure, ...]:
-        """Return the limits a quantity would break."""
-        return tuple(measure for measure in self.measures(qty) if measure.value > measure.limit)
+    def fits(self, qty: Decimal) -> bool:
+        """Tell whether a quantity breaks no limit."""
+        return next(self.broken(qty), None) is None
 
     def _amounts(self, qty: Decimal, after: Portfolio) -> list[Measure]:
         amounts = (
@@ -69,7 +70,7 @@ class Gauge:
             if limit is not None
         ]
 
-    def _rates(self, after: Portfolio) -> list[Measure]:
+    def _rates(self, _qty: Decimal, after: Portfolio) -> list[Measure]:
         base = base_of(self.place[1])
         rates = (
             (Reason.LEVERAGE, after.gross, self.limits.max_leverage, "leverage would be {value}, at most {limit}"),
@@ -93,24 +94,17 @@ class Gauge:
             if (value := after.rate(notional)) is not None
         ]
 
-    def _losses(self, after: Portfolio) -> list[Measure]:
-        worst, tails = stress(after.lines)[0], self.tails(after)
-        losses = [
-            (
-                Reason.STRESS,
-                worst.loss,
-                self.limits.max_stress_loss_rate,
-                f"a day like {worst.scenario} would cost {{value}} of the equity, at most {{limit}}",
-            )
-        ]
-        if tails is not None:
-            said = "one day in twenty would cost {value} of the equity or more, at most {limit}"
-            losses.append((Reason.VALUE_AT_RISK, _decimal(tails.worst), self.limits.var_limit_rate, said))
-        return [
-            Measure(reason=reason, value=value, limit=limit, words=words)
-            for reason, loss, limit, words in losses
-            if (value := after.rate(loss)) is not None
-        ]
+    def _stress(self, _qty: Decimal, after: Portfolio) -> list[Measure]:
+        worst, limit = stress(after.lines)[0], self.limits.max_stress_loss_rate
+        words = f"a day like {worst.scenario} would cost {{value}} of the equity, at most {{limit}}"
+        rate = after.rate(worst.loss)
+        return [] if rate is None else [Measure(reason=Reason.STRESS, value=rate, limit=limit, words=words)]
+
+    def _tail(self, _qty: Decimal, after: Portfolio) -> list[Measure]:
+        tails, limit = self.tails(after), self.limits.var_limit_rate
+        words = "one day in twenty would cost {value} of the equity or more, at most {limit}"
+        rate = None if tails is None else after.rate(_decimal(tails.worst))
+        return [] if rate is None else [Measure(reason=Reason.VALUE_AT_RISK, value=rate, limit=limit, words=words)]
 
     def correlated(self, after: Portfolio) -> Decimal:
         """Return the notional that gains and loses with the order: what hedges it is not taken off."""
@@ -137,11 +131,11 @@ class Gauge:
         step = instrument.step_size
         least = ceil_to(max(instrument.min_qty, instrument.min_notional / price, step), step)
         low, high = int(least / step), int(asked_qty / step)
-        if low >= high or instrument.shortfall(low * step, price) or self.broken(low * step):
+        if low >= high or instrument.shortfall(low * step, price) or not self.fits(low * step):
             return None
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if self.broken(middle * step) else (middle, high)
+            low, high = (middle, high) if self.fits(middle * step) else (low, middle)
         return low * step
 
     def figures(self, qty: Decimal) -> dict[str, Figure]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.market import Mark, MarketView, Place
@@ -10,11 +11,12 @@ from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.records import BookView, Reservation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """What is held of a place, and what approved entries may still buy and sell there, all in base units.
 
-    What is approved may fill or not, so a side counts at its worst: everything on it filled, nothing against it.
+    What is approved may fill or not, so a side counts at its worst: everything on it filled, nothing against it. Each
+    number is found once: most lines are the same at every quantity that is tried.
     """
 
     place: Place
@@ -28,27 +30,27 @@ class Line:
         """Return the symbol."""
         return self.place[1]
 
-    @property
+    @cached_property
     def base(self) -> str:
         """Return the base asset."""
         return base_of(self.symbol)
 
-    @property
+    @cached_property
     def long(self) -> Decimal:
         """Return the largest notional this may be long, in quote units."""
         return max(self.qty + self.buys, ZERO) * self.price
 
-    @property
+    @cached_property
     def short(self) -> Decimal:
         """Return the largest notional this may be short, in quote units, as a positive number."""
         return max(self.sells - self.qty, ZERO) * self.price
 
-    @property
+    @cached_property
     def gross(self) -> Decimal:
         """Return the largest notional this may come to."""
         return max(self.long, self.short)
 
-    @property
+    @cached_property
     def signed(self) -> Decimal:
         """Return the larger side's notional, short negative."""
         return self.long if self.long >= self.short else -self.short

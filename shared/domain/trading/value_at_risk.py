@@ -135,9 +135,9 @@ def tails_of(history: History, notionals: Mapping[str, float]) -> Tails:
         return Tails(nothing, nothing, nothing, 0.0)
     deviation = math.sqrt(max(float(weights @ history.covariance @ weights), 0.0))
     return Tails(
-        historical=_tail(-history.daily @ weights),
+        historical=_tail(history.daily @ -weights),
         parametric=Tail(_Z * deviation, _NORMAL_SHORTFALL * deviation),
-        monte_carlo=_tail(-history.simulated @ weights),
+        monte_carlo=_tail(history.simulated @ -weights),
         yearly_deviation=deviation * math.sqrt(DAYS_PER_YEAR),
     )
 

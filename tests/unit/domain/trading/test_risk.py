@@ -284,7 +284,7 @@ def test_a_limit_on_notional_leaves_what_fits(reason: Reason) -> None:
     decision = decide(seen=view(replace(WIDE, **LIMITED[reason])))  # type: ignore[arg-type]
     assert isinstance(decision, Modified)
     assert reasons(decision) == {reason}
-    assert (decision.qty, decision.asked_qty) == (5, 10)
+    assert [decision.qty, decision.asked_qty] == [5, 10]
     assert decision.reasons[0].limit is not None
     assert decision.why.endswith("5 BTC is what fits")
 
@@ -412,7 +412,7 @@ def test_an_exit_by_notional_or_by_a_share_is_understood() -> None:
     whole = decide(leave(Sizing(method=SizingMethod.RISK, value=Decimal("0.01"))), seen)
     assert isinstance(half, Approved)
     assert isinstance(whole, Approved)
-    assert (half.qty, whole.qty) == (1, 2)
+    assert [half.qty, whole.qty] == [1, 2]
 
 
 # Bad numbers
@@ -421,7 +421,7 @@ NOT_NUMBERS = [
     Decimal("NaN"),
     Decimal("sNaN"),
     Decimal("Infinity"),
-    Decimal("-1"),
+    Decimal(-1),
     Decimal("1e30"),
     Decimal("-Infinity"),
 ]
@@ -461,6 +461,11 @@ def test_a_number_that_is_none_is_denied_wherever_it_stands(place: str, purpose:
     wish = replace(intent(purpose=purpose), **changed[place])
     decision = decide(wish, view(positions=[held(BTC, "2", "100")]))
     assert reasons(decision) == {Reason.INTENT}
+
+
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity", "1e30"])
+def test_an_edge_that_is_no_number_is_denied(bad: str) -> None:
+    assert reasons(decide(intent(edge_rate=Decimal(bad)))) == {Reason.INTENT}
 
 
 @pytest.mark.parametrize("bad", [Decimal("NaN"), Decimal("Infinity"), Decimal("1e30")])
