@@ -8,7 +8,7 @@ from shared.domain.trading.books import Limits
 from shared.domain.trading.decisions import Figure, Objection, Reason, short
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.market import Place
-from shared.domain.trading.money import ceil_to
+from shared.domain.trading.money import LARGEST, ceil_to
 from shared.domain.trading.portfolio import Portfolio, base_of
 from shared.domain.trading.stress import stress
 from shared.domain.trading.value_at_risk import History, Tails, tails_of
@@ -167,4 +167,5 @@ def _decimal(value: float) -> Decimal:
 
 
 def _fine(rate: Decimal | None) -> Decimal | None:
-    return None if rate is None else rate.quantize(Decimal("1e-8"))
+    """Return a rate to eight places; one that leaves no room for them is of next to no equity, and kept as it is."""
+    return rate.quantize(Decimal("1e-8")) if rate is not None and abs(rate) < LARGEST else rate

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
+from shared.domain.trading.equity import drawdown_rate, equity_of
 from shared.domain.trading.instruments import Side
+from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import Mark, MarketView, Place
 from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.records import BookView, Reservation
@@ -70,7 +72,7 @@ class Portfolio:
     lines: tuple[Line, ...]
     equity: Decimal | None
     day_start_equity: Decimal
-    unpriced: tuple[Place, ...] = ()
+    unpriced: tuple[tuple[str, str], ...] = ()
 
     @property
     def gross(self) -> Decimal:
@@ -90,11 +92,7 @@ class Portfolio:
     @property
     def drawdown_rate(self) -> Decimal | None:
         """Return which fraction of the equity at midnight UTC is lost, 0 when none is, None when it is not known."""
-        if self.equity is None:
-            return None
-        if self.day_start_equity <= 0:
-            return Decimal(1)
-        return max((self.day_start_equity - self.equity) / self.day_start_equity, ZERO)
+        return None if self.equity is None else drawdown_rate(self.day_start_equity, self.equity)
 
     def rate(self, notional: Decimal) -> Decimal | None:
         """Return a notional as a fraction of the equity, None where there is no equity to measure by."""
@@ -116,35 +114,34 @@ def base_of(symbol: str) -> str:
     return symbol.partition("/")[0]
 
 
+def places_of(view: BookView, intent: Intent) -> frozenset[Place]:
+    """Return the places whose marks and closes a decision needs: what is held, what is approved, what is asked."""
+    held = {(each.position.venue, each.position.symbol) for each in view.positions if each.position.qty}
+    approved = {(each.venue, each.symbol) for each in view.reservations}
+    return frozenset(held | approved | {(intent.venue, intent.symbol)})
+
+
 def portfolio_of(view: BookView, market: MarketView) -> Portfolio:
     """Value a book at the marks: positions, and approved entries that have not filled; exits add nothing."""
-    held = [each.position for each in view.positions]
-    marks = {(p.venue, p.symbol): market.mark((p.venue, p.symbol)) for p in held if p.qty}
-    unpriced = tuple(place for place, mark in marks.items() if mark is None)
-    earned = [
-        position.profit(mark.price if (mark := marks.get((position.venue, position.symbol))) else ZERO)
-        for position in held
-    ]
+    held = {(each.position.venue, each.position.symbol): each.position for each in view.positions}
+    prices = {place: mark.price for place in held if (mark := market.mark(place)) is not None}
+    worth = equity_of(view.book.capital, list(held.values()), prices)
     lines: dict[Place, Line] = {
-        place: Line(place=place, price=mark.price, qty=_held_qty(view, place))
-        for place, mark in marks.items()
-        if mark is not None
+        place: Line(place=place, price=prices[place], qty=position.qty)
+        for place, position in held.items()
+        if position.qty and place in prices
     }
     entries = [each for each in view.reservations if not each.is_exit and each.intent_id != _asked(view)]
     return Portfolio(
         lines=_with_entries(lines, entries, market),
-        equity=None if unpriced else view.book.capital + total(earned),
+        equity=worth.equity,
         day_start_equity=view.day_start_equity,
-        unpriced=unpriced,
+        unpriced=worth.unpriced,
     )
 
 
 def _asked(view: BookView) -> str | None:
     return view.intent.intent_id if view.intent is not None else None
-
-
-def _held_qty(view: BookView, place: Place) -> Decimal:
-    return total(p.position.qty for p in view.positions if (p.position.venue, p.position.symbol) == place)
 
 
 def _with_entries(lines: dict[Place, Line], entries: Iterable[Reservation], market: MarketView) -> tuple[Line, ...]:

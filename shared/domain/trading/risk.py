@@ -110,8 +110,8 @@ class _Entry:
         return _fit(self._gauge(max(price, mark.price), history), self.instrument, sized, price, known_so_far)
 
     def _against_all(self, mark: Mark | None) -> list[Objection]:
-        held = {(p.position.venue, p.position.symbol) for p in self.view.positions if p.position.qty}
-        marks: dict[Place, Mark | None] = {place: self.market.mark(place) for place in sorted(held)}
+        held = sorted((p.position.venue, p.position.symbol) for p in self.view.positions if p.position.qty)
+        marks: dict[Place, Mark | None] = {place: self.market.mark(place) for place in held}
         marks[self.instrument.venue, self.intent.symbol] = mark
         return [
             *against_instrument(self.intent, self.view, self.instrument),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.market import Place
-from shared.domain.trading.portfolio import Line, base_of, portfolio_of
+from shared.domain.trading.portfolio import Line, base_of, places_of, portfolio_of
 from tests.unit.domain.trading.desk import BTC, ETH, VENUE, held, intent, mark, market, reserved, view
 
 PLACE: Place = (VENUE, BTC)
@@ -83,6 +83,12 @@ def test_reservations_add_to_their_place_exits_and_the_intent_itself_do_not() ->
 def test_an_approved_symbol_without_a_mark_counts_at_what_its_raiser_saw() -> None:
     seen = view(reservations=(reserved("X/USDT", Side.BUY, "2", "7"),))
     assert portfolio_of(seen, market()).gross == 14
+
+
+def test_a_decision_needs_the_prices_of_what_is_held_approved_and_asked() -> None:
+    waiting = reserved("X/USDT", Side.BUY, "2", "7", venue=None)
+    seen = view(positions=[held(ETH, "1", "10"), held("Y/USDT", "0", "1")], reservations=(waiting,))
+    assert places_of(seen, intent()) == {(VENUE, ETH), (None, "X/USDT"), PLACE}
 
 
 def test_concentration_is_of_a_coin_whatever_it_is_traded_as() -> None:

@@ -208,6 +208,18 @@ def test_live_needs_the_desk_the_book_and_the_intent_to_be_live() -> None:
     assert isinstance(decide(intent(), desk_mode=Mode.LIVE), Approved)  # a paper book on a live desk
 
 
+def test_next_to_no_equity_is_measured_like_any_other() -> None:
+    almost_gone = replace(held(BTC, "0", "1").position, realised=Decimal("-9999.999999999999"))
+    seen = view(
+        replace(WIDE, max_daily_drawdown_rate=Decimal(2)),
+        positions=[replace(held(BTC, "0", "1"), position=almost_gone)],
+    )
+    decision = decide(intent("100000000000"), seen)
+    assert not isinstance(decision, Approved)
+    assert Reason.LEVERAGE in reasons(decision)
+    assert to_json(decision)["figures"]
+
+
 def test_an_edge_above_costs_passes_and_its_cost_is_in_the_figures() -> None:
     told = market(marks={(VENUE, BTC): mark("100", spread="0.1")})
     decision = decide(intent(edge_rate=Decimal("0.004")), told=told)
