@@ -54,8 +54,8 @@ SCENARIOS: Final = _scenarios(
     rotation   | BTC 10 ETH -10 others -25          | imagined: money leaves small coins for Bitcoin
     """
 )
-"""Moves are rounded to five percent from published accounts of these days: they say how bad a day may be, not what it was
-to the tenth."""
+"""Moves are rounded to five percent from published accounts of these days: they say how bad a day may be, not what it
+was to the tenth."""
 
 
 def stress(lines: Iterable[Line], scenarios: Iterable[Scenario] = SCENARIOS) -> tuple[Stressed, ...]:

@@ -70,7 +70,7 @@ def test_reservations_add_to_their_place_exits_and_the_intent_itself_do_not() ->
         positions=[held(BTC, "1", "100")],
         reservations=(
             reserved(BTC, Side.BUY, "2", "110"),
-            reserved(BTC, Side.SELL, "1", "100", is_exit=True),
+            reserved(BTC, Side.SELL, "9", "100", is_exit=True),
             reserved(ETH, Side.SELL, "3", "9", venue=None),
             own,
         ),

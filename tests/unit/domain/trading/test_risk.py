@@ -355,6 +355,16 @@ def test_what_moves_the_same_way_is_limited_together_and_a_hedge_is_not() -> Non
         assert decision.qty == fits
 
 
+@pytest.mark.parametrize(("direction", "limit_price", "fits"), [("long", "200", "7.5"), ("short", "50", "15")])
+def test_an_order_counts_at_the_worst_of_its_limit_and_the_mark(direction: str, limit_price: str, fits: str) -> None:
+    wish = intent(
+        qty_of("20"), direction=PositionSide(direction), algorithm=Algorithm(limit_price=Decimal(limit_price))
+    )
+    decision = decide(wish, view(replace(WIDE, max_trade_notional=Decimal(1_500))))
+    assert isinstance(decision, Modified)
+    assert decision.qty == Decimal(fits)
+
+
 def test_the_router_may_choose_the_venue() -> None:
     assert isinstance(decide(intent(venue=None)), Approved)
 
