@@ -11,11 +11,13 @@ from shared.domain.candles import COLUMNS, CandleFrame
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide
 from shared.domain.trading.books import Book, Limits
+from shared.domain.trading.decisions import Approved, Decision, Reason
 from shared.domain.trading.instruments import Instrument, InstrumentKind, Side
-from shared.domain.trading.intents import Guard, Intent, Sizing, SizingMethod
+from shared.domain.trading.intents import Guard, Intent, Purpose, Sizing, SizingMethod
 from shared.domain.trading.market import Closes, Mark, MarketView, Place, closes_of
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, Reservation
+from shared.domain.trading.risk import check
 from shared.domain.trading.states import Mode, TradingState
 
 NOW_MS: Final = 1_700_000_000_000
@@ -160,3 +162,30 @@ def market(prices: Mapping[str, str] | None = None, **changes: object) -> Market
     marks: dict[Place, Mark] = {(VENUE, symbol): mark(price) for symbol, price in worth.items()}
     seen = MarketView(now_ms=NOW_MS, instrument=instrument(), marks=marks, closes=closes(sorted({BTC, ETH, *worth})))
     return replace(seen, **changes)  # type: ignore[arg-type]
+
+
+def decide(
+    wish: Intent | None = None,
+    seen: BookView | None = None,
+    told: MarketView | None = None,
+    *,
+    desk_mode: Mode = Mode.PAPER,
+    tier: int = 2,
+) -> Decision:
+    """Decide an intent in a book and a market, the plain ones unless others are given."""
+    return check(wish or intent(), seen or view(), told or market(), desk_mode=desk_mode, tier=tier)
+
+
+def reasons(decision: Decision) -> set[Reason]:
+    """Return the reasons a decision names."""
+    return set() if isinstance(decision, Approved) else {objection.reason for objection in decision.reasons}
+
+
+def qty_of(qty: str) -> Sizing:
+    """Return the sizing of so many base units."""
+    return Sizing(method=SizingMethod.QTY, value=Decimal(qty))
+
+
+def leave(sizing: Sizing, **changes: object) -> Intent:
+    """Return a wish to leave a long of BTC."""
+    return intent(sizing, purpose=Purpose.EXIT, **changes)
