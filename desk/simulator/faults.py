@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,7 @@ from shared.ports import Clock
 
 DEFAULT_SEED: Final = 7
 
+T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -40,6 +41,17 @@ class FaultKind(StrEnum):
     REST_5XX = "rest_5xx"  # the venue's machines fail
     REST_SLOW = "rest_slow"  # answers come `delay_s` late
     CLOCK = "clock"  # the venue's clock is `offset_ms` of market time ahead
+    DOWN = "down"  # REST connections are cut without an answer, nothing is done
+    PRIVATE_429 = "private_429"  # as rest_429, but only for requests that are signed
+    PRIVATE_418 = "private_418"
+    PRIVATE_5XX = "private_5xx"
+    ANSWER_LOST = "answer_lost"  # an order is placed or cancelled, and the connection cut after `delay_s`
+    ANSWER_5XX = "answer_5xx"  # an order is placed or cancelled, and the answer is that nobody knows
+    REJECT = "reject"  # new orders are refused
+    PARTIAL = "partial"  # an order fills by `filled_rate` of its quantity, and then never again
+    CANCEL_RACE = "cancel_race"  # an order that is to be cancelled fills just before
+    TRADES_TWICE = "trades_twice"  # lists of the account's trades name each trade twice
+    TRADES_SHUFFLED = "trades_shuffled"  # lists of the account's trades are in no order
 
 
 STRIKES_ONCE: Final = frozenset({FaultKind.DROP, FaultKind.CUT, FaultKind.HALF_OPEN})
@@ -52,11 +64,16 @@ _PARAMETERS: Final = {
     FaultKind.REST_429: frozenset({"retry_after_s"}),
     FaultKind.REST_418: frozenset({"retry_after_s"}),
     FaultKind.CLOCK: frozenset({"offset_ms"}),
+    FaultKind.PRIVATE_429: frozenset({"retry_after_s"}),
+    FaultKind.PRIVATE_418: frozenset({"retry_after_s"}),
+    FaultKind.ANSWER_LOST: frozenset({"delay_s"}),
+    FaultKind.PARTIAL: frozenset({"filled_rate"}),
 }
 _DAMAGE: Final = frozenset(
     {FaultKind.LOSE, FaultKind.DUPLICATE, FaultKind.TRUNCATE, FaultKind.DELAY, FaultKind.REORDER}
 )
 _STATUS: Final = {FaultKind.REST_429: 429, FaultKind.REST_418: 418, FaultKind.REST_5XX: 503}
+_PRIVATE_STATUS: Final = {FaultKind.PRIVATE_429: 429, FaultKind.PRIVATE_418: 418, FaultKind.PRIVATE_5XX: 503}
 
 
 class Fault(BaseModel):
@@ -73,6 +90,7 @@ class Fault(BaseModel):
     delay_s: float = Field(0.0, ge=0, le=600)
     retry_after_s: int = Field(0, ge=0, le=3_600)
     offset_ms: int = Field(0, ge=-86_400_000, le=86_400_000)
+    filled_rate: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _takes_its_own_parameters(self) -> Self:
@@ -149,14 +167,23 @@ class Faults:
                     late_s += self._random.uniform(0.0, fault.delay_s)
         return [(late_s, text)] * copies
 
-    def refusal(self) -> tuple[float, int | None, int]:
+    def hit(self, kind: FaultKind) -> Fault | None:
+        """Return the fault of a kind if it is on and hits what is at hand, and count it."""
+        return next((fault for fault in self.active() if fault.kind is kind and self.is_hit(fault)), None)
+
+    def shuffled(self, rows: list[T]) -> list[T]:
+        """Return rows in another order."""
+        return self._random.sample(rows, len(rows))
+
+    def refusal(self, *, is_private: bool = False) -> tuple[float, int | None, int]:
         """Return what becomes of a REST request: seconds late, an HTTP status instead of the answer, Retry-After."""
         late_s, status, retry_after_s = 0.0, None, 0
+        statuses = _STATUS | _PRIVATE_STATUS if is_private else _STATUS
         for fault in self.active():
             if fault.kind is FaultKind.REST_SLOW and self.is_hit(fault):
                 late_s = fault.delay_s
-            elif fault.kind in _STATUS and status is None and self.is_hit(fault):
-                status, retry_after_s = _STATUS[fault.kind], fault.retry_after_s
+            elif fault.kind in statuses and status is None and self.is_hit(fault):
+                status, retry_after_s = statuses[fault.kind], fault.retry_after_s
         return late_s, status, retry_after_s
 
     def offset_ms(self) -> int:

@@ -2,7 +2,7 @@
 
 Paths that begin with an underscore are the simulator's own: `/_tape/status`, and `/_tape/sent?since_ms=…`, which tells
 when each closing frame first went out (real epoch ms), so that latency can be measured from there. `/_faults` switches
-what goes wrong (desk/simulator/faults.py).
+what goes wrong (desk/simulator/faults.py), `/_accounts` opens accounts (desk/simulator/private_rest.py).
 """
 
 import asyncio
@@ -14,7 +14,10 @@ from aiohttp import web
 
 from desk.simulator import wire
 from desk.simulator.faults import Faults, FaultyClock
+from desk.simulator.gate import Gate
+from desk.simulator.matching import Matching
 from desk.simulator.player import Player
+from desk.simulator.private_rest import PrivateRest
 from desk.simulator.rest import Rest
 from desk.simulator.streams import BACKLOG, Streams
 from desk.simulator.tape import Tape
@@ -43,7 +46,10 @@ class Simulator:
         self.faults = faults or Faults()
         self.streams = Streams(backlog=backlog, faults=self.faults)
         self._clock = FaultyClock(clock, self.faults)
-        self._rest = Rest(tape, self._clock, weight_limit=weight_limit, weight_scale=weight_scale, faults=self.faults)
+        gate = Gate(self.faults, weight_limit=weight_limit, weight_scale=weight_scale)
+        self._rest = Rest(tape, self._clock, gate)
+        self.exchange = Matching(tape, self._clock, self.faults)
+        self._private = PrivateRest(self.exchange, self._clock, gate)
         self._player = Player(tape, self._clock, self.streams, forming_ms=forming_ms, forming_pause_s=forming_pause_s)
 
     @asynccontextmanager
@@ -51,7 +57,8 @@ class Simulator:
         """Serve and play until the block ends; yield the base URL. Raises `FatalError` when the port is in use."""
         app = web.Application()
         own = [web.get("/_tape/status", self._status), web.get("/_tape/sent", self._sent)]
-        app.add_routes([*self._rest.routes(), *self.streams.routes(), *self.faults.routes(), *own])
+        rest = [*self._rest.routes(), *self._private.routes()]
+        app.add_routes([*rest, *self.streams.routes(), *self.faults.routes(), *own])
         app.on_shutdown.append(self.streams.close)
         runner = web.AppRunner(app, access_log=None, max_line_size=_MAX_LINE, shutdown_timeout=1.0)
         await runner.setup()

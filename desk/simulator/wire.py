@@ -19,6 +19,10 @@ from shared.domain.candles import CLOSE, HIGH, LOW, OPEN, QUOTE_VOLUME, TRADES, 
 from shared.domain.timeframe import Timeframe
 
 WEIGHT_LIMIT: Final = 6_000
+MIN_NOTIONAL: Final = "5.00000000"
+ORDER_TYPES: Final = (
+    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
+)  # fmt: skip
 
 Bar = Sequence[float]  # the columns of one candle
 
@@ -139,7 +143,7 @@ def _symbol(listed: Instrument) -> dict[str, Any]:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"],
+        "orderTypes": list(ORDER_TYPES),
         "icebergAllowed": True,
         "ocoAllowed": True,
         "otoAllowed": True,
@@ -178,7 +182,7 @@ def _filters(listed: Instrument) -> list[dict[str, Any]]:
         },
         {
             "filterType": "NOTIONAL",
-            "minNotional": "5.00000000",
+            "minNotional": MIN_NOTIONAL,
             "applyMinToMarket": True,
             "maxNotional": "9000000.00000000",
             "applyMaxToMarket": False,
