@@ -10,6 +10,8 @@ from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
+from shared.domain.trading.paper import PaperOrder
+from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, IntentView, Order
 from shared.domain.trading.states import IntentState, OrderState, TradingState
@@ -71,6 +73,30 @@ class Exchange(Protocol):
 
     def cancel_all_after(self, timeout_ms: int) -> None:
         """Arm the venue's dead-man timer, 0 disarms it; where `capabilities` has it."""
+        ...
+
+
+class PaperStore(Protocol):
+    """What the paper exchange keeps: accounts, orders and fills."""
+
+    def open(self, venue: str, account: str, opening: Mapping[str, Decimal]) -> PaperAccount:
+        """Return an account with its working orders, oldest first; one that is new holds the opening balances."""
+        ...
+
+    def save(self, change: PaperChange) -> PaperAccount:
+        """Store a change in one transaction and return the account with its new version.
+
+        Raise `ConflictError`, with nothing stored, when the account is no longer at the change's version or one of its
+        fills is known.
+        """
+        ...
+
+    def order(self, venue: str, account: str, symbol: str, client_order_id: str) -> PaperOrder | None:
+        """Return an order, ended or not; None when there never was one."""
+        ...
+
+    def fills(self, venue: str, account: str, symbol: str, *, since_ms: int) -> Sequence[Fill]:
+        """Return fills from a time on (epoch ms), oldest first, without a cap."""
         ...
 
 

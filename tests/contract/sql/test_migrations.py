@@ -23,6 +23,9 @@ TABLES = {
     "execution_runs",
     "run_digests",
     "agents",
+    "paper_accounts",
+    "paper_orders",
+    "paper_trades",
 }
 
 
