@@ -108,18 +108,16 @@ def ccxt_class(ccxt_id: str) -> Client:
     While it is imported, the package stands there as found and not run; it is taken away again, so that an
     `import ccxt` elsewhere is what it always was.
     """
-    name = f"ccxt.{ccxt_id}"
-    if not ccxt_id.isidentifier() or importlib.util.find_spec("ccxt") is None:
+    spec = importlib.util.find_spec("ccxt")
+    if spec is None or not ccxt_id.isidentifier():
         raise FatalError(f"{ccxt_id[:40]!r} cannot be looked for in ccxt")
     stands_in = "ccxt" not in sys.modules
     if stands_in:
-        spec = importlib.util.find_spec("ccxt")
-        assert spec is not None  # noqa: S101 looked for above
         sys.modules["ccxt"] = importlib.util.module_from_spec(spec)
     try:
-        return getattr(importlib.import_module(name), ccxt_id)
-    except ModuleNotFoundError as error:
-        raise FatalError(f"ccxt has no venue {ccxt_id!r}") from error
+        return getattr(importlib.import_module(f"ccxt.{ccxt_id}"), ccxt_id)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise FatalError(f"ccxt has no venue {ccxt_id!r}: {error}") from error
     finally:
         if stands_in:
             del sys.modules["ccxt"]

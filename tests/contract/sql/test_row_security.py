@@ -38,6 +38,15 @@ insert into public.execution_runs (venue, timeframe, close_time, shard, shards, 
 insert into public.run_digests (venue, timeframe, close_time, shard, digests)
   values ('binance', '1m', 60000, 0, 'AAAAAAAA');
 insert into public.agents (agent, version) values ('ops-agent', '1');
+insert into public.paper_accounts (venue, account, balances) values ('binance', 'a', '{{}}');
+insert into public.paper_orders (
+  venue, account, symbol, client_order_id, side, kind, time_in_force, qty, reduce_only, state, filled_qty,
+  filled_notional, fills, is_triggered, placed_at_ms, updated_at_ms, bars_until_ms, book_until_ms
+) values ('binance', 'a', 'BTC/USDT', 'c', 'buy', 'market', 'gtc', 1, false, 'filled', 1, 2, 1, false, 1, 1, 1, 1);
+insert into public.paper_trades (
+  venue, account, symbol, trade_id, client_order_id, venue_order_id, side, qty, price, fee_qty, fee_asset,
+  fee_notional, is_maker, event_time
+) values ('binance', 'a', 'BTC/USDT', 't', 'c', 'v', 'buy', 1, 2, 0, 'USDT', 0, false, 1);
 """
 
 # How many rows each actor sees; None: the statement is refused.
@@ -52,6 +61,9 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "execution_runs": {"anon": None, "alice": None, "bob": None, "service": 1},
     "run_digests": {"anon": None, "alice": None, "bob": None, "service": 1},
     "agents": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "paper_accounts": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "paper_orders": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "paper_trades": {"anon": None, "alice": None, "bob": None, "service": 1},
 }
 
 # Filled by triggers; not even the service writes them.
@@ -69,6 +81,9 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "execution_runs": ("update public.execution_runs set status = 'failed' where true", None),
     "run_digests": ("update public.run_digests set digests = '' where true", None),
     "agents": ("update public.agents set version = '2' where true", None),
+    "paper_accounts": ("update public.paper_accounts set version = 2 where true", None),
+    "paper_orders": ("update public.paper_orders set fills = 2 where true", None),
+    "paper_trades": ("update public.paper_trades set price = 3 where true", None),
 }
 
 # A valid new row (Alice's, where rows have owners), and who may insert it besides the service.
@@ -104,6 +119,20 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         frozenset(),
     ),
     "agents": ("(agent, version) values ('risk-agent', '1')", frozenset()),
+    "paper_accounts": ("(venue, account, balances) values ('binance', 'b', '{}')", frozenset()),
+    "paper_orders": (
+        "(venue, account, symbol, client_order_id, side, kind, time_in_force, qty, reduce_only, state, filled_qty,"
+        " filled_notional, fills, is_triggered, placed_at_ms, updated_at_ms, bars_until_ms, book_until_ms)"
+        " values ('binance', 'a', 'BTC/USDT', 'd', 'buy', 'market', 'gtc', 1, false, 'open', 0, 0, 0, false, 1, 1, 1, 1"
+        ")",
+        frozenset(),
+    ),
+    "paper_trades": (
+        "(venue, account, symbol, trade_id, client_order_id, venue_order_id, side, qty, price, fee_qty, fee_asset,"
+        " fee_notional, is_maker, event_time)"
+        " values ('binance', 'a', 'BTC/USDT', 'u', 'c', 'v', 'buy', 1, 2, 0, 'USDT', 0, false, 1)",
+        frozenset(),
+    ),
 }
 
 CALLS: Final = (
@@ -119,6 +148,10 @@ CALLS: Final = (
     "run_digests_at('binance', '1m', 60000)",
     "fail_run('binance', '1m', 60000, 0, 'x')",
     "beat_agent('ops-agent', '1')",
+    "paper_open('binance', 'a', '{}')",
+    "paper_save('binance', 'a', 0, gen_random_uuid(), '{}', '[]', '[]')",
+    "paper_order('binance', 'a', 'BTC/USDT', 'c')",
+    "paper_fills('binance', 'a', 'BTC/USDT', 0, 0, 0, 10)",
 )
 
 
