@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Final
 
 from desk.simulator.instruments import Instrument
-from shared.domain.trading.money import ZERO
+from shared.domain.trading.money import EXACT, ZERO
 
 _GRAIN: Final = Decimal("1e-8")
 LIVE: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
@@ -113,15 +113,10 @@ class VenueAccount:
 
     def book(self, order: VenueOrder, qty: Decimal, price: Decimal, *, trade_id: int, now_ms: int, maker: bool) -> None:
         """Execute a quantity at a price: order, balances, commission and trade move together."""
-        base, quote = order.listed.base, order.listed.quote
-        rate = self.maker_rate if maker else self.taker_rate
-        fee, asset = qty * rate if order.side == "BUY" else qty * price * rate, base if order.side == "BUY" else quote
-        if self.bnb_price is not None:
-            fee, asset = qty * price * rate / self.bnb_price, "BNB"
-        fee = fee.quantize(_GRAIN, ROUND_DOWN)
-        for moved, amount in ((base, order.sign * qty), (quote, -order.sign * qty * price), (asset, -fee)):
-            self.balances[moved] = self.balances.get(moved, ZERO) + amount
-        order.executed, order.quote, order.updated_ms = order.executed + qty, order.quote + qty * price, now_ms
+        with localcontext(EXACT):
+            commission, asset = self._pay(order, qty, price, maker=maker)
+            order.executed, order.quote = order.executed + qty, order.quote + qty * price
+        order.updated_ms = now_ms
         order.status = "FILLED" if order.left == 0 else "PARTIALLY_FILLED"
         self.trades.append(
             VenueTrade(
@@ -129,9 +124,21 @@ class VenueAccount:
                 order=order,
                 price=price,
                 qty=qty,
-                commission=fee,
+                commission=commission,
                 commission_asset=asset,
                 time_ms=now_ms,
                 is_maker=maker,
             )
         )
+
+    def _pay(self, order: VenueOrder, qty: Decimal, price: Decimal, *, maker: bool) -> tuple[Decimal, str]:
+        """Move the balances of an execution and return its commission."""
+        base, quote = order.listed.base, order.listed.quote
+        rate = self.maker_rate if maker else self.taker_rate
+        fee, asset = (qty * rate, base) if order.side == "BUY" else (qty * price * rate, quote)
+        if self.bnb_price is not None:
+            fee, asset = qty * price * rate / self.bnb_price, "BNB"
+        fee = fee.quantize(_GRAIN, ROUND_DOWN)
+        for moved, amount in ((base, order.sign * qty), (quote, -order.sign * qty * price), (asset, -fee)):
+            self.balances[moved] = self.balances.get(moved, ZERO) + amount
+        return fee, asset

@@ -33,7 +33,8 @@ def sleep_ms(duration_ms: int) -> None:
 
 
 class PaperExchange:
-    """One paper account at one venue. `latency_ms` passes between an order and the market it meets.
+    """One paper account at one venue. `latency_ms` passes between an order and the market it meets; `instruments` is
+    asked often, so it remembers.
 
     Spot only: what is not held cannot be sold.
     """
@@ -117,7 +118,7 @@ class PaperExchange:
 
     def balances(self) -> Sequence[Balance]:
         """Return what the account holds of every asset, zeros left out."""
-        return accounts.balances(self._look(), self._instrument)
+        return accounts.balances(self._look(), self._known)
 
     def positions(self) -> Sequence[VenuePosition]:
         """Return nothing: paper trades spot."""
@@ -141,7 +142,7 @@ class PaperExchange:
                 client_order_id = order.request.client_order_id
                 if self._store.order(self.venue, self._account, symbol, client_order_id) is not None:
                     raise RejectedError("duplicate_order_id", f"{self.venue} has {client_order_id} already")
-            return accounts.place(account, orders, market)
+            return accounts.place(account, orders, market, self._known)
 
         change = self._change(decide)
         placed = {order.request.client_order_id: order for order in change.orders}
@@ -161,8 +162,9 @@ class PaperExchange:
         return accounts.look(account, known, self._clock.now_ms())
 
     def _market_if_known(self, symbol: str, since_ms: int) -> PaperMarket | None:
+        instrument = self._known(symbol)
         try:
-            return self._market_of(self._instrument(symbol), since_ms)
+            return None if instrument is None else self._market_of(instrument, since_ms)
         except TransientError:
             return None
 
@@ -179,7 +181,9 @@ class PaperExchange:
         raise TransientError(f"the paper account {self._account} at {self.venue} is changed too often")
 
     def _instrument(self, symbol: str) -> Instrument:
-        for one in self.instruments():
-            if one.symbol == symbol:
-                return one
-        raise RejectedError("bad_symbol", f"{self.venue} does not list {symbol[:40]!r} for paper")
+        if (known := self._known(symbol)) is None:
+            raise RejectedError("bad_symbol", f"{self.venue} does not list {symbol[:40]!r} for paper")
+        return known
+
+    def _known(self, symbol: str) -> Instrument | None:
+        return next((one for one in self.instruments() if one.symbol == symbol), None)

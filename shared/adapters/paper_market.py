@@ -36,8 +36,8 @@ class CollectedMarket:
         """
         time_ms, ticker = self._ticker(instrument)
         missed = (self.clock.now_ms() - since_ms) // _TIMEFRAME.ms + 1
-        frame = self.log.frame(self.venue, _TIMEFRAME, bars=min(max(missed, _USUAL_BARS), _MAX_BARS))
-        bars = _bars(frame, instrument.symbol)
+        wanted = min(max(missed, _USUAL_BARS), _MAX_BARS)
+        bars = _bars(self.log.frame(self.venue, _TIMEFRAME, bars=wanted), instrument.symbol, wanted)
         if not bars:
             raise TransientError(f"the candle log of {self.venue} has no {_TIMEFRAME} candle of {instrument.symbol}")
         recent = bars[-_USUAL_BARS:]
@@ -63,10 +63,10 @@ def _best(ticker: Ticker, instrument: Instrument) -> tuple[Decimal, Decimal]:
     return bid, ask
 
 
-def _bars(frame: CandleFrame, symbol: str) -> Sequence[PaperBar]:
+def _bars(frame: CandleFrame, symbol: str, newest: int) -> Sequence[PaperBar]:
     if symbol not in frame.symbols:
         return []
-    rows = frame.values[:, frame.symbols.index(symbol)].T.tolist()
+    rows = frame.values[:, frame.symbols.index(symbol), -newest:].T.tolist()
     return [
         PaperBar(
             open_time=int(open_time),
@@ -76,7 +76,7 @@ def _bars(frame: CandleFrame, symbol: str) -> Sequence[PaperBar]:
             low=Decimal(repr(row[LOW])),
             volume=Decimal(repr(row[VOLUME])),
         )
-        for open_time, row in zip(frame.open_times.tolist(), rows, strict=True)
+        for open_time, row in zip(frame.open_times[-newest:].tolist(), rows, strict=True)
         if not any(math.isnan(row[column]) for column in (OPEN, HIGH, LOW, VOLUME))
     ]
 

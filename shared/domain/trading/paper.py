@@ -8,13 +8,13 @@ from the order's own id, so that the same order in the same market always meets 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Final
 
 from shared.domain.errors import RejectedError
 from shared.domain.trading.depth import Depth, Level, walk
 from shared.domain.trading.instruments import Instrument, Side
-from shared.domain.trading.money import BPS, ONE, ZERO, ceil_to, floor_to, grain
+from shared.domain.trading.money import BPS, EXACT, ONE, ZERO, ceil_to, floor_to, grain, total
 from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce
 from shared.domain.trading.states import WORKING, OrderState
 
@@ -233,37 +233,38 @@ def _execute(
 ) -> Matched:
     """Return the fills of these levels, each with its fee in quote units, and the order after them."""
     request, rate = order.request, instrument.maker_fee_rate if is_maker else instrument.taker_fee_rate
-    fills = tuple(
-        Fill(
-            trade_id=f"{request.client_order_id}-{order.fills + number}",
-            client_order_id=request.client_order_id,
-            venue_order_id=order.venue_order_id,
-            symbol=request.symbol,
-            side=request.side,
-            qty=level.qty,
-            price=level.price,
-            fee_qty=level.qty * level.price * rate,
-            fee_asset=instrument.quote,
-            fee_notional=level.qty * level.price * rate,
-            is_maker=is_maker,
-            event_time=time_ms,
+    with localcontext(EXACT):
+        fills = tuple(
+            Fill(
+                trade_id=f"{request.client_order_id}-{order.fills + number}",
+                client_order_id=request.client_order_id,
+                venue_order_id=order.venue_order_id,
+                symbol=request.symbol,
+                side=request.side,
+                qty=level.qty,
+                price=level.price,
+                fee_qty=level.qty * level.price * rate,
+                fee_asset=instrument.quote,
+                fee_notional=level.qty * level.price * rate,
+                is_maker=is_maker,
+                event_time=time_ms,
+            )
+            for number, level in enumerate(levels, start=1)
         )
-        for number, level in enumerate(levels, start=1)
-    )
+        filled_qty = order.filled_qty + total(fill.qty for fill in fills)
+        notional = order.filled_notional + total(fill.notional for fill in fills)
     if not fills:
         return order, ()
-    filled = order.filled_qty + sum((fill.qty for fill in fills), ZERO)
-    return (
-        replace(
-            order,
-            filled_qty=filled,
-            filled_notional=order.filled_notional + sum((fill.notional for fill in fills), ZERO),
-            fills=order.fills + len(fills),
-            state=OrderState.FILLED if filled == request.qty else OrderState.PARTIALLY_FILLED,
-            updated_at_ms=time_ms,
-        ),
-        fills,
+    state = OrderState.FILLED if filled_qty == request.qty else OrderState.PARTIALLY_FILLED
+    after = replace(
+        order,
+        filled_qty=filled_qty,
+        filled_notional=notional,
+        fills=order.fills + len(fills),
+        state=state,
+        updated_at_ms=time_ms,
     )
+    return after, fills
 
 
 def _expected_price(request: OrderRequest) -> Decimal | None:

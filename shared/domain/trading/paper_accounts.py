@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from shared.domain.errors import RejectedError
 from shared.domain.trading.accounts import Balance
 from shared.domain.trading.depth import walk
 from shared.domain.trading.instruments import Instrument, Side
-from shared.domain.trading.money import ONE, ZERO
+from shared.domain.trading.money import EXACT, ONE, ZERO
 from shared.domain.trading.orders import Fill, OrderKind
 from shared.domain.trading.paper import Matched, PaperMarket, PaperOrder, advance, arrive, cancelled, check
 
@@ -45,7 +45,13 @@ class PaperChange(NamedTuple):
         return PaperChange(change.account, tuple(orders.values()), (*self.fills, *change.fills))
 
 
-def place(account: PaperAccount, orders: Sequence[PaperOrder], market: PaperMarket) -> PaperChange:
+InstrumentOf = Callable[[str], Instrument | None]
+"""The instrument of a symbol, None for one that is no longer listed."""
+
+
+def place(
+    account: PaperAccount, orders: Sequence[PaperOrder], market: PaperMarket, instrument_of: InstrumentOf
+) -> PaperChange:
     """Take an order, or a pair of which one cancels the other, and match it.
 
     Raise `RejectedError` with nothing changed for what a venue would refuse, and for what the account cannot pay.
@@ -55,7 +61,7 @@ def place(account: PaperAccount, orders: Sequence[PaperOrder], market: PaperMark
     instrument = market.instrument
     needed = max(_needed(order, market) for order in orders)
     asset = instrument.quote if orders[0].request.side is Side.BUY else instrument.base
-    free = account.balances.get(asset, ZERO) - locked(account, lambda _: instrument).get(asset, ZERO)
+    free = account.balances.get(asset, ZERO) - locked(account, instrument_of).get(asset, ZERO)
     if needed > free:
         raise RejectedError("insufficient_funds", f"{needed} {asset} are needed, {free} are free")
     change = PaperChange(replace(account, orders=(*account.orders, *orders)))
@@ -86,12 +92,11 @@ def cancel(account: PaperAccount, order: PaperOrder, now_ms: int) -> PaperChange
     return PaperChange(_without(account, ended), tuple(ended))
 
 
-def locked(account: PaperAccount, instrument_of: Callable[[str], Instrument]) -> Mapping[str, Decimal]:
+def locked(account: PaperAccount, instrument_of: InstrumentOf) -> Mapping[str, Decimal]:
     """Return what open orders hold back of each asset, of a pair the larger."""
     held: dict[tuple[str, frozenset[str]], Decimal] = {}
     for order in account.orders:
-        instrument = instrument_of(order.request.symbol)
-        asset, qty = _held(order, instrument)
+        asset, qty = _held(order, instrument_of(order.request.symbol))
         pair = frozenset({order.request.client_order_id, order.linked_id or order.request.client_order_id})
         held[asset, pair] = max(held.get((asset, pair), ZERO), qty)
     totals: dict[str, Decimal] = {}
@@ -100,7 +105,7 @@ def locked(account: PaperAccount, instrument_of: Callable[[str], Instrument]) ->
     return totals
 
 
-def balances(account: PaperAccount, instrument_of: Callable[[str], Instrument]) -> Sequence[Balance]:
+def balances(account: PaperAccount, instrument_of: InstrumentOf) -> Sequence[Balance]:
     """Return what an account holds, zeros left out."""
     held = locked(account, instrument_of)
     return [
@@ -140,16 +145,18 @@ def _is_linked(one: PaperOrder, other: PaperOrder) -> bool:
 
 
 def _move(balances: dict[str, Decimal], asset: str, qty: Decimal) -> None:
-    balances[asset] = balances.get(asset, ZERO) + qty
+    with localcontext(EXACT):
+        balances[asset] = balances.get(asset, ZERO) + qty
 
 
-def _held(order: PaperOrder, instrument: Instrument) -> tuple[str, Decimal]:
-    """Return what an order may still spend, the dearer fee included."""
+def _held(order: PaperOrder, instrument: Instrument | None) -> tuple[str, Decimal]:
+    """Return what an order may still spend, the dearer fee included; of what is not listed no more fees are due."""
+    base, _, quote = order.request.symbol.partition("/")
     if order.request.side is Side.SELL:
-        return instrument.base, order.left_qty
+        return base, order.left_qty
     price = order.request.limit_price or order.request.trigger_price or ZERO
-    rate = max(instrument.taker_fee_rate, instrument.maker_fee_rate)
-    return instrument.quote, order.left_qty * price * (ONE + rate)
+    rate = max(instrument.taker_fee_rate, instrument.maker_fee_rate) if instrument else ZERO
+    return quote, order.left_qty * price * (ONE + rate)
 
 
 def _needed(order: PaperOrder, market: PaperMarket) -> Decimal:

@@ -94,6 +94,10 @@ def an_account(**changes: object) -> PaperAccount:
     return replace(PaperAccount(venue="v", account="a", version=0, balances=OPENING), **changes)  # type: ignore[arg-type]
 
 
+def listed(symbol: str) -> Instrument | None:
+    return INSTRUMENT if symbol == INSTRUMENT.symbol else None
+
+
 def later(*between: PaperBar, at: int = 10, depth: Depth = DEPTH) -> PaperMarket:
     return PaperMarket(instrument=INSTRUMENT, depth=replace(depth, time_ms=NOW + at * MINUTE), bars=between)
 
@@ -105,7 +109,7 @@ def test_balances_are_the_opening_and_the_fills_whatever_happens(
     account, fills, orders = an_account(), list[Fill](), dict[str, PaperOrder]()
     for request in wanted:
         try:
-            change = accounts.place(account, [new_order(request, NOW)], MARKET)
+            change = accounts.place(account, [new_order(request, NOW)], MARKET, listed)
         except RejectedError:
             continue
         account, fills = change.account, [*fills, *change.fills]
@@ -126,7 +130,7 @@ def test_balances_are_the_opening_and_the_fills_whatever_happens(
         assert fill.fee_qty == fill.fee_notional == fill.qty * fill.price * rate
     assert account.balances == held
     assert min(held.values()) >= 0
-    locked = accounts.locked(account, lambda _: INSTRUMENT)
+    locked = accounts.locked(account, listed)
     assert all(qty <= held[asset] for asset, qty in locked.items())
     assert len({fill.trade_id for fill in fills}) == len(fills)
     for client_id, order in orders.items():
@@ -209,7 +213,7 @@ def test_a_stop_that_the_market_jumps_over_pays_the_jump() -> None:
 def test_a_stop_that_costs_more_than_there_is_does_not_trade() -> None:
     stop = limit(Side.BUY, "1", "3", kind=OrderKind.STOP_MARKET, limit_price=None, trigger_price=D(110))
     poor = an_account(balances={"USDT": D(335)})
-    change = accounts.place(poor, [new_order(stop, NOW)], MARKET)
+    change = accounts.place(poor, [new_order(stop, NOW)], MARKET, listed)
     jumped = later(bar(1, D(150), D(160), opened=D(150)))
     change = accounts.look(change.account, {"ETH/USDT": jumped}, NOW + 10 * MINUTE)
     assert [order.state for order in change.orders] == [OrderState.CANCELLED]
@@ -232,7 +236,7 @@ def test_a_stop_that_costs_more_than_there_is_does_not_trade() -> None:
 )
 def test_what_no_venue_takes_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RejectedError, match="invalid_order"):
-        accounts.place(an_account(), [new_order(limit(Side.BUY, "99", **changes), NOW)], MARKET)
+        accounts.place(an_account(), [new_order(limit(Side.BUY, "99", **changes), NOW)], MARKET, listed)
 
 
 @given(cents, st.integers(0, 1_000), st.integers(0, 10**12))
@@ -242,3 +246,11 @@ def test_an_invented_book_is_never_better_than_its_best_prices(bid: Decimal, vol
     assert all(level.price >= bid + D("0.17") for level in depth.asks)
     assert all(level.qty % INSTRUMENT.step_size == 0 for level in depth.bids + depth.asks)
     assert bool(depth.bids) == (volume > 0)
+
+
+def test_orders_of_other_symbols_hold_back_their_own_assets() -> None:
+    other = limit(Side.SELL, "101", "3", client_order_id="nd-other", symbol="BTC/USDT")
+    rich = an_account(balances=OPENING | {"BTC": D(3)}, orders=(new_order(other, NOW),))
+    assert accounts.locked(rich, listed) == {"BTC": D(3)}
+    change = accounts.place(rich, [new_order(limit(Side.SELL, "101", "50"), NOW)], MARKET, listed)
+    assert accounts.locked(change.account, listed) == {"BTC": D(3), "ETH": D(50)}
