@@ -144,14 +144,16 @@ class PrivateRest:
     def _place_list(self, account: VenueAccount, values: Mapping[str, str]) -> Any:
         legs = list_orders(self._exchange.listed(mandatory(values, "symbol")), values)
         list_id = self._exchange.place_list(account, legs)
-        return private_wire.placed_list(list_id, legs, values.get("listClientOrderId", f"list{list_id}"))
+        return private_wire.placed_list(list_id, legs)
 
     def _cancel(self, account: VenueAccount, values: Mapping[str, str]) -> Any:
         order = order_of(account, values)
         if order is None:
             raise RefusedError(-2011, "Unknown order sent.")
         ended = self._exchange.cancel(account, order)
-        return private_wire.cancelled(next(one for one in ended if one is order), values.get("newClientOrderId"))
+        if order.list_id >= 0:
+            return private_wire.cancelled_list(order.list_id, ended)
+        return private_wire.cancelled(order, values.get("newClientOrderId"))
 
     def _cancel_all(self, account: VenueAccount, values: Mapping[str, str]) -> Any:
         found = account.live(mandatory(values, "symbol"))

@@ -66,21 +66,16 @@ def placed(one: VenueOrder, trades: Sequence[VenueTrade], *, kind: str) -> dict[
     return result | {"fills": fills}
 
 
-def placed_list(list_id: int, legs: Sequence[VenueOrder], client_id: str) -> dict[str, Any]:
+def placed_list(list_id: int, legs: Sequence[VenueOrder]) -> dict[str, Any]:
     """Return the answer to a new order list."""
-    return {
-        "orderListId": list_id,
-        "contingencyType": "OCO",
-        "listStatusType": "EXEC_STARTED",
-        "listOrderStatus": "EXECUTING",
-        "listClientOrderId": client_id,
-        "transactionTime": legs[0].created_ms,
-        "symbol": legs[0].listed.wire,
-        "orders": [
-            {"symbol": leg.listed.wire, "orderId": leg.order_id, "clientOrderId": leg.client_id} for leg in legs
-        ],
-        "orderReports": [placed(leg, (), kind="RESULT") for leg in legs],
-    }
+    status = {"listStatusType": "EXEC_STARTED", "listOrderStatus": "EXECUTING"}
+    return _order_list(list_id, legs) | status | {"orderReports": [placed(leg, (), kind="RESULT") for leg in legs]}
+
+
+def cancelled_list(list_id: int, legs: Sequence[VenueOrder]) -> dict[str, Any]:
+    """Return the answer to the cancel of an order of a list, which ends the list."""
+    status = {"listStatusType": "ALL_DONE", "listOrderStatus": "ALL_DONE"}
+    return _order_list(list_id, legs) | status | {"orderReports": [cancelled(leg, None) for leg in legs]}
 
 
 def cancelled(one: VenueOrder, new_client_id: str | None) -> dict[str, Any]:
@@ -168,6 +163,19 @@ def everything(one: VenueAccount) -> dict[str, Any]:
         "balances": {asset: text(total) for asset, total in sorted(one.balances.items())},
         "orders": [order(each) for each in one.orders],
         "trades": [trade(each) for each in one.trades],
+    }
+
+
+def _order_list(list_id: int, legs: Sequence[VenueOrder]) -> dict[str, Any]:
+    return {
+        "orderListId": list_id,
+        "contingencyType": "OCO",
+        "listClientOrderId": f"list{list_id}",
+        "transactionTime": legs[0].updated_ms,
+        "symbol": legs[0].listed.wire,
+        "orders": [
+            {"symbol": leg.listed.wire, "orderId": leg.order_id, "clientOrderId": leg.client_id} for leg in legs
+        ],
     }
 
 

@@ -73,8 +73,7 @@ class CcxtExchange:
         the venue's grid are refused here: ccxt would round them.
         """
         market = self._checked(request)
-        if self._dialect.reuses_ids and self.order(request.symbol, request.client_order_id) is not None:
-            raise RejectedError("duplicate_order_id", f"{self.venue} has {request.client_order_id} already")
+        self._refuse_known(request)
         contracts = request.qty / parsing.size_of(market)
         order = self._session.write(
             lambda client: client.create_order(
@@ -94,6 +93,8 @@ class CcxtExchange:
             raise FatalError(f"{self.venue} has no order lists")
         market = self._checked(stop)
         self._checked(take_profit)
+        for leg in (stop, take_profit):
+            self._refuse_known(leg)
         above, below = (stop, take_profit) if stop.side.sign > 0 else (take_profit, stop)
         sent = {"symbol": market["id"], "side": stop.side.value.upper(), "quantity": f"{stop.qty:f}"}
         sent |= _oco_leg("above", above) | _oco_leg("below", below)
@@ -177,6 +178,11 @@ class CcxtExchange:
             if price is not None and (listed.fit_price(price, request.side) != price or price <= 0):
                 raise RejectedError("invalid_order", f"{name}: {price} is not on the grid of {listed.tick_size}")
         return market
+
+    def _refuse_known(self, request: OrderRequest) -> None:
+        """Raise `RejectedError` when a venue that would take an id again has it."""
+        if self._dialect.reuses_ids and self.order(request.symbol, request.client_order_id) is not None:
+            raise RejectedError("duplicate_order_id", f"{self.venue} has {request.client_order_id} already")
 
     def _parameters(self, request: OrderRequest) -> dict[str, Any]:
         parameters: dict[str, Any] = {"clientOrderId": request.client_order_id}

@@ -93,7 +93,6 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
         may_withdraw=_okx_withdraws,
     ),
-    "hyperliquid": Dialect(ccxt_id="hyperliquid", is_swap=True),
 }
 
 

@@ -135,9 +135,7 @@ def test_keys_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
         assert "SHOW-ME" not in shown
 
 
-@pytest.mark.parametrize(
-    "venue", ["binance", "binance_usdm", "bybit", "bybit_linear", "okx", "okx_swap", "hyperliquid"]
-)
+@pytest.mark.parametrize("venue", ["binance", "binance_usdm", "bybit", "bybit_linear", "okx", "okx_swap", "kraken"])
 def test_only_the_addresses_differ(venue: str) -> None:
     keys = Keys(api_key="a", secret="b")
     plain = connect(dialect_of(venue), keys, ManualClock(), timeout_ms=1_000)
