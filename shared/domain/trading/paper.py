@@ -111,7 +111,7 @@ def check(request: OrderRequest, market: PaperMarket) -> None:
     instrument, best = market.instrument, market.depth.against(request.side)
     if request.qty <= 0 or instrument.fit_qty(request.qty) != request.qty:
         raise RejectedError("invalid_order", f"qty: {request.qty} is not on the grid of {instrument.step_size}")
-    price = _expected_price(request)
+    price = request.trigger_price if request.kind is OrderKind.STOP_MARKET else request.limit_price
     for name, value in (("limit_price", request.limit_price), ("trigger_price", request.trigger_price)):
         if value is not None and (value <= 0 or instrument.fit_price(value, request.side) != value):
             raise RejectedError("invalid_order", f"{name}: {value} is not on the grid of {instrument.tick_size}")
@@ -265,10 +265,6 @@ def _execute(
         updated_at_ms=time_ms,
     )
     return after, fills
-
-
-def _expected_price(request: OrderRequest) -> Decimal | None:
-    return request.trigger_price if request.kind is OrderKind.STOP_MARKET else request.limit_price
 
 
 def _reaches(request: OrderRequest, levels: Sequence[Level]) -> bool:
