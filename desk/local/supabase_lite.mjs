@@ -1,5 +1,6 @@
 // Serve Supabase Lite (PostgREST and auth over PGlite) on one port. Settings: one JSON object in SUPABASE_LITE.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { serve } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { createPgliteConnection } from "@supabase/lite/pglite";
@@ -44,7 +45,8 @@ function readIfThere(path) {
 }
 
 async function migrate() {
-  for (const [name, sql] of settings.migrations) {
+  for (const name of settings.migrations) {
+    const sql = readFileSync(join(settings.sql, name), "utf8");
     await connection.driver.exec(`begin; ${sql} commit;`).catch((error) => {
       throw new Error(`${name}: ${error.message}`);
     });

@@ -110,10 +110,11 @@ class SupabaseLite:
             "port": self.port,
             "dataDir": str(self.data_dir) if self.data_dir else None,
             "template": self._template(migrations),
+            "sql": str(self.sql),
+            "migrations": [name for name, _ in migrations],  # their text would be too long for the environment
             "jwtSecret": self.jwt_secret,
             "publishableKey": self.publishable_key,
             "secretKey": self.secret_key,
-            "migrations": migrations,
         }
 
     def _template(self, migrations: list[tuple[str, str]]) -> str | None:

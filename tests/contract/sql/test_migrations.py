@@ -26,6 +26,17 @@ TABLES = {
     "paper_accounts",
     "paper_orders",
     "paper_trades",
+    "desk_state",
+    "trading_transitions",
+    "books",
+    "circuit_breaker_events",
+    "risk_breaches",
+    "equity_points",
+    "trade_intents",
+    "orders",
+    "positions",
+    "fills",
+    "accounts",
 }
 
 
