@@ -19,7 +19,7 @@ class Step:
     def changes(self) -> dict[str, Any]:
         """Return the fields that differ from what is stored; all of them for a new trader."""
         known = {} if self.stored is None else self.stored.definition
-        return {name: value for name, value in self.entry.definition.items() if known.get(name) != value}
+        return {k: v for k, v in self.entry.definition.items() if k not in known or known[k] != v}
 
 
 def plan(entries: Sequence[TraderEntry], mine: Sequence[TraderEntry]) -> list[Step]:

@@ -98,33 +98,41 @@ drop policy if exists "people read their books and the desk's" on public.books;
 create policy "people read their books and the desk's" on public.books for select to authenticated
   using (owner_id is null or owner_id = (select auth.uid()));
 
--- Whether a trader's `trade` says how to trade: how much, what protects it, how it is worked, how long it is of use.
-create or replace function desk.is_trade(trade jsonb) returns boolean
-language plpgsql immutable set search_path = ''
+-- Whether text is a decimal number above one and up to another; what is not given is one.
+create or replace function desk.is_within(number text, above numeric, upto numeric) returns boolean
+language sql immutable parallel safe set search_path = ''
 as $$
-declare
-  guard jsonb := trade -> 'guard';
-  rate text;
-begin
-  if jsonb_typeof(guard) <> 'object' or jsonb_typeof(trade -> 'algorithm') <> 'object' then
-    return false;
-  end if;
-  foreach rate in array array['stop_rate', 'take_profit_rate', 'trailing_rate'] loop
-    if not coalesce((guard ->> rate)::numeric > 0 and (guard ->> rate)::numeric < 1, guard ->> rate is null) then
-      return false;
-    end if;
-  end loop;
-  return coalesce(
-    trade -> 'sizing' ->> 'method' in ('notional', 'risk', 'volatility', 'kelly', 'qty')
-    and (trade -> 'sizing' ->> 'value')::numeric > 0 and (trade -> 'sizing' ->> 'value')::numeric < 'Infinity'
-    and trade -> 'algorithm' ->> 'name' in ('market', 'limit', 'twap', 'vwap', 'iceberg', 'pov')
-    and (trade ->> 'horizon_ms')::bigint between 1000 and 604800000
-    and coalesce((guard ->> 'hold_bars')::integer between 1 and 100000, guard ->> 'hold_bars' is null)
-    and coalesce((trade ->> 'edge_rate')::numeric between -1 and 1, trade ->> 'edge_rate' is null), false
-  );
-exception when data_exception then
-  return false;
-end
+  select case
+    when number is null then true
+    when number !~ '^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$' then false
+    else number::numeric > above and number::numeric <= upto
+  end
+$$;
+
+-- Whether a trader's `trade` says how to trade: how much, what protects it, how it is worked, how long it is of use. Every
+-- field, because people write it past the API, and the desk reads everybody's traders at once.
+create or replace function desk.is_trade(trade jsonb) returns boolean
+language sql immutable parallel safe set search_path = ''
+as $$
+  select coalesce(
+    jsonb_typeof(trade) = 'object' and jsonb_typeof(s) = 'object' and jsonb_typeof(g) = 'object'
+    and jsonb_typeof(a) = 'object'
+    and s ->> 'method' in ('notional', 'risk', 'volatility', 'kelly', 'qty')
+    and s ->> 'value' is not null and desk.is_within(s ->> 'value', 0, 1e18)
+    and desk.is_within(s ->> 'win_rate', 0, 1) and desk.is_within(s ->> 'payoff', 0, 1e6)
+    and desk.is_within(g ->> 'stop_rate', 0, 0.99) and desk.is_within(g ->> 'take_profit_rate', 0, 0.99)
+    and desk.is_within(g ->> 'trailing_rate', 0, 0.99) and desk.is_within(g ->> 'hold_bars', 0, 100000)
+    and coalesce(g ->> 'hold_bars', '1') ~ '^[0-9]+$'
+    and coalesce(a ->> 'name', 'market') in ('market', 'limit', 'twap', 'vwap', 'iceberg', 'pov')
+    and coalesce(a ->> 'duration_ms', '0') ~ '^[0-9]{1,9}$' and coalesce(a ->> 'slices', '1') ~ '^[1-9][0-9]{0,3}$'
+    and desk.is_within(a ->> 'limit_price', 0, 1e18) and desk.is_within(a ->> 'participation_rate', 0, 1)
+    and desk.is_within(a ->> 'shown_rate', 0, 1)
+    and coalesce(a ->> 'time_in_force', 'gtc') in ('gtc', 'ioc', 'fok', 'post_only')
+    and coalesce(a ->> 'completion', 'cancel') in ('cancel', 'take')
+    and trade ->> 'horizon_ms' ~ '^[0-9]{4,9}$' and desk.is_within(trade ->> 'horizon_ms', 999, 604800000)
+    and desk.is_within(trade ->> 'edge_rate', -1, 1), false
+  )
+  from (select trade -> 'sizing', trade -> 'guard', trade -> 'algorithm') as t (s, g, a)
 $$;
 
 alter table public.traders add column if not exists mode text not null default 'signals'

@@ -5,9 +5,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StringConstraints
 
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, EpochMs, Schema, Symbol, TraderName, VenueName
+from functions.routes.trade_schemas import BookId, TradeBody
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Edge, PositionSide, Trader, Universe, Visibility
+from shared.domain.trading.terms import TraderMode
 
+_NESTED: Final = frozenset({"universe", "trade"})
+_CLEARABLE: Final = frozenset({"book_id", "trade"})
 _RULE: Final = "rsi(14) < 30 and close > ema(200)"
 
 
@@ -67,18 +71,29 @@ class TraderBody(Schema):
         examples=["private"],
     )
 
+    mode: TraderMode = Field(
+        TraderMode.SIGNALS, description="What its signals do: `paper` and `live` trade them.", examples=["paper"]
+    )
+    book_id: BookId | None = Field(
+        None, description="The book it trades, one of yours and of its mode.", examples=[EXAMPLE_ID]
+    )
+    trade: TradeBody | None = Field(
+        None, description="How it trades.", examples=[{"sizing": {"method": "notional", "value": "1000"}}]
+    )
+
     def trader(self, trader_id: str, owner_id: str | None) -> Trader:
         """Return the trader this body describes."""
         return Trader(
             trader_id=trader_id,
             owner_id=owner_id,
             universe=Universe(**self.universe.model_dump()),
-            **{name: getattr(self, name) for name in type(self).model_fields if name != "universe"},
+            trade=None if self.trade is None else self.trade.terms(),
+            **{name: getattr(self, name) for name in type(self).model_fields if name not in _NESTED},
         )
 
 
 class TraderPatch(Schema):
-    """The fields of a trader to change; what is absent stays."""
+    """The fields of a trader to change; what is absent stays, and null takes a book or terms away."""
 
     name: TraderName | None = Field(None, description="New name.", examples=["Dip buyer"])
     description: str | None = Field(None, max_length=2_000, description="New description.", examples=["Buys dips."])
@@ -91,12 +106,20 @@ class TraderPatch(Schema):
     cooldown_bars: int | None = Field(None, ge=0, le=1_000, description="New cool-down in bars.", examples=[20])
     enabled: bool | None = Field(None, description="Switch it on or off.", examples=[False])
     visibility: Visibility | None = Field(None, description="Publish it or make it private.", examples=["public"])
+    mode: TraderMode | None = Field(None, description="What its signals do.", examples=["signals"])
+    book_id: BookId | None = Field(None, description="Another book to trade.", examples=[EXAMPLE_ID])
+    trade: TradeBody | None = Field(
+        None, description="New terms, all of them.", examples=[{"sizing": {"method": "notional", "value": "1000"}}]
+    )
 
     def changes(self) -> dict[str, Any]:
         """Return the fields given, in the domain's types."""
-        given = {name: getattr(self, name) for name in self.model_fields_set if getattr(self, name) is not None}
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        given = {name: value for name, value in fields.items() if value is not None or name in _CLEARABLE}
         if self.universe is not None:
             given["universe"] = Universe(**self.universe.model_dump())
+        if self.trade is not None:
+            given["trade"] = self.trade.terms()
         return given
 
 
@@ -142,7 +165,8 @@ def stored_fields(trader: Trader, names: set[str]) -> dict[str, Any]:
         include=trader.universe.include,
         exclude=trader.universe.exclude,
     )
-    return {name: getattr(trader, name) for name in names if name != "universe"} | {"universe": universe}
+    plain = {name: getattr(trader, name) for name in names - _NESTED}
+    return plain | {"universe": universe, "trade": TradeBody.of(trader.trade)}
 
 
 class SavedTraderOut(Schema):

@@ -46,7 +46,8 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """How many signals of a run were new, and how many had been stored before."""
+    """How many signals of a run were new, how many had been stored before, and the ids of the intents they raised."""
 
     new: int
     duplicate: int
+    intents: tuple[str, ...] = ()

@@ -6,13 +6,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.domain.timeframe import Timeframe
-
-
-class PositionSide(StrEnum):
-    """The side a trader's signal speaks for."""
-
-    LONG = "long"
-    SHORT = "short"
+from shared.domain.trading.instruments import PositionSide as PositionSide  # noqa: PLC0414 - signals speak of it too
+from shared.domain.trading.terms import TraderMode, TradeTerms
 
 
 class Edge(StrEnum):
@@ -52,7 +47,8 @@ class Trader:
     """A rule with a timeframe and a universe; `updated_at_ms` is the stamp a cache compares.
 
     `cooldown_bars` is how many bars must have passed without a trigger before a new one fires, which makes firing a
-    function of the last candles alone. `owner_id` is None for the desk's built-in traders.
+    function of the last candles alone. `owner_id` is None for the desk's built-in traders. One whose `mode` is not
+    `signals` trades by its terms, `trade`, in a book of its owner's and of its mode.
     """
 
     trader_id: str
@@ -68,6 +64,9 @@ class Trader:
     cooldown_bars: int = 0
     enabled: bool = True
     visibility: Visibility = Visibility.PRIVATE
+    mode: TraderMode = TraderMode.SIGNALS
+    book_id: str | None = None
+    trade: TradeTerms | None = None
     created_at_ms: int = 0
     updated_at_ms: int = 0
 
@@ -93,6 +92,9 @@ DEFINITION: Final = (
     "cooldown_bars",
     "enabled",
     "visibility",
+    "mode",
+    "book_id",
+    "trade",
 )
 """The fields of a trader that its owner writes, in reading order; a change of any of them is a new version."""
 

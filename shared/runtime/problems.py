@@ -2,7 +2,15 @@
 
 from typing import Any, Final, NamedTuple
 
-from shared.domain.errors import ConflictError, InvalidMessageError, NightdeskError, NotFoundError, TransientError
+from shared.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    HaltedError,
+    InvalidMessageError,
+    NightdeskError,
+    NotFoundError,
+    TransientError,
+)
 from shared.domain.signing import SignatureError
 from shared.runtime.auth import UnauthorizedError
 
@@ -11,8 +19,10 @@ _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
     (InvalidMessageError, 400, "Bad Request"),
     (SignatureError, 401, "Unauthorized"),
     (UnauthorizedError, 401, "Unauthorized"),
+    (ForbiddenError, 403, "Forbidden"),
     (NotFoundError, 404, "Not Found"),
     (ConflictError, 409, "Conflict"),
+    (HaltedError, 423, "Locked"),
     (TransientError, 503, "Service Unavailable"),
 )
 

@@ -9,6 +9,7 @@ from shared.domain.errors import InvalidMessageError, NotFoundError, TransientEr
 from shared.domain.rules import recompile
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
+from shared.domain.trading.terms import TraderMode
 from shared.ports import CandleLog, Clock, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 
@@ -100,6 +101,8 @@ def clone_trader(
         owner_id=owner_id,
         name=original.name if name is None else name,
         visibility=Visibility.PRIVATE,
+        mode=TraderMode.SIGNALS,  # whose money it trades is the new owner's to say
+        book_id=None,
         created_at_ms=0,
         updated_at_ms=0,
     )

@@ -5,7 +5,15 @@ from typing import Final
 
 from postgrest import APIError
 
-from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NightdeskError, TransientError
+from shared.domain.errors import (
+    ConflictError,
+    FatalError,
+    ForbiddenError,
+    HaltedError,
+    InvalidMessageError,
+    NightdeskError,
+    TransientError,
+)
 
 # The longest prefix of a code decides. Sources: PostgreSQL appendix A (SQLSTATE), PostgREST "Errors".
 _REACTIONS: Final[dict[str, type[NightdeskError]]] = {
@@ -22,6 +30,10 @@ _REACTIONS: Final[dict[str, type[NightdeskError]]] = {
     "54": InvalidMessageError,  # program limit: the statement is too large
     "55P03": TransientError,  # lock not available
     "57": TransientError,  # cancelled, shutting down
+    "ND001": HaltedError,  # ND are sql/'s own: the trading state forbids it
+    "ND002": ConflictError,  # a step that is not legal
+    "ND003": ConflictError,  # another version than the stored one
+    "ND004": ForbiddenError,  # somebody else's
     "PGRST00": TransientError,  # no connection to the database, pool exhausted
     "PGRST": FatalError,  # a request PostgREST does not understand, a stale schema, a bad key or token
     "XX": TransientError,  # internal error

@@ -111,7 +111,7 @@ def recorded(data: Any) -> Recorded:
     """Read what the recording functions answer."""
     if not isinstance(data, dict):
         raise FatalError(f"the database answers {str(data)[:100]!r} instead of counts")
-    return Recorded(new=data["new"], duplicate=data["duplicate"])
+    return Recorded(new=data["new"], duplicate=data["duplicate"], intents=tuple(data["intents"]))
 
 
 def _stored(row: Row) -> StoredSignal:

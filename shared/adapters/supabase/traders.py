@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import CountMethod, ReturnMethod, SyncPostgrestClient, SyncSelectRequestBuilder
+from pydantic import TypeAdapter
 
 from shared.adapters.supabase.client import PAGE, Query, Row, every_row, once, repeatable, rows
 from shared.adapters.supabase.times import to_ms, to_text
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NotFoundError
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Edge, Owner, PositionSide, Trader, TraderVersion, Universe, Visibility
+from shared.domain.trading.terms import TraderMode, TradeTerms
 
 _COLUMNS: Final = (
     "trader_id,owner_id,name,description,rule,venue,timeframe,quote,min_quote_volume_24h,include,exclude,"
-    "side,edge,cooldown_bars,enabled,visibility,created_at,updated_at"
+    "side,edge,cooldown_bars,enabled,visibility,mode,book_id,trade,created_at,updated_at"
 )
+_BEFORE_TRADING: Final[Row] = {"mode": "signals", "book_id": None, "trade": None}
+"""What versions recorded before traders could trade leave out."""
+_TERMS: Final = TypeAdapter(TradeTerms | None)
 _BATCH: Final = 500
 
 
@@ -183,6 +188,9 @@ def _writable(trader: Trader) -> dict[str, Any]:
         "cooldown_bars": trader.cooldown_bars,
         "enabled": trader.enabled,
         "visibility": trader.visibility.value,
+        "mode": trader.mode.value,
+        "book_id": trader.book_id,
+        "trade": _TERMS.dump_python(trader.trade, mode="json"),
     }
 
 
@@ -206,6 +214,9 @@ def _trader(row: Row) -> Trader:
         cooldown_bars=row["cooldown_bars"],
         enabled=row["enabled"],
         visibility=Visibility(row["visibility"]),
+        mode=TraderMode(row["mode"]),
+        book_id=row["book_id"],
+        trade=_TERMS.validate_python(row["trade"]),
         created_at_ms=to_ms(row["created_at"]),
         updated_at_ms=to_ms(row["updated_at"]),
     )
@@ -216,6 +227,6 @@ def _version(row: Row, version: Row) -> TraderVersion:
     recorded_at = version["recorded_at"]
     return TraderVersion(
         version=version["version"],
-        trader=_trader(row | version["definition"] | {"updated_at": recorded_at}),
+        trader=_trader(row | _BEFORE_TRADING | version["definition"] | {"updated_at": recorded_at}),
         recorded_at_ms=to_ms(recorded_at),
     )

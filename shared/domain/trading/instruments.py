@@ -24,6 +24,18 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+class PositionSide(StrEnum):
+    """The side of a position, which is what a trader's signal speaks for."""
+
+    LONG = "long"
+    SHORT = "short"
+
+    @property
+    def sign(self) -> int:
+        """Return +1 for what earns when the price rises, -1 for what earns when it falls."""
+        return 1 if self is PositionSide.LONG else -1
+
+
 class InstrumentKind(StrEnum):
     """What is traded: the asset itself, or a perpetual future on it."""
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.domain.traders import PositionSide
-from shared.domain.trading.instruments import Side
+from shared.domain.trading.instruments import PositionSide, Side
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, Mode
 
