@@ -112,8 +112,9 @@ class IntentStore(Protocol):
         `ForbiddenError`."""
         ...
 
-    def view(self, intent_id: str, *, lease_ms: int) -> BookView | None:
-        """Lease a pending intent and return it with its book; None when it is not pending or leased to somebody."""
+    def view(self, intent_id: str, *, now_ms: int, lease_ms: int) -> BookView | None:
+        """Lease a pending intent and return it with its book as of `now_ms` (market time); None when it is not pending
+        or leased to somebody."""
         ...
 
     def decide(
@@ -127,10 +128,14 @@ class IntentStore(Protocol):
         actor: str,
         reason: str,
     ) -> Intent:
-        """Store a decision; approving one needs the book's `risk_version` it was made on, and adds one to it."""
+        """Store a decision; approving one needs the book's `risk_version` it was made on, and adds one to it.
+
+        An intent without a `reference_price` is approved with the one given: what it reserves is told by it. A denial's
+        `decision["reasons"]`, a list, is kept as the book's breaches.
+        """
         ...
 
-    def pending(self, *, limit: int) -> Sequence[str]:
+    def pending(self, *, limit: int, now_ms: int) -> Sequence[str]:
         """Return the ids of pending intents nobody has leased, oldest first, after expiring those past their time."""
         ...
 
@@ -139,11 +144,14 @@ class IntentStore(Protocol):
         ...
 
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
-        """End an intent that was executing, or expire one that never was."""
+        """End an intent that was executing, or expire one that never was.
+
+        Raise `ConflictError` while one of its slices is new or may fill, or has filled more than is posted.
+        """
         ...
 
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
-        """Return every step of everything with a correlation id, oldest first."""
+        """Return every step of everything with a correlation id, oldest first: signals, intents, orders, fills."""
         ...
 
 
@@ -164,8 +172,12 @@ class OrderStore(Protocol):
         """Add orders to an executing intent; those of the same (intent, slice, attempt) are there once."""
         ...
 
-    def submit(self, order_id: str, *, lease_ms: int, actor: str) -> Order | None:
-        """Make a new order `submitting` and lease it; None when it is not new. From now on it may be at the venue."""
+    def submit(self, order_id: str, *, now_ms: int, lease_ms: int, actor: str) -> Order | None:
+        """Make a new order `submitting` at `now_ms` and lease it; None when it is not new.
+
+        From now on it may be at the venue. Raise `HaltedError` when it may not be traded, `ConflictError` when its
+        intent is not executing or has no such quantity left.
+        """
         ...
 
     def advance(self, order: Order, report: OrderReport, *, actor: str) -> Order:
@@ -181,11 +193,12 @@ class OrderStore(Protocol):
         ...
 
     def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
-        """Return orders of an account that may be at the venue, those leased to a living executor left out."""
+        """Return orders of an account that may be at the venue or have filled more than is posted, oldest first, those
+        leased to a living executor left out."""
         ...
 
     def accounts(self) -> Sequence[tuple[str, str]]:
-        """Return every (venue, account) that has ever been traded on."""
+        """Return every (venue, account) that has ever been opened or traded on."""
         ...
 
 
@@ -210,24 +223,34 @@ class Ledger(Protocol):
         """Store fills that are all new, what each fill realised by trade id (earlier ones restated), and the position
         they lead to, in one transaction.
 
-        Raise `ConflictError` when one of them is known or the position's version has moved: load, fold, post again.
+        `position.version` is the one the fold began with; the answer has the next. A position that closes or turns
+        loses its guard. Raise `ConflictError` when a fill is known or the version has moved: load, fold, post again;
+        `InvalidMessageError` when the position's quantity or fees moved by anything but the fills.
         """
         ...
 
     def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
-        """Set what protects a position and the best price it has seen."""
+        """Set what protects a position and the best price it has seen; raise `ConflictError` when it has moved,
+        `NotFoundError` when there is none."""
         ...
 
     def open_positions(self, *, venue: str | None = None) -> Sequence[HeldPosition]:
         """Return every position that is not flat."""
         ...
 
+    def open_account(self, venue: str, account: str, balances: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Record what an account held before the desk used it, and return it; the first record stays."""
+        ...
+
     def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
-        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        """Return what an account should hold of every asset: its opening balances and the sum of its fills.
+
+        A future moves no assets but fees and what its position realised. Raise `NotFoundError` before `open_account`.
+        """
         ...
 
     def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
-        """Record a point of a book's equity curve, one a minute."""
+        """Record a point of a book's equity curve, one a minute: the last one of a minute stays."""
         ...
 
 
@@ -247,11 +270,30 @@ class BookStore(Protocol):
         ...
 
     def update(self, book: Book, *, expected_version: int) -> Book:
-        """Replace name, limits, breakers, venues and mode; raise `NotFoundError`, or `ConflictError` when it moved."""
+        """Replace name, limits, breakers, venues and mode.
+
+        Raise `NotFoundError`, or `ConflictError` when it moved, or is traded already and its mode would change.
+        """
         ...
 
-    def view(self, book_id: str) -> BookView:
-        """Return everything the desk knows of a book."""
+    def view(self, book_id: str, *, now_ms: int) -> BookView:
+        """Return everything the desk knows of a book as of `now_ms` (market time); raise `NotFoundError`."""
+        ...
+
+    def trip(
+        self,
+        book_id: str,
+        *,
+        breaker: str,
+        state: TradingState,
+        at_ms: int,
+        details: Mapping[str, object],
+        reason: str,
+    ) -> TradingState:
+        """Store that a breaker tripped at `at_ms`, make the book at least as strict, and return its state.
+
+        The same event again changes nothing: what a person has released stays released. Raise `NotFoundError`.
+        """
         ...
 
 
@@ -263,5 +305,20 @@ class DeskStates(Protocol):
         ...
 
     def set(self, scope: str, key: str, state: TradingState, *, actor: str, reason: str) -> TradingState:
-        """Set a state and return what the database reads back; scope is desk, book, venue, symbol or trader."""
+        """Set a state and return what the database reads back; raise `NotFoundError`.
+
+        Scope is desk (any key), book, venue, symbol (key `venue:symbol`) or trader.
+        """
+        ...
+
+
+class InstrumentStore(Protocol):
+    """What venues list, with fees and grids. An instrument that was never recorded cannot be traded: it is halted."""
+
+    def record(self, instruments: Sequence[Instrument]) -> None:
+        """Store instruments, or what is new about them; their trading states stay."""
+        ...
+
+    def list(self, *, venue: str | None = None, symbol: str | None = None) -> Sequence[Instrument]:
+        """Return what is traded at a venue, or of a symbol at every venue, by venue and symbol."""
         ...

@@ -198,11 +198,45 @@ begin
 end
 $$;
 
+-- Store what venues list and are trading, one row each; states and what a collector wrote stay.
+create or replace function public.record_instruments(p_instruments jsonb) returns void
+language sql set search_path = ''
+as $$
+  insert into public.instruments as i (venue, symbol, kind, base, quote, settle, tick_size, step_size, min_qty,
+    min_notional, contract_size, maker_fee_rate, taker_fee_rate)
+  select n.venue, n.symbol, n.kind, n.base, n.quote, nullif(split_part(n.symbol, ':', 2), ''), n.tick_size, n.step_size,
+    n.min_qty, n.min_notional, n.contract_size, n.maker_fee_rate, n.taker_fee_rate
+  from jsonb_populate_recordset(null::public.instruments, p_instruments) as n
+  order by n.venue, n.symbol -- one order for everybody: no deadlock
+  on conflict (venue, symbol) do update set
+    kind = excluded.kind, base = excluded.base, quote = excluded.quote, settle = excluded.settle,
+    tick_size = excluded.tick_size, step_size = excluded.step_size, min_qty = excluded.min_qty,
+    min_notional = excluded.min_notional, contract_size = excluded.contract_size,
+    maker_fee_rate = excluded.maker_fee_rate, taker_fee_rate = excluded.taker_fee_rate, enabled = true
+$$;
+
+-- The instruments of a symbol, or all of a venue, that are traded; decimals as text.
+create or replace function public.get_instruments(p_venue text, p_symbol text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'venue', i.venue, 'symbol', i.symbol, 'kind', i.kind, 'base', i.base, 'quote', i.quote,
+    'tick_size', i.tick_size::text, 'step_size', i.step_size::text, 'min_qty', i.min_qty::text,
+    'min_notional', i.min_notional::text, 'contract_size', i.contract_size::text,
+    'maker_fee_rate', i.maker_fee_rate::text, 'taker_fee_rate', i.taker_fee_rate::text
+  ) order by i.venue, i.symbol), '[]')
+  from public.instruments as i
+  where i.enabled and (p_venue is null or i.venue = p_venue) and (p_symbol is null or i.symbol = p_symbol)
+$$;
+
 do $$
 declare
   signature text;
 begin
-  foreach signature in array array['trading_state()', 'set_trading_state(text, text, text, text, text)'] loop
+  foreach signature in array array[
+    'trading_state()', 'set_trading_state(text, text, text, text, text)', 'record_instruments(jsonb)',
+    'get_instruments(text, text)'
+  ] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);
     execute format('grant execute on function public.%s to service_role', signature);
   end loop;

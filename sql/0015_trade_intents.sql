@@ -103,7 +103,7 @@ begin
   for no key update;
   select coalesce(sum(p.qty), 0) into held from public.positions as p
   where p.book_id = p_book_id and p.symbol = p_symbol and (p_venue is null or p.venue = p_venue);
-  if held = 0 or (held > 0) = (p_side = 'buy') then
+  if held = 0 or p_side is distinct from (case when held > 0 then 'sell' else 'buy' end) then
     return false;
   end if;
   -- What may still fill, and what has filled but is not in the position yet.
@@ -117,7 +117,7 @@ begin
     where book_id = p_book_id and symbol = p_symbol and (p_venue is null or venue = p_venue) and side = p_side
       and (at_risk or filled_qty > posted_qty)
   ) as o;
-  return p_qty <= abs(held) - slices - case
+  return coalesce(p_qty, 'NaN') <= abs(held) - slices - case
     when p_role = 'stop' then stops when p_role = 'take_profit' then takes -- of the two, one cancels the other
     when p_reduce_only then 0 else greatest(stops, takes)
   end;
@@ -180,7 +180,7 @@ begin
   new.version := old.version + 1;
   if new.state in ('approved', 'modified') then
     perform desk.require_trading(
-      new.book_id, new.venue, new.symbol, new.trader_id, new.side, new.qty, 'slice', true
+      new.book_id, new.venue, new.symbol, new.trader_id, old.side, new.qty, 'slice', true -- generated: not in new yet
     );
   elsif old.state <> 'pending' and new.qty is distinct from old.qty then
     raise exception 'intent %: what was approved stays', new.intent_id using errcode = 'ND002';

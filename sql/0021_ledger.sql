@@ -204,9 +204,11 @@ as $$
     where p.venue = p_venue and position(':' in p.symbol) > 0
       and p_account = case b.mode when 'live' then 'live' else b.book_id end
   )
-  select coalesce(jsonb_object_agg(s.asset, s.qty::text), '{}')
-  from (select m.asset, sum(m.qty) as qty from moves as m group by m.asset) as s
-  where exists (select from public.accounts as c where c.venue = p_venue and c.account = p_account)
+  select (
+    select coalesce(jsonb_object_agg(s.asset, s.qty::text), '{}')
+    from (select m.asset, sum(m.qty) as qty from moves as m group by m.asset) as s
+  )
+  from public.accounts as c where c.venue = p_venue and c.account = p_account
 $$;
 
 -- Record a point of a book's equity curve, one a minute: the last one said stays.

@@ -35,12 +35,26 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseLite]
 
 @pytest.fixture
 def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
-    """The shared Supabase without traders, signals, runs and heartbeats."""
+    """The shared Supabase as it was made: nobody traded, and the desk is active."""
     from shared.adapters.supabase.client import connect, once
 
     client = connect(supabase.url, supabase.secret_key)
-    for table, key in (("signals", "symbol"), ("execution_runs", "source"), ("traders", "rule"), ("agents", "agent")):
+    for table, key in (
+        ("fills", "symbol"),
+        ("orders", "symbol"),
+        ("positions", "symbol"),
+        ("accounts", "account"),
+        ("trade_intents", "symbol"),
+        ("signals", "symbol"),
+        ("execution_runs", "source"),
+        ("traders", "rule"),
+        ("books", "name"),
+        ("instruments", "symbol"),
+        ("agents", "agent"),
+    ):
         once(client.from_(table).delete().neq(key, ""))
+    once(client.from_("venues").update({"trading_state": "active"}).neq("venue", ""))
+    once(client.from_("desk_state").upsert({"trading_state": "active"}))
     return supabase
 
 

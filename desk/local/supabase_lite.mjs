@@ -1,6 +1,7 @@
 // Serve Supabase Lite (PostgREST and auth over PGlite) on one port. Settings: one JSON object in SUPABASE_LITE.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messages } from "@electric-sql/pglite";
 import { serve } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { createPgliteConnection } from "@supabase/lite/pglite";
@@ -65,10 +66,17 @@ if (settings.template && !template && !settings.dataDir) {
   renameSync(`${settings.template}.${process.pid}`, settings.template);
 }
 
-// Lite answers 500 without a SQLSTATE where PostgREST answers 400 with the one of a violated check.
+// Lite tells an error it does not know by its text alone, so sql/'s own codes (ND…) travel in it.
+messages.DatabaseError.prototype.toString = function () {
+  return this.code?.startsWith("ND") ? `${this.code}: ${this.message}` : Error.prototype.toString.call(this);
+};
+
+// Lite answers 500 without a SQLSTATE where PostgREST answers 400 with the one of a violated check, or with sql/'s own.
 async function asPostgrest(response) {
   if (response.status !== 500) return response;
   const body = await response.json();
+  const own = /^(ND[0-9]{3}): (.*)$/s.exec(body.message ?? "");
+  if (own) return Response.json({ ...body, code: own[1], message: own[2] }, { status: 400 });
   if (body.code !== "SUP" || !body.message.includes("violates check constraint")) {
     return Response.json(body, { status: 500 });
   }

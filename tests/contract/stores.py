@@ -8,7 +8,13 @@ from postgrest import SyncPostgrestClient
 
 from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.agents import SupabaseAgentStore
+from shared.adapters.supabase.books import SupabaseBookStore
 from shared.adapters.supabase.client import connect
+from shared.adapters.supabase.desk_states import SupabaseDeskStates
+from shared.adapters.supabase.instruments import SupabaseInstrumentStore
+from shared.adapters.supabase.intents import SupabaseIntentStore
+from shared.adapters.supabase.ledger import SupabaseLedger
+from shared.adapters.supabase.orders import SupabaseOrderStore
 from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.signals import SupabaseSignalStore
@@ -19,6 +25,11 @@ from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
+from shared.trading_ports import BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore
+from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
+from tests.fakes.intents import MemoryIntentStore
+from tests.fakes.ledger import MemoryLedger
+from tests.fakes.orders import MemoryOrderStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import (
     MemoryAgentStore,
@@ -60,6 +71,30 @@ class Stores(Protocol):
         """Return the venues."""
         ...
 
+    def books(self, user_id: str | None = None) -> BookStore:
+        """Return the books as somebody sees them."""
+        ...
+
+    def states(self) -> DeskStates:
+        """Return the trading states."""
+        ...
+
+    def instruments(self) -> InstrumentStore:
+        """Return the instruments."""
+        ...
+
+    def intents(self) -> IntentStore:
+        """Return the trade intents."""
+        ...
+
+    def orders(self) -> OrderStore:
+        """Return the orders."""
+        ...
+
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
+        ...
+
 
 @dataclass(slots=True)
 class MemoryStores:
@@ -85,6 +120,24 @@ class MemoryStores:
     def venues(self) -> VenueStore:
         return MemoryVenueStore(self.database)
 
+    def books(self, user_id: str | None = None) -> BookStore:
+        return MemoryBookStore(self.database, user_id)
+
+    def states(self) -> DeskStates:
+        return MemoryDeskStates(self.database)
+
+    def instruments(self) -> InstrumentStore:
+        return MemoryInstrumentStore(self.database)
+
+    def intents(self) -> IntentStore:
+        return MemoryIntentStore(self.database)
+
+    def orders(self) -> OrderStore:
+        return MemoryOrderStore(self.database)
+
+    def ledger(self) -> Ledger:
+        return MemoryLedger(self.database)
+
 
 @dataclass(slots=True)
 class SupabaseStores:
@@ -109,6 +162,24 @@ class SupabaseStores:
 
     def venues(self) -> VenueStore:
         return SupabaseVenueStore(self._client(None))
+
+    def books(self, user_id: str | None = None) -> BookStore:
+        return SupabaseBookStore(self._client(user_id))
+
+    def states(self) -> DeskStates:
+        return SupabaseDeskStates(self._client(None))
+
+    def instruments(self) -> InstrumentStore:
+        return SupabaseInstrumentStore(self._client(None))
+
+    def intents(self) -> IntentStore:
+        return SupabaseIntentStore(self._client(None))
+
+    def orders(self) -> OrderStore:
+        return SupabaseOrderStore(self._client(None))
+
+    def ledger(self) -> Ledger:
+        return SupabaseLedger(self._client(None))
 
     def _client(self, user_id: str | None) -> SyncPostgrestClient:
         if user_id is None:

@@ -14,9 +14,11 @@ from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, S
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Owner, Trader, TraderVersion, Visibility, definition_of
+from shared.domain.trading.states import TradingState
 from shared.domain.venues import Venue
 from shared.ports import Clock
 from tests.fakes.clock import ManualClock
+from tests.fakes.trading_tables import TradingTables, check_trader_book, raise_signal_intent, trading_states
 
 MAX_ATTEMPTS = 5
 
@@ -52,6 +54,7 @@ class MemoryDatabase:
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
+    trading: TradingTables = field(default_factory=TradingTables)
 
     last_version: int = 0
 
@@ -68,6 +71,7 @@ class MemoryDatabase:
     def record(self, venue: str, correlation_id: str, signals: Iterable[Signal]) -> Recorded:
         """Store the signals that are new."""
         new = duplicate = 0
+        intents: list[str] = []
         for signal in signals:
             if signal.trader_id not in self.traders and signal.trader_id not in self.deleted:
                 raise InvalidMessageError("trader_id", f"no trader {signal.trader_id!r}")
@@ -85,7 +89,24 @@ class MemoryDatabase:
                 correlation_id=correlation_id,
                 recorded_at_ms=self.clock.now_ms(),
             )
-        return Recorded(new=new, duplicate=duplicate)
+            raised = raise_signal_intent(self.trading, self.signals[key], self.traders.get(signal.trader_id))
+            intents += [raised] if raised else []
+        return Recorded(new=new, duplicate=duplicate, intents=tuple(sorted(intents)))
+
+    def states_of(
+        self, book_id: str, venue: str | None = None, symbol: str | None = None, trader_id: str | None = None
+    ) -> dict[str, TradingState | None]:
+        """Return the trading states that gate something."""
+        return trading_states(
+            self.trading,
+            {known.venue for known in self.venues},
+            self.traders,
+            self.deleted,
+            book_id=book_id,
+            venue=venue,
+            symbol=symbol,
+            trader_id=trader_id,
+        )
 
 
 def owns(user_id: str | None, trader: Trader) -> bool:
@@ -212,6 +233,7 @@ class MemoryTraderStore:
                 raise InvalidMessageError(name, f"expected 1 to {most} characters, got {size}")
         if not 0 <= trader.cooldown_bars <= 1_000:
             raise InvalidMessageError("cooldown_bars", f"expected 0 to 1000, got {trader.cooldown_bars}")
+        check_trader_book(self.database.trading, trader)
         self.database.traders[trader.trader_id] = trader
         versions = self.database.versions.setdefault(trader.trader_id, [])
         if not versions or definition_of(versions[-1].trader) != definition_of(trader):

@@ -1,0 +1,89 @@
+"""The ledger in Supabase: fills and positions posted together; each method is one SQL function, safe to repeat."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from postgrest import SyncPostgrestClient
+
+from shared.adapters.supabase.client import call
+from shared.adapters.supabase.trading_rows import FILLS, GUARD, HELD, HELD_MANY, POSITION, read, write
+from shared.domain.errors import NotFoundError
+from shared.domain.trading.intents import Guard
+from shared.domain.trading.orders import Fill
+from shared.domain.trading.positions import Position
+from shared.domain.trading.records import HeldPosition
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseLedger:
+    """Fills and positions as rows of `fills` and `positions`."""
+
+    client: SyncPostgrestClient
+
+    def position(self, book_id: str, venue: str, symbol: str) -> HeldPosition:
+        """Return a position, a flat one when there is none."""
+        data = call(self.client, "position_of", _key(book_id, venue, symbol))
+        if data is None:
+            flat = Position(book_id=book_id, venue=venue, symbol=symbol)
+            return HeldPosition(position=flat, guard=Guard(), best_price=None, last_fill_ms=None)
+        return read(HELD, data, "no position")
+
+    def fills(self, book_id: str, venue: str, symbol: str) -> Sequence[Fill]:
+        """Return all fills of a position, oldest first."""
+        return read(FILLS, call(self.client, "fills_of", _key(book_id, venue, symbol)), "no fills")
+
+    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the trade ids that are posted."""
+        asked = {"p_venue": venue, "p_account": account, "p_symbol": symbol, "p_trade_ids": [*trade_ids]}
+        return frozenset(call(self.client, "known_fills", asked))
+
+    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
+        """Store fills that are all new, what each realised, and the position they lead to, in one transaction."""
+        written = [
+            fill | {"realised": str(earned)} for fill, earned in zip(write(FILLS, [*fills]), realised, strict=True)
+        ]
+        posting = {"p_account": account, "p_position": write(POSITION, position), "p_fills": written}
+        return read(POSITION, call(self.client, "post_fills", posting), "no position")
+
+    def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
+        """Set what protects a position and the best price it has seen."""
+        values = {
+            "p_version": position.version,
+            "p_guard": write(GUARD, guard),
+            "p_best_price": None if best_price is None else str(best_price),
+        }
+        where = _key(position.book_id, position.venue, position.symbol)
+        if not call(self.client, "guard_position", where | values):
+            raise NotFoundError(f"no position in {position.symbol} at {position.venue}")
+
+    def open_positions(self, *, venue: str | None = None) -> Sequence[HeldPosition]:
+        """Return every position that is not flat."""
+        return read(HELD_MANY, call(self.client, "open_positions", {"p_venue": venue}), "no positions")
+
+    def open_account(self, venue: str, account: str, balances: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Record what an account held before the desk used it, and return it; the first record stays."""
+        opening = {asset: str(qty) for asset, qty in balances.items()}
+        values = {"p_venue": venue, "p_account": account, "p_opening": opening}
+        return _quantities(call(self.client, "open_account", values))
+
+    def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
+        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        found = call(self.client, "holdings", {"p_venue": venue, "p_account": account})
+        if found is None:
+            raise NotFoundError(f"account {account!r} at {venue} was never opened")
+        return _quantities(found)
+
+    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
+        """Record a point of a book's equity curve, one a minute."""
+        values = {"p_equity": str(equity), "p_realised": str(realised), "p_fees": str(fees)}
+        call(self.client, "mark_equity", {"p_book_id": book_id, "p_at_ms": at_ms} | values)
+
+
+def _key(book_id: str, venue: str, symbol: str) -> dict[str, Any]:
+    return {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol}
+
+
+def _quantities(data: Mapping[str, str]) -> dict[str, Decimal]:
+    return {asset: Decimal(qty) for asset, qty in data.items()}

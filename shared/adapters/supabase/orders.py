@@ -1,0 +1,78 @@
+"""Orders in Supabase: each method is one SQL function, one transaction, safe to repeat."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from postgrest import SyncPostgrestClient
+
+from shared.adapters.supabase.client import call
+from shared.adapters.supabase.trading_rows import ORDER, ORDERS, REPORT, read, read_execution, write
+from shared.domain.trading.intents import Intent
+from shared.domain.trading.orders import OrderReport
+from shared.domain.trading.records import IntentView, Order
+from shared.domain.trading.states import OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseOrderStore:
+    """Orders as rows of `orders`, written before a venue is called."""
+
+    client: SyncPostgrestClient
+
+    def execution(self, intent_id: str) -> IntentView:
+        """Return an intent with its orders and fills; raise `NotFoundError`."""
+        data = call(self.client, "execution_of", {"p_intent_id": intent_id})
+        return read_execution(data, f"no intent {intent_id!r}")
+
+    def start(
+        self, intent: Intent, *, plan: Mapping[str, object], orders: Sequence[Order], actor: str
+    ) -> Sequence[Order]:
+        """Make an approved intent executing with its plan and first orders."""
+        values = {"p_version": intent.version, "p_plan": plan}
+        return self._added("start_execution", intent, orders, actor, values)
+
+    def add(self, intent: Intent, orders: Sequence[Order], *, actor: str) -> Sequence[Order]:
+        """Add orders to an executing intent; those of the same (intent, role, slice, attempt) are there once."""
+        return self._added("add_orders", intent, orders, actor, {})
+
+    def submit(self, order_id: str, *, now_ms: int, lease_ms: int, actor: str) -> Order | None:
+        """Make a new order `submitting` and lease it; None when it is not new."""
+        lease = {"p_now_ms": now_ms, "p_lease_ms": lease_ms, "p_actor": actor, "p_holder": str(uuid4())}
+        data = call(self.client, "submit_order", {"p_order_id": order_id} | lease)
+        return None if data is None else read(ORDER, data, order_id)
+
+    def advance(self, order: Order, report: OrderReport, *, actor: str) -> Order:
+        """Store what the venue says of an order; the same again changes nothing."""
+        told = write(REPORT, report)
+        names = ("state", "venue_order_id", "filled_qty", "average_price", "reason")
+        return self._advanced(order, {name: told[name] for name in names}, actor)
+
+    def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
+        """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
+        return self._advanced(order, {"state": state.value, "reason": reason}, actor)
+
+    def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
+        """Return new orders whose time has come, oldest first."""
+        return read(ORDERS, call(self.client, "due_orders", {"p_limit": limit, "p_now_ms": now_ms}), "no orders")
+
+    def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
+        """Return orders of an account that may be at the venue or have filled more than is posted, leased ones left
+        out."""
+        where = {"p_venue": venue, "p_account": account}
+        return read(ORDERS, call(self.client, "unsettled_orders", where), "no orders")
+
+    def accounts(self) -> Sequence[tuple[str, str]]:
+        """Return every (venue, account) that has ever been opened or traded on."""
+        return [(venue, account) for venue, account in call(self.client, "traded_accounts", {})]
+
+    def _added(
+        self, function: str, intent: Intent, orders: Sequence[Order], actor: str, values: dict[str, Any]
+    ) -> Sequence[Order]:
+        written = {"p_intent_id": intent.intent_id, "p_orders": write(ORDERS, [*orders]), "p_actor": actor}
+        return read(ORDERS, call(self.client, function, written | values), f"no intent {intent.intent_id!r}")
+
+    def _advanced(self, order: Order, report: dict[str, Any], actor: str) -> Order:
+        values = {"p_order_id": order.order_id, "p_version": order.version, "p_report": report, "p_actor": actor}
+        return read(ORDER, call(self.client, "advance_order", values), f"no order {order.order_id!r}")

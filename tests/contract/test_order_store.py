@@ -1,0 +1,273 @@
+"""What every OrderStore keeps, in memory and in Supabase."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
+from shared.domain.trading.instruments import Side
+from shared.domain.trading.orders import OrderKind, TimeInForce
+from shared.domain.trading.records import Order, Role
+from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
+from tests.contract.stores import CLOSE, Stores, a_trader
+from tests.contract.trading import (
+    BTC,
+    HOUR_MS,
+    PRICE,
+    SWAP,
+    a_fill,
+    a_report,
+    an_exit,
+    an_intent,
+    an_order,
+    approve,
+    executing,
+    halt,
+    hold,
+    moved,
+    open_book,
+    submit,
+)
+
+
+def stored(stores: Stores, order: Order) -> Order:
+    (found,) = (o for o in stores.orders().execution(order.intent_id).orders if o.order_id == order.order_id)
+    return found
+
+
+def test_an_order_comes_back_as_it_was_planned(stores: Stores) -> None:
+    intent = approve(stores, an_intent(open_book(stores)), "0.3")
+    orders = [
+        an_order(intent, "0.1"),
+        an_order(
+            intent,
+            "0.20000001",
+            slice_no=1,
+            kind=OrderKind.LIMIT,
+            limit_price=Decimal("50000.123456789012345678"),
+            time_in_force=TimeInForce.POST_ONLY,
+            due_at_ms=CLOSE + 5,
+        ),
+    ]
+    plan = {"algorithm": "twap", "slices": [{"qty": "0.1"}]}
+    assert list(stores.orders().start(intent, plan=plan, orders=orders, actor="execution-agent")) == orders
+    view = stores.orders().execution(intent.intent_id)
+    assert (view.intent.state, view.intent.version, view.plan) == (IntentState.EXECUTING, 3, plan)
+    assert (view.orders, view.fills, view.state) == (tuple(orders), (), TradingState.ACTIVE)
+    # As after a lost answer: the same orders again, nothing twice.
+    assert list(stores.orders().start(intent, plan=plan, orders=orders, actor="execution-agent")) == orders
+    with pytest.raises(ConflictError):
+        stores.orders().start(intent, plan={"another": 1}, orders=[an_order(intent)], actor="test")
+    with pytest.raises(NotFoundError):
+        stores.orders().execution("nobody")
+
+
+def test_only_an_approved_intent_is_started_and_nothing_of_a_refused_start_is_stored(stores: Stores) -> None:
+    book = open_book(stores)
+    pending = stores.intents().raise_intent(an_intent(book), actor="test")
+    with pytest.raises(ConflictError):
+        stores.orders().start(pending, plan={}, orders=[an_order(pending)], actor="test")
+    approved = approve(stores, pending)
+    for wrong, error in (
+        ({"symbol": "ETH/USDT"}, InvalidMessageError),
+        ({"side": Side.SELL}, InvalidMessageError),
+        ({"mode": Mode.LIVE, "account": "live"}, InvalidMessageError),
+        ({"account": "live"}, InvalidMessageError),
+        ({"state": OrderState.OPEN}, ConflictError),
+    ):
+        with pytest.raises(error):
+            stores.orders().start(approved, plan={}, orders=[an_order(approved, **wrong)], actor="test")
+    view = stores.orders().execution(approved.intent_id)
+    assert (view.intent.state, view.orders) == (IntentState.APPROVED, ())
+
+
+def test_attempts_are_added_once(stores: Stores) -> None:
+    (first,) = executing(stores, an_intent(open_book(stores)), "1")
+    intent = stores.orders().execution(first.intent_id).intent
+    second = an_order(intent, attempt=2)
+    for _ in range(2):
+        assert list(stores.orders().add(intent, [second], actor="test")) == [second]
+    same_slot = replace(second, order_id="o-other", client_order_id="other")
+    assert list(stores.orders().add(intent, [same_slot], actor="test")) == [second]
+    taken = replace(second, order_id="o-third", attempt=3)
+    with pytest.raises(ConflictError):
+        stores.orders().add(intent, [taken], actor="test")  # its client order id is the second's
+    assert len(stores.orders().execution(first.intent_id).orders) == 2
+
+
+def test_an_order_is_submitted_by_one(stores: Stores) -> None:
+    (order,) = executing(stores, an_intent(open_book(stores)), "1")
+    sent = submit(stores, order, lease_ms=HOUR_MS)
+    assert sent == replace(order, state=OrderState.SUBMITTING, submitted_at_ms=CLOSE + 1, version=2)
+    again = stores.orders().submit(order.order_id, now_ms=CLOSE + 2, lease_ms=HOUR_MS, actor="another")
+    assert again is None
+    assert stores.orders().submit("nobody", now_ms=CLOSE, lease_ms=0, actor="test") is None
+    assert stores.orders().unsettled(venue="binance", account=order.account) == []  # its executor lives
+    known = stores.orders().mark(sent, OrderState.UNKNOWN, actor="execution-agent", reason="timeout")
+    assert list(stores.orders().unsettled(venue="binance", account=order.account)) == [known]
+
+
+@pytest.mark.parametrize("scope", ["desk", "book", "venue", "symbol", "trader"])
+def test_a_halt_after_the_decision_stops_the_order(stores: Stores, scope: str) -> None:
+    book = open_book(stores)
+    trader = stores.traders().create(a_trader())
+    (order,) = executing(stores, an_intent(book, trader_id=trader.trader_id, venue=None), "1")
+    keys = {"book": book.book_id, "venue": "binance", "symbol": f"binance:{BTC}", "trader": trader.trader_id}
+    for state in (TradingState.HALTED, TradingState.REDUCING):
+        halt(stores, scope, keys.get(scope, ""), state)
+        with pytest.raises(HaltedError, match=scope):
+            submit(stores, order)
+        assert stored(stores, order) == order
+    assert stores.orders().execution(order.intent_id).state is (
+        TradingState.ACTIVE if scope in {"venue", "symbol"} else TradingState.REDUCING
+    )
+    halt(stores, scope, keys.get(scope, ""), TradingState.ACTIVE)
+    assert submit(stores, order).state is OrderState.SUBMITTING
+
+
+def test_reducing_lets_through_what_reduces_and_no_more_than_is_held(stores: Stores) -> None:
+    book = open_book(stores)
+    hold(stores, book, "2")
+    exits = executing(stores, an_exit(book), "1.5", "0.5", "0.5")
+    more = executing(stores, an_intent(book), "1")[0]
+    halt(stores, "desk", state=TradingState.REDUCING)
+    with pytest.raises(HaltedError):
+        submit(stores, more)
+    first = submit(stores, exits[0])
+    submit(stores, exits[1])
+    with pytest.raises(HaltedError):
+        submit(stores, exits[2])  # all that is held is on its way out
+    filled = stores.orders().advance(first, a_report(first, OrderState.FILLED, "1.5"), actor="test")
+    with pytest.raises(HaltedError):
+        submit(stores, exits[2])  # filled, but not in the position yet
+    assert filled.state is OrderState.FILLED
+    halt(stores, "desk", state=TradingState.HALTED)
+    with pytest.raises(HaltedError):
+        submit(stores, exits[2])
+
+
+def test_protection_counts_against_exits_that_the_venue_does_not_hold_to_reducing(stores: Stores) -> None:
+    book = open_book(stores)
+    hold(stores, book, "1", symbol=SWAP)
+    (entry,) = executing(stores, an_intent(book, symbol=SWAP), "1")
+    intent = stores.orders().execution(entry.intent_id).intent
+    halt(stores, "desk", state=TradingState.REDUCING)
+    guards = [
+        an_order(
+            intent, "1", role=Role.STOP, side=Side.SELL, kind=OrderKind.STOP_MARKET, trigger_price=Decimal(40_000)
+        ),
+        an_order(intent, "1", role=Role.TAKE_PROFIT, side=Side.SELL, kind=OrderKind.LIMIT, limit_price=Decimal(60_000)),
+    ]
+    for guard in stores.orders().add(intent, guards, actor="test"):
+        submit(stores, guard)  # of the two, one cancels the other
+    plain, flagged = (executing(stores, an_exit(book, symbol=SWAP), "1")[0] for _ in range(2))
+    with pytest.raises(HaltedError):
+        submit(stores, plain)
+    exit_intent = stores.orders().execution(flagged.intent_id).intent
+    (held,) = stores.orders().add(exit_intent, [an_order(exit_intent, attempt=2, reduce_only=True)], actor="test")
+    assert submit(stores, held).state is OrderState.SUBMITTING
+
+
+def test_no_more_is_sent_than_was_approved(stores: Stores) -> None:
+    one, two = executing(stores, an_intent(open_book(stores)), "0.6", "0.4")
+    intent = stores.orders().execution(one.intent_id).intent
+    (extra,) = stores.orders().add(intent, [an_order(intent, "0.5", attempt=2)], actor="test")
+    sent = submit(stores, one)
+    with pytest.raises(ConflictError):
+        submit(stores, extra)
+    partly = a_report(sent, OrderState.CANCELLED, "0.1")
+    stores.orders().advance(sent, partly, actor="test")
+    assert submit(stores, extra).state is OrderState.SUBMITTING  # 0.1 has filled, 0.5 follow
+    assert submit(stores, two).state is OrderState.SUBMITTING
+
+
+def test_what_the_venue_says_is_stored_once(stores: Stores) -> None:
+    orders = stores.orders()
+    (order,) = executing(stores, an_intent(open_book(stores)), "1")
+    sent = submit(stores, order)
+    partly = orders.advance(sent, a_report(sent, OrderState.PARTIALLY_FILLED, "0.4"), actor="test")
+    assert (partly.filled_qty, partly.average_price, partly.venue_order_id, partly.version) == (
+        Decimal("0.4"),
+        PRICE,
+        "v-1",
+        3,
+    )
+    assert orders.advance(sent, a_report(sent, OrderState.PARTIALLY_FILLED, "0.4"), actor="test") == partly
+    more = orders.advance(partly, a_report(sent, OrderState.PARTIALLY_FILLED, "0.5"), actor="test")
+    for stale in (partly, more):
+        with pytest.raises(ConflictError):
+            orders.advance(stale, a_report(sent, OrderState.PARTIALLY_FILLED, "0.4"), actor="test")
+    with pytest.raises(ConflictError):
+        orders.advance(more, a_report(sent, OrderState.OPEN, "0.5"), actor="test")
+    with pytest.raises(InvalidMessageError):
+        orders.advance(more, a_report(sent, OrderState.PARTIALLY_FILLED, "1.5"), actor="test")
+    with pytest.raises(InvalidMessageError):
+        orders.advance(more, a_report(sent, OrderState.FILLED, "0.9"), actor="test")
+    done = orders.advance(more, a_report(sent, OrderState.CANCELLED, "0.5", reason="ioc"), actor="test")
+    late = orders.advance(done, a_report(sent, OrderState.CANCELLED, "0.6"), actor="test")
+    assert (late.state, late.filled_qty, late.reason) == (OrderState.CANCELLED, Decimal("0.6"), "ioc")
+    assert stored(stores, order) == late
+    with pytest.raises(NotFoundError):
+        orders.advance(replace(order, order_id="nobody"), a_report(sent, OrderState.OPEN), actor="test")
+
+
+def test_what_the_desk_knows_is_marked(stores: Stores) -> None:
+    orders = stores.orders()
+    one, two = executing(stores, an_intent(open_book(stores)), "0.5", "0.5")
+    cancelled = orders.mark(one, OrderState.CANCELLED, actor="execution-agent", reason="deadline")
+    assert (cancelled.state, cancelled.reason, cancelled.version) == (OrderState.CANCELLED, "deadline", 2)
+    assert orders.mark(one, OrderState.CANCELLED, actor="execution-agent", reason="deadline") == cancelled
+    assert orders.submit(one.order_id, now_ms=CLOSE, lease_ms=0, actor="test") is None
+    sent = submit(stores, two)
+    for illegal in (OrderState.NEW, OrderState.CANCEL_PENDING):
+        with pytest.raises(ConflictError):
+            orders.mark(sent, illegal, actor="test", reason="")
+    for state in (OrderState.UNKNOWN, OrderState.OPEN, OrderState.CANCEL_PENDING):
+        sent = orders.mark(sent, state, actor="test", reason=state.value)
+    assert sent.state is OrderState.CANCEL_PENDING
+
+
+def test_orders_are_due_by_the_markets_clock(stores: Stores) -> None:
+    approved = approve(stores, an_intent(open_book(stores)), "1")
+    planned = [an_order(approved, "0.5", slice_no=n, due_at_ms=CLOSE + n) for n in (1, 0)]
+    stores.orders().start(approved, plan={}, orders=planned, actor="test")
+    later, now = planned
+    assert list(stores.orders().due(limit=9, now_ms=CLOSE)) == [now]
+    assert list(stores.orders().due(limit=9, now_ms=CLOSE + 1)) == [now, later]
+    assert list(stores.orders().due(limit=1, now_ms=CLOSE + 1)) == [now]
+    submit(stores, now)
+    assert list(stores.orders().due(limit=9, now_ms=CLOSE + 1)) == [later]
+
+
+def test_what_filled_more_than_is_posted_is_not_settled(stores: Stores) -> None:
+    book = open_book(stores)
+    (order,) = executing(stores, an_intent(book), "1")
+    sent = submit(stores, order, lease_ms=HOUR_MS)
+    filled = stores.orders().advance(sent, a_report(sent, OrderState.FILLED, "1"), actor="test")
+    unsettled = stores.orders().unsettled
+    assert list(unsettled(venue="binance", account=book.book_id)) == [filled]
+    assert unsettled(venue="okx", account=book.book_id) == []
+    fill = a_fill(filled, "t-1")
+    flat = stores.ledger().position(book.book_id, "binance", BTC).position
+    stores.ledger().post(book.book_id, moved(flat, fill), [fill], [Decimal(0)])
+    assert unsettled(venue="binance", account=book.book_id) == []
+    assert stores.orders().execution(order.intent_id).fills == (fill,)
+    assert list(stores.orders().accounts()) == [("binance", book.book_id)]
+
+
+def test_an_order_is_traced_from_plan_to_fill(stores: Stores) -> None:
+    book = open_book(stores)
+    intent = an_intent(book)
+    (order,) = executing(stores, intent, "1")
+    stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, "1"), actor="paper")
+    steps = stores.intents().trace(intent.correlation_id)
+    assert [(step["subject"], step["after"]) for step in steps] == [
+        ("intent", "pending"),
+        ("intent", "approved"),
+        ("intent", "executing"),
+        ("order", "new"),
+        ("order", "submitting"),
+        ("order", "filled"),
+    ]
+    assert {step["intent_id"] for step in steps} == {intent.intent_id}

@@ -1,0 +1,196 @@
+"""Books, trading states and instruments in memory; they pass the same contract suites as the Supabase adapters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.traders import Trader
+from shared.domain.trading.books import Book
+from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.money import total
+from shared.domain.trading.records import BookView, Recent, Reservation
+from shared.domain.trading.states import TradingState, strictest
+from shared.domain.trading.terms import TraderMode
+from tests.fakes.stores import MemoryDatabase
+from tests.fakes.trading_tables import DECIDED, UNFINISHED
+
+DAY_MS = 86_400_000
+
+
+def book_view(database: MemoryDatabase, book_id: str, now_ms: int, intent: Intent | None = None) -> BookView:
+    """Return everything of a book, with what matters to one of its intents."""
+    tables, book = database.trading, database.trading.books[book_id]
+    before = [at for of, at in tables.equity if of == book_id and at <= now_ms - now_ms % DAY_MS]
+    asked = (intent.venue, intent.symbol, intent.trader_id) if intent else (None, None, None)
+    rows = [row.intent for row in tables.intents.values() if row.intent.book_id == book_id]
+    newest: dict[tuple[str, str | None], Recent] = {}
+    for row in sorted(rows, key=lambda row: (row.raised_at_ms, row.intent_id)):
+        if intent and row.symbol == intent.symbol and row.intent_id != intent.intent_id and row.state in DECIDED:
+            newest[row.side, row.trader_id] = Recent(
+                intent_id=row.intent_id, side=row.side, trader_id=row.trader_id, raised_at_ms=row.raised_at_ms
+            )
+    return BookView(
+        book=book,
+        states=database.states_of(book_id, *asked),
+        positions=tuple(row.held for key, row in sorted(tables.positions.items()) if key[0] == book_id),
+        reservations=tuple(
+            reservation
+            for row in sorted(rows, key=lambda row: row.intent_id)
+            if row.state in UNFINISHED and (reservation := _reservation(database, row)).qty > 0
+        ),
+        recent=tuple(sorted(newest.values(), key=lambda recent: (recent.raised_at_ms, recent.intent_id))),
+        day_start_equity=tables.equity[book_id, max(before)] if before else book.capital,
+        losses_in_a_row=tables.losses.get(book_id, 0),
+        intent=intent,
+    )
+
+
+def _reservation(database: MemoryDatabase, intent: Intent) -> Reservation:
+    assert intent.qty is not None
+    assert intent.reference_price is not None
+    posted = total(row.posted_qty for row in database.trading.slices_of(intent.intent_id))
+    return Reservation(
+        intent_id=intent.intent_id,
+        venue=intent.venue,
+        symbol=intent.symbol,
+        side=intent.side,
+        qty=intent.qty - posted,
+        reference_price=intent.reference_price,
+        is_exit=intent.purpose is Purpose.EXIT,
+    )
+
+
+@dataclass(slots=True)
+class MemoryBookStore:
+    """Books in memory, seen by the desk (`user_id` None) or by one person."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    user_id: str | None = None
+
+    def get(self, book_id: str) -> Book:
+        """Return a book; raise `NotFoundError`."""
+        for book in self.list():
+            if book.book_id == book_id:
+                return book
+        raise NotFoundError(f"no book {book_id!r}")
+
+    def list(self) -> Sequence[Book]:
+        """Return the books one may see, by name."""
+        books = self.database.trading.books.values()
+        seen = [book for book in books if self.user_id is None or book.owner_id in {None, self.user_id}]
+        return sorted(seen, key=lambda book: (book.name, book.book_id))
+
+    def create(self, book: Book) -> Book:
+        """Store a new book; raise `ConflictError` when its id exists."""
+        if self.database.trading.books.setdefault(book.book_id, _checked(book)) != book:
+            raise ConflictError(f"book {book.book_id!r} exists")
+        return book
+
+    def update(self, book: Book, *, expected_version: int) -> Book:
+        """Replace name, limits, breakers, venues and mode; raise `NotFoundError`, or `ConflictError` when it moved."""
+        stored = self.get(_checked(book).book_id)
+        changed = replace(
+            stored, name=book.name, limits=book.limits, breakers=book.breakers, venues=book.venues, mode=book.mode
+        )
+        if stored.version == expected_version + 1 and changed == stored:
+            return stored
+        if stored.version != expected_version:
+            raise ConflictError(f"book {book.book_id!r} is at version {stored.version}")
+        if changed.mode is not stored.mode and self._is_traded(book.book_id):
+            raise ConflictError(f"book {book.book_id!r} keeps its mode")
+        changed = replace(changed, version=stored.version + 1, risk_version=stored.risk_version + 1)
+        self.database.trading.books[book.book_id] = changed
+        return changed
+
+    def view(self, book_id: str, *, now_ms: int) -> BookView:
+        """Return everything the desk knows of a book; raise `NotFoundError`."""
+        return book_view(self.database, self.get(book_id).book_id, now_ms)
+
+    def trip(
+        self,
+        book_id: str,
+        *,
+        breaker: str,
+        state: TradingState,
+        at_ms: int,
+        details: Mapping[str, object],
+        reason: str,
+    ) -> TradingState:
+        """Store that a breaker tripped, make the book at least as strict, and return its state."""
+        tables, book = self.database.trading, self.get(book_id)
+        if (book_id, breaker, at_ms) in tables.trips:
+            return book.state
+        tables.trips[book_id, breaker, at_ms] = state
+        stricter, _ = strictest({"book": book.state, "breaker": state})
+        tables.books[book_id] = replace(book, state=stricter)
+        return stricter
+
+    def _is_traded(self, book_id: str) -> bool:
+        def trades(trader: Trader) -> bool:
+            return trader.book_id == book_id and trader.mode is not TraderMode.SIGNALS
+
+        of_intents = any(row.intent.book_id == book_id for row in self.database.trading.intents.values())
+        return of_intents or any(map(trades, self.database.traders.values()))
+
+
+def _checked(book: Book) -> Book:
+    if not 1 <= len(book.name) <= 100:
+        raise InvalidMessageError("name", "expected 1 to 100 characters")
+    if not book.venues:
+        raise InvalidMessageError("venues", "expected at least one")
+    if not book.capital.is_finite() or book.capital <= 0:
+        raise InvalidMessageError("capital", "expected more than nothing")
+    return book
+
+
+@dataclass(slots=True)
+class MemoryDeskStates:
+    """Trading states in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def read(self) -> TradingState:
+        """Return the desk's own state; `halted` when there is none."""
+        return self.database.trading.desk_state or TradingState.HALTED
+
+    def set(self, scope: str, key: str, state: TradingState, *, actor: str, reason: str) -> TradingState:
+        """Set a state and return it; raise `NotFoundError`."""
+        database, tables = self.database, self.database.trading
+        if scope == "desk":
+            tables.desk_state = state
+            return state
+        if scope == "book":
+            if key not in tables.books:
+                raise NotFoundError(f"no book {key!r}")
+            tables.books[key] = replace(tables.books[key], state=state)
+            return state
+        known: dict[str, set[str]] = {
+            "venue": {venue.venue for venue in database.venues},
+            "symbol": {f"{venue}:{symbol}" for venue, symbol in tables.instruments},
+            "trader": {*database.traders, *database.deleted},
+        }
+        if scope not in known:
+            raise InvalidMessageError("scope", f"expected desk, book, venue, symbol or trader, got {scope}")
+        if key not in known[scope]:
+            raise NotFoundError(f"no {scope} {key!r}")
+        tables.states[scope, key] = state
+        return state
+
+
+@dataclass(slots=True)
+class MemoryInstrumentStore:
+    """Instruments in memory."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def record(self, instruments: Sequence[Instrument]) -> None:
+        """Store instruments, or what is new about them."""
+        for instrument in instruments:
+            self.database.check_venue(instrument.venue)
+            self.database.trading.instruments[instrument.venue, instrument.symbol] = instrument
+
+    def list(self, *, venue: str | None = None, symbol: str | None = None) -> Sequence[Instrument]:
+        """Return what is traded at a venue, or of a symbol at every venue, by venue and symbol."""
+        rows = sorted(self.database.trading.instruments.items())
+        return [row for (at, of), row in rows if venue in {None, at} and symbol in {None, of}]

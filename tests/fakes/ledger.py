@@ -1,0 +1,153 @@
+"""The ledger in memory; passes the same contract suite as the Supabase adapter."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.trading.intents import Guard
+from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.orders import Fill
+from shared.domain.trading.positions import Position
+from shared.domain.trading.records import FillKey, HeldPosition
+from tests.fakes.stores import MemoryDatabase
+from tests.fakes.trading_tables import FillRow, PositionRow, check_version
+
+MINUTE_MS = 60_000
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """Fills and positions of a database."""
+
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+
+    def position(self, book_id: str, venue: str, symbol: str) -> HeldPosition:
+        """Return a position, a flat one when there is none."""
+        return self._row(book_id, venue, symbol).held
+
+    def fills(self, book_id: str, venue: str, symbol: str) -> Sequence[Fill]:
+        """Return all fills of a position, oldest first."""
+        rows = self.database.trading.fills.items()
+        found = [row.fill for key, row in rows if (row.book_id, key.venue, key.symbol) == (book_id, venue, symbol)]
+        return sorted(found, key=lambda fill: fill.event_time)
+
+    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the trade ids that are posted."""
+        fills = self.database.trading.fills
+        return frozenset(trade_id for trade_id in trade_ids if FillKey(venue, account, symbol, trade_id) in fills)
+
+    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
+        """Store fills that are all new, what each realised, and the position they lead to."""
+        if not fills or len(fills) != len(realised):
+            raise InvalidMessageError("fills", "expected at least one, and what each realised")
+        tables = self.database.trading
+        row = self._row(position.book_id, position.venue, position.symbol)
+        before = row.held.position
+        ids = [fill.trade_id for fill in fills]
+        known = self.known(position.venue, account, position.symbol, ids)
+        if before == replace(position, version=position.version + 1) and known == {*ids}:
+            return before
+        check_version("the position", before.version, position.version)
+        if account != tables.account_of(position.book_id):
+            raise InvalidMessageError("account", f"{account} is not the account of the book")
+        if known or len({*ids}) < len(ids):
+            raise ConflictError("one of the fills is posted")
+        _check_posting(before, position, fills)
+        for fill in fills:
+            key = FillKey(position.venue, account, position.symbol, fill.trade_id)
+            tables.fills[key] = FillRow(position.book_id, fill)
+            for order in tables.orders.values():
+                if order.order.client_order_id == fill.client_order_id:
+                    order.posted_qty += fill.qty
+        return self._stored(row, position, max(fill.event_time for fill in fills))
+
+    def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
+        """Set what protects a position and the best price it has seen."""
+        row = self.database.trading.positions.get((position.book_id, position.venue, position.symbol))
+        if row is None:
+            raise NotFoundError(f"no position in {position.symbol}")
+        check_version("the position", row.held.position.version, position.version)
+        row.held = replace(row.held, guard=guard, best_price=best_price)
+
+    def open_positions(self, *, venue: str | None = None) -> Sequence[HeldPosition]:
+        """Return every position that is not flat."""
+        rows = sorted(self.database.trading.positions.items())
+        return [row.held for (_, at, _), row in rows if row.held.position.qty and venue in {None, at}]
+
+    def open_account(self, venue: str, account: str, balances: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Record what an account held before the desk used it, and return it; the first record stays."""
+        if not all(qty.is_finite() for qty in balances.values()):
+            raise InvalidMessageError("opening", "expected a quantity of each asset")
+        return dict(self.database.trading.opening.setdefault((venue, account), dict(balances)))
+
+    def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
+        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        tables = self.database.trading
+        if (venue, account) not in tables.opening:
+            raise NotFoundError(f"account {account!r} at {venue} was never opened")
+        held = defaultdict(Decimal, tables.opening[venue, account])
+        for key, known in tables.fills.items():
+            if (key.venue, key.account) != (venue, account):
+                continue
+            fill = known.fill
+            base, quote, is_spot = _assets(fill.symbol)
+            held[fill.fee_asset] -= fill.fee_qty
+            if is_spot:
+                held[base] += fill.side.sign * fill.qty
+                held[quote] -= fill.side.sign * fill.notional
+        for (book_id, at, symbol), row in tables.positions.items():
+            if ":" in symbol and (at, tables.account_of(book_id)) == (venue, account):
+                held[symbol.partition(":")[2]] += row.held.position.realised
+        return dict(held)
+
+    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
+        """Record a point of a book's equity curve, one a minute."""
+        self.database.trading.equity[book_id, at_ms - at_ms % MINUTE_MS] = equity
+
+    def _row(self, book_id: str, venue: str, symbol: str) -> PositionRow:
+        flat = Position(book_id=book_id, venue=venue, symbol=symbol)
+        empty = PositionRow(HeldPosition(position=flat, guard=Guard(), best_price=None, last_fill_ms=None))
+        return self.database.trading.positions.get((book_id, venue, symbol), empty)
+
+    def _stored(self, row: PositionRow, after: Position, last_fill_ms: int) -> Position:
+        tables, before = self.database.trading, row.held.position
+        is_over = not after.qty or before.qty * after.qty < 0
+        earned = after.realised - after.fees
+        if is_over and (profit := earned - row.opened_profit):
+            tables.losses[after.book_id] = tables.losses.get(after.book_id, 0) + 1 if profit < 0 else 0
+        row.opened_profit = earned if is_over else row.opened_profit
+        row.held = HeldPosition(
+            position=replace(after, version=before.version + 1),
+            guard=Guard() if is_over else row.held.guard,
+            best_price=None if is_over else row.held.best_price,
+            last_fill_ms=max(last_fill_ms, row.held.last_fill_ms or 0),
+        )
+        tables.positions[after.book_id, after.venue, after.symbol] = row
+        return row.held.position
+
+
+def _assets(symbol: str) -> tuple[str, str, bool]:
+    pair, _, settle = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    return base, quote, not settle
+
+
+def _check_posting(before: Position, after: Position, fills: Sequence[Fill]) -> None:
+    base, quote, is_spot = _assets(after.symbol)
+
+    def moved(fill: Fill) -> Decimal:
+        return fill.side.sign * fill.qty - (fill.fee_qty if is_spot and fill.fee_asset == base else ZERO)
+
+    def paid(fill: Fill) -> Decimal:
+        if fill.fee_asset == quote:
+            return fill.fee_qty
+        return fill.fee_qty * fill.price if is_spot and fill.fee_asset == base else fill.fee_notional
+
+    if after.qty - before.qty != total(map(moved, fills)):
+        raise InvalidMessageError("qty", "the fills move it by something else")
+    if after.fees - before.fees != total(map(paid, fills)):
+        raise InvalidMessageError("fees", "the fills cost something else")
+    if any(fill.symbol != after.symbol for fill in fills):
+        raise InvalidMessageError("symbol", f"one of the fills is not of {after.symbol}")
