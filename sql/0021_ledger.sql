@@ -77,7 +77,7 @@ declare
   profit numeric;
   is_over boolean;
 begin
-  if jsonb_array_length(p_fills) = 0 then
+  if coalesce(jsonb_array_length(p_fills), 0) = 0 then
     raise exception 'column "fills": expected at least one' using errcode = '22023';
   end if;
   insert into public.positions (book_id, venue, symbol) values (after.book_id, after.venue, after.symbol)

@@ -47,7 +47,35 @@ insert into public.paper_trades (
   venue, account, symbol, trade_id, client_order_id, venue_order_id, side, qty, price, fee_qty, fee_asset,
   fee_notional, is_maker, event_time
 ) values ('binance', 'a', 'BTC/USDT', 't', 'c', 'v', 'buy', 1, 2, 0, 'USDT', 0, false, 1);
+insert into public.books (book_id, owner_id, name, mode, quote, capital, venues) values
+  ('desks', null, 'n', 'paper', 'USDT', 1, '{{binance}}'),
+  ('alices', '{ALICE}', 'n', 'paper', 'USDT', 1, '{{binance}}'),
+  ('bobs', '{BOB}', 'n', 'paper', 'USDT', 1, '{{binance}}');
+insert into public.circuit_breaker_events (book_id, breaker, at_ms, trading_state, reason)
+  select book_id, 'daily_loss', 60000, 'halted', 'r' from public.books;
+insert into public.risk_breaches (book_id, intent_id, breach_no, details)
+  select book_id, 'i', 1, '"leverage"' from public.books;
+insert into public.equity_points (book_id, at_ms, equity, realised, fees)
+  select book_id, 60000, 1, 0, 0 from public.books;
+insert into public.trade_intents (intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms,
+    expires_at_ms, correlation_id, actor)
+  select book_id, book_id, 'paper', 'person', 'BTC/USDT', 'enter', 'long', '{{"value": "1"}}', 1, 2, 'c', 'a'
+  from public.books;
+insert into public.orders (order_id, intent_id, book_id, mode, account, venue, symbol, role, slice_no, attempt,
+    client_order_id, side, kind, time_in_force, qty, reduce_only, due_at_ms, actor, correlation_id)
+  select book_id, book_id, book_id, 'paper', book_id, 'binance', 'BTC/USDT', 'slice', 0, 1, book_id, 'buy', 'market',
+    'gtc', 1, false, 1, 'a', 'c'
+  from public.books;
+insert into public.positions (book_id, venue, symbol) select book_id, 'binance', 'BTC/USDT' from public.books;
+insert into public.fills (venue, account, symbol, trade_id, book_id, client_order_id, venue_order_id, side, qty, price,
+    fee_qty, fee_asset, fee_notional, is_maker, event_time, realised)
+  select 'binance', book_id, 'BTC/USDT', 't', book_id, 'c', 'v', 'buy', 1, 1, 0, 'USDT', 0, true, 1, 0
+  from public.books;
+insert into public.accounts (venue, account, opening) values ('binance', 'live', '{{}}');
 """
+
+_OF_BOOKS: Final[dict[str, int | None]] = {"anon": None, "alice": 2, "bob": 2, "service": 3}
+_OF_THE_SERVICE: Final[dict[str, int | None]] = {"anon": None, "alice": None, "bob": None, "service": 1}
 
 # How many rows each actor sees; None: the statement is refused.
 SEEN: Final[dict[str, dict[str, int | None]]] = {
@@ -64,10 +92,24 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "paper_accounts": {"anon": None, "alice": None, "bob": None, "service": 1},
     "paper_orders": {"anon": None, "alice": None, "bob": None, "service": 1},
     "paper_trades": {"anon": None, "alice": None, "bob": None, "service": 1},
+    "desk_state": {"anon": None, "alice": 1, "bob": 1, "service": 1},
+    "books": _OF_BOOKS,
+    "circuit_breaker_events": _OF_BOOKS,
+    "risk_breaches": _OF_BOOKS,
+    "equity_points": _OF_BOOKS,
+    "trade_intents": _OF_BOOKS,
+    "orders": _OF_BOOKS,
+    "positions": _OF_BOOKS,
+    "fills": _OF_BOOKS,
+    "accounts": _OF_THE_SERVICE,
+    "trading_transitions": {"anon": None, "alice": None, "bob": None, "service": 6},
 }
 
 # Filled by triggers; not even the service writes them.
-KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions"})
+KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions", "trading_transitions"})
+
+# Written once: the service adds and removes rows of these, and changes none.
+NEVER_CHANGED: Final = frozenset({"fills", "accounts"})
 
 # A valid change of every row of the table, and how many rows it reaches as anybody but the service.
 EDITS: Final[dict[str, tuple[str, int | None]]] = {
@@ -84,6 +126,17 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "paper_accounts": ("update public.paper_accounts set version = 2 where true", None),
     "paper_orders": ("update public.paper_orders set fills = 2 where true", None),
     "paper_trades": ("update public.paper_trades set price = 3 where true", None),
+    "desk_state": ("update public.desk_state set trading_state = 'halted' where true", None),
+    "books": ("update public.books set trading_state = 'halted' where true", None),
+    "circuit_breaker_events": ("update public.circuit_breaker_events set reason = 'x' where true", None),
+    "risk_breaches": ("update public.risk_breaches set details = '{}' where true", None),
+    "equity_points": ("update public.equity_points set equity = 2 where true", None),
+    "trade_intents": ("update public.trade_intents set state = 'denied' where true", None),
+    "orders": ("update public.orders set state = 'cancelled' where true", None),
+    "positions": ("update public.positions set fees = 1 where true", None),
+    "fills": ("update public.fills set price = 2 where true", None),
+    "accounts": ("update public.accounts set opening = '{}' where true", None),
+    "trading_transitions": ("update public.trading_transitions set actor = 'x' where true", None),
 }
 
 # A valid new row (Alice's, where rows have owners), and who may insert it besides the service.
@@ -131,6 +184,41 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "(venue, account, symbol, trade_id, client_order_id, venue_order_id, side, qty, price, fee_qty, fee_asset,"
         " fee_notional, is_maker, event_time)"
         " values ('binance', 'a', 'BTC/USDT', 'u', 'c', 'v', 'buy', 1, 2, 0, 'USDT', 0, false, 1)",
+    "desk_state": ("(singleton, trading_state) select true, 'active' where false", frozenset()),
+    "books": (
+        f"(book_id, owner_id, name, mode, quote, capital, venues)"
+        f" values ('new', '{ALICE}', 'n', 'paper', 'USDT', 1, '{{binance}}')",
+        frozenset(),
+    ),
+    "circuit_breaker_events": (
+        "(book_id, breaker, at_ms, trading_state, reason) values ('alices', 'x', 1, 'halted', 'r')",
+        frozenset(),
+    ),
+    "risk_breaches": ("(book_id, intent_id, breach_no, details) values ('alices', 'i', 2, '{}')", frozenset()),
+    "equity_points": ("(book_id, at_ms, equity, realised, fees) values ('alices', 120000, 1, 0, 0)", frozenset()),
+    "trade_intents": (
+        "(intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms, expires_at_ms,"
+        " correlation_id, actor) values ('new', 'alices', 'paper', 'person', 'BTC/USDT', 'enter', 'long',"
+        """ '{"value": "1"}', 1, 2, 'c', 'a')""",
+        frozenset(),
+    ),
+    "orders": (
+        "(order_id, intent_id, book_id, mode, account, venue, symbol, role, slice_no, attempt, client_order_id, side,"
+        " kind, time_in_force, qty, reduce_only, due_at_ms, actor, correlation_id)"
+        " values ('new', 'alices', 'alices', 'paper', 'alices', 'binance', 'BTC/USDT', 'slice', 1, 1, 'new', 'buy',"
+        " 'market', 'gtc', 1, false, 1, 'a', 'c')",
+        frozenset(),
+    ),
+    "positions": ("(book_id, venue, symbol) values ('alices', 'binance', 'ETH/USDT')", frozenset()),
+    "fills": (
+        "(venue, account, symbol, trade_id, book_id, client_order_id, venue_order_id, side, qty, price, fee_qty,"
+        " fee_asset, fee_notional, is_maker, event_time, realised)"
+        " values ('binance', 'alices', 'BTC/USDT', 'new', 'alices', 'c', 'v', 'buy', 1, 1, 0, 'USDT', 0, true, 1, 0)",
+        frozenset(),
+    ),
+    "accounts": ("(venue, account, opening) values ('binance', 'new', '{}')", frozenset()),
+    "trading_transitions": (
+        "(subject, subject_id, after, actor, reason) values ('desk', 'desk', 'active', 'me', 'forged')",
         frozenset(),
     ),
 }
@@ -152,6 +240,41 @@ CALLS: Final = (
     "paper_save('binance', 'a', 0, gen_random_uuid(), '{}', '[]', '[]')",
     "paper_order('binance', 'a', 'BTC/USDT', 'c')",
     "paper_fills('binance', 'a', 'BTC/USDT', 0, 0, 0, 10)",
+    "trading_state()",
+    "set_trading_state('book', 'alices', 'halted', 'a', 'r')",
+    "record_instruments('[]')",
+    "get_instruments(null, null)",
+    "view_book('alices', 60000)",
+    "create_book(desk.book_json(b)) from public.books as b where b.book_id = 'alices'",
+    "update_book(desk.book_json(b), 1) from public.books as b where b.book_id = 'alices'",
+    "trip_breaker('alices', 'x', 'halted', 60000, '{}', 'r')",
+    "raise_intent(desk.intent_json(i), 'a', null) from public.trade_intents as i where i.intent_id = 'alices'",
+    "view_intent('alices', 60000, 1, gen_random_uuid())",
+    "decide_intent('alices', 1, 'denied', 0, null, null, '{}', 'a', 'r')",
+    "pending_intents(1, 1)",
+    "unfinished_intents(1)",
+    "finish_intent('nobody', 1, 'expired', 'a', 'r')",
+    "trace('c')",
+    "start_execution('nobody', 1, '{}', '[]', 'a')",
+    "add_orders('nobody', '[]', 'a')",
+    "execution_of('alices')",
+    "submit_order('nobody', 1, 1, 'a', gen_random_uuid())",
+    "advance_order('alices', 1, '{}', 'a')",
+    "due_orders(1, 1)",
+    "unsettled_orders('binance', 'alices')",
+    "traded_accounts()",
+    "position_of('alices', 'binance', 'BTC/USDT')",
+    "open_positions(null)",
+    "fills_of('alices', 'binance', 'BTC/USDT')",
+    "known_fills('binance', 'alices', 'BTC/USDT', '{}')",
+    """post_fills('alices', '{"book_id": "alices", "venue": "binance", "symbol": "BTC/USDT", "qty": "1", "cost": "1",
+      "realised": "0", "fees": "0", "opened_at_ms": 1, "version": 0}', '[{"symbol": "BTC/USDT", "trade_id": "new",
+      "client_order_id": "c", "venue_order_id": "v", "side": "buy", "qty": "1", "price": "1", "fee_qty": "0",
+      "fee_asset": "USDT", "fee_notional": "0", "is_maker": true, "event_time": 1, "realised": "0"}]')""",
+    "guard_position('alices', 'binance', 'BTC/USDT', 0, '{}', null)",
+    "open_account('binance', 'new', '{}')",
+    "holdings('binance', 'live')",
+    "mark_equity('alices', 60000, 1, 0, 0)",
 )
 
 
@@ -215,6 +338,8 @@ def test_insert(session: Session, table: str, actor: str) -> None:
 def test_update(session: Session, table: str, actor: str) -> None:
     statement, people = EDITS[table]
     expected = service_reaches(table) if actor == "service" else None if actor == "anon" else people
+    if table in NEVER_CHANGED:
+        expected = None
     assert session.run(actor, statement) == expected
 
 
@@ -225,8 +350,13 @@ def test_delete(session: Session, table: str, actor: str) -> None:
         session.connection.execute("delete from public.signals where true")
     if table == "venues":
         session.connection.execute(
-            "truncate public.signals, public.execution_runs, public.traders, public.instruments cascade"
+            "truncate public.signals, public.execution_runs, public.traders, public.instruments, public.books,"
+            " public.accounts cascade"
         )
+    if table == "books":  # what was traded in them stays, and they with it
+        session.connection.execute("truncate public.trade_intents, public.positions, public.fills cascade")
+    if table in {"trade_intents", "orders"}:
+        session.connection.execute("truncate public.orders cascade" if table == "trade_intents" else "select 1")
     reached = session.run(actor, f"delete from public.{table} where true")
     assert reached == (service_reaches(table) if actor == "service" else None)
 
@@ -248,6 +378,9 @@ def test_functions_are_the_services_alone(session: Session, call: str, actor: st
         "update public.traders set owner_id = null where trader_id = 'alices'",
         "update public.traders set created_at = now() - interval '1 day' where trader_id = 'alices'",
         "update public.traders set trader_id = 'other' where trader_id = 'alices'",
+        "update public.traders set trading_state = 'halted' where trader_id = 'alices'",
+        "insert into public.traders (trader_id, owner_id, name, rule, timeframe, trading_state)"
+        f" values ('x', '{ALICE}', 'n', 'close > 1', '1m', 'reducing')",
         "insert into public.traders (trader_id, owner_id, name, rule, timeframe)"
         f" values ('x', '{BOB}', 'n', 'r', '1m')",
         "insert into public.traders (trader_id, owner_id, name, rule, timeframe) values ('x', null, 'n', 'r', '1m')",
@@ -263,7 +396,7 @@ def test_after_a_careless_grant_row_security_still_holds(session: Session) -> No
     session.connection.execute("grant all on all tables in schema public to anon, authenticated")
     for table in SEEN:
         assert session.run("anon", f"select * from public.{table}") == 0, table
-    for table in ("trader_versions", "signals", "execution_runs", "agents", "venues", "instruments"):
+    for table in SEEN.keys() - {"profiles", "traders", "run_digests", "signal_outcomes", "desk_state"}:
         assert session.run("alice", EDITS[table][0]) == 0, table
         assert session.run("alice", f"delete from public.{table} where true") == 0, table
         assert session.run("alice", f"insert into public.{table} {INSERTS[table][0]}") is None, table
@@ -290,6 +423,57 @@ def test_people_publish_and_withdraw_their_traders(session: Session) -> None:
     assert session.run("alice", "update public.traders set deleted_at = 'now' where trader_id = 'alices'") == 1
     versions = session.connection.execute("select from public.trader_versions where trader_id = 'alices'")
     assert versions.rowcount == 3  # a deletion is no version
+
+
+def test_people_see_their_books_and_the_desks_alone(session: Session) -> None:
+    for table in ("books", "trade_intents", "orders", "positions", "fills", "equity_points"):
+        for actor, other in (("alice", "bobs"), ("bob", "alices")):
+            assert session.run(actor, f"select from public.{table} where book_id = 'desks'") == 1, table
+            assert session.run(actor, f"select from public.{table} where book_id = '{other}'") == 0, table
+    assert session.run("alice", "select jsonb_array_elements(public.get_books())") == 2
+    assert session.run("alice", "select jsonb_array_elements(public.get_books('bobs'))") == 0
+    assert session.run("anon", "select public.get_books()") is None
+
+
+TRADE: Final = '{"sizing": {"method": "notional", "value": "10"}, "guard": {}, "algorithm": {}, "horizon_ms": 60000}'
+
+
+def test_people_let_their_traders_trade_their_books(session: Session) -> None:
+    def trade(book: str, trader: str = "alices") -> int | None:
+        set_clause = f"mode = 'paper', book_id = '{book}', trade = '{TRADE}'"
+        return session.run("alice", f"update public.traders set {set_clause} where trader_id = '{trader}'")
+
+    assert trade("alices") == 1
+    for trader in ("bobs", "built-in"):
+        assert trade("alices", trader) == 0
+    for book in ("bobs", "desks"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="book_id"):
+            trade(book)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "null",
+        "[]",
+        "{}",
+        TRADE.replace('"10"', '"NaN"'),
+        TRADE.replace('"10"', '"-1"'),
+        TRADE.replace('"10"', '"ten"'),
+        TRADE.replace("notional", "all of it"),
+        TRADE.replace("60000", "1"),
+        TRADE.replace("60000", '"soon"'),
+        TRADE.replace('"guard": {}', '"guard": {"stop_rate": "1"}'),
+        TRADE.replace('"guard": {}', '"guard": {"hold_bars": "1.5"}'),
+        TRADE.replace('"guard": {}', '"guard": []'),
+        TRADE.replace('"algorithm": {}', '"algorithm": {"name": "magic"}'),
+        TRADE.replace('"algorithm": {}', '"algorithm": {"slices": "0"}'),
+        TRADE.replace('"algorithm": {}', '"algorithm": {"limit_price": {}}'),
+    ],
+)
+def test_terms_the_desk_could_not_read_are_refused(session: Session, bad: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="traders_trade_check"):
+        session.run("alice", f"update public.traders set trade = '{bad}' where trader_id = 'alices'")
 
 
 def test_a_deleted_trader_stays_deleted(session: Session) -> None:
