@@ -129,7 +129,7 @@ def test_finishing_at_once_stores_every_signal_once(empty_tables: str) -> None:
 
     answers = all_at_once(empty_tables, lambda connection, _: value(connection, ask, CLOSE, result, signals))
 
-    assert answers == [{"new": 50, "duplicate": 0}] * CLIENTS
+    assert answers == [{"new": 50, "duplicate": 0, "intents": []}] * CLIENTS
     assert count(empty_tables, "select count(*) from public.signals") == 50
     assert count(empty_tables, "select count(*) from public.execution_runs where status = 'finished'") == 1
 

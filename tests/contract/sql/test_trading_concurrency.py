@@ -106,7 +106,7 @@ def test_one_fill_is_posted_once(book: str) -> None:
 
     def post(connection: psycopg.Connection, n: int) -> str | None:
         # Each folds it into a position of its own making: only one may count.
-        position = {"book_id": "b", "venue": "binance", "symbol": "BTC/USDT", "qty": "0.5", "cost": "0.5"}
+        position: dict[str, str | int] = {"book_id": "b", "venue": "binance", "symbol": "BTC/USDT", "qty": "0.5", "cost": "0.5"}
         position |= {"realised": "0", "fees": "0" if n else "0.0", "opened_at_ms": 1, "version": 0}
         return sqlstate(connection, "select public.post_fills('b', %s::jsonb, %s::jsonb)", json.dumps(position), fills)
 
