@@ -87,7 +87,7 @@ create table if not exists public.fills (
   fee_notional numeric not null check (fee_notional > '-Infinity' and fee_notional < 'Infinity'),
   is_maker boolean not null,
   event_time bigint not null check (event_time > 0),
-  realised numeric not null, -- when it was posted, before fees
+  realised numeric not null, -- before fees; restated when an earlier fill comes late
   posted_at timestamptz not null default clock_timestamp(),
   primary key (venue, account, symbol, trade_id)
 );
@@ -112,6 +112,7 @@ begin
     execute format('grant select, insert, delete on public.%I to service_role', name);
   end loop;
   grant update on public.orders, public.positions to service_role; -- a fill, and what an account opened with, stay
+  grant update (realised) on public.fills to service_role;
   foreach name in array array['orders', 'positions', 'fills'] loop
     execute format('grant select on public.%I to authenticated', name);
     execute format('drop policy if exists "people read what their books traded" on public.%I', name);

@@ -67,8 +67,10 @@ $$;
 
 -- Store fills, all of them new, and the position they lead to, made from the version it names. ND003 when that has moved,
 -- 23505 when a fill is known; the same posting again answers as the first did. A position that closes or turns loses its
--- guard, and counts for the book's losses in a row.
-create or replace function public.post_fills(p_account text, p_position jsonb, p_fills jsonb) returns jsonb
+-- guard, and counts for the book's losses in a row. p_realised has what each fill realised by trade id: a fill that came
+-- late restates those after it. A fill that names only the venue's order is its order's all the same.
+create or replace function public.post_fills(p_account text, p_position jsonb, p_fills jsonb, p_realised jsonb)
+returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -103,17 +105,28 @@ begin
   end if;
   insert into public.fills (venue, account, symbol, trade_id, book_id, order_id, client_order_id, venue_order_id, side,
     qty, price, fee_qty, fee_asset, fee_notional, is_maker, event_time, realised)
-  select after.venue, p_account, f.symbol, f.trade_id, after.book_id, o.order_id, f.client_order_id, f.venue_order_id,
-    f.side, f.qty, f.price, f.fee_qty, f.fee_asset, f.fee_notional, f.is_maker, f.event_time, f.realised
+  select after.venue, p_account, f.symbol, f.trade_id, after.book_id, o.order_id,
+    coalesce(o.client_order_id, f.client_order_id), f.venue_order_id, f.side, f.qty, f.price, f.fee_qty, f.fee_asset,
+    f.fee_notional, f.is_maker, f.event_time, (p_realised ->> f.trade_id)::numeric
   from jsonb_populate_recordset(null::public.fills, p_fills) as f
-  left join public.orders as o on o.client_order_id = f.client_order_id and o.book_id = after.book_id;
+  left join public.orders as o on o.book_id = after.book_id and (
+    o.client_order_id = f.client_order_id
+    or (f.client_order_id = '' and o.venue = after.venue and o.symbol = f.symbol and o.venue_order_id = f.venue_order_id)
+  );
+  update public.fills as f set realised = r.value::numeric
+  from jsonb_each_text(p_realised) as r
+  where f.venue = after.venue and f.account = p_account and f.symbol = after.symbol and f.trade_id = r.key
+    and f.realised <> r.value::numeric;
   perform desk.check_posting(before, after, p_fills);
   update public.orders as o set posted_qty = o.posted_qty + f.qty
   from (
-    select g.client_order_id, sum(g.qty) as qty
-    from jsonb_populate_recordset(null::public.fills, p_fills) as g group by g.client_order_id
+    select k.order_id, sum(k.qty) as qty
+    from jsonb_populate_recordset(null::public.fills, p_fills) as g
+    join public.fills as k
+      on (k.venue, k.account, k.symbol, k.trade_id) = (after.venue, p_account, after.symbol, g.trade_id)
+    group by k.order_id
   ) as f
-  where o.client_order_id = f.client_order_id and o.book_id = after.book_id;
+  where o.order_id = f.order_id;
 
   is_over := after.qty = 0 or before.qty * after.qty < 0;
   profit := after.realised - after.fees - before.opened_profit;
@@ -229,7 +242,7 @@ declare
 begin
   foreach signature in array array[
     'position_of(text, text, text)', 'open_positions(text)', 'fills_of(text, text, text)',
-    'known_fills(text, text, text, text[])', 'post_fills(text, jsonb, jsonb)',
+    'known_fills(text, text, text, text[])', 'post_fills(text, jsonb, jsonb, jsonb)',
     'guard_position(text, text, text, integer, jsonb, numeric)', 'open_account(text, text, jsonb)',
     'holdings(text, text)', 'mark_equity(text, bigint, numeric, numeric, numeric)'
   ] loop

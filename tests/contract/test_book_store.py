@@ -100,7 +100,7 @@ def test_a_view_has_positions_reservations_and_what_was_decided_lately(stores: S
         submit(stores, order), a_report(order, OrderState.PARTIALLY_FILLED, "0.4"), actor="t"
     )
     fill = a_fill(partly, "t-x", "0.4")
-    position = stores.ledger().post(book.book_id, moved(position, fill), [fill], [Decimal(0)])
+    position = stores.ledger().post(book.book_id, moved(position, fill), [fill], {fill.trade_id: Decimal(0)})
     asking = stores.intents().raise_intent(an_intent(book, raised_at_ms=CLOSE + 3), actor="test")
     stores.intents().raise_intent(an_intent(book, raised_at_ms=CLOSE + 4), actor="test")
 

@@ -251,7 +251,7 @@ def test_an_intent_ends_once_all_of_it_is_settled(stores: Stores) -> None:
             order = orders.advance(order, a_report(order, OrderState.FILLED, "1"), actor="test")
     fill = a_fill(order, "t-1")
     flat = stores.ledger().position(book.book_id, "binance", BTC).position
-    stores.ledger().post(order.account, moved(flat, fill), [fill], [Decimal(0)])
+    stores.ledger().post(order.account, moved(flat, fill), [fill], {fill.trade_id: Decimal(0)})
 
     done = intents.finish(intent, IntentState.EXECUTED, actor="test", reason="all filled")
 

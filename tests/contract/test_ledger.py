@@ -10,24 +10,30 @@ from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundErr
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.intents import Guard
+from shared.domain.trading.ledger import refold
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import Order
+from shared.domain.trading.states import OrderState
+from shared.usecases.posting import post_fills
 from tests.contract.stores import CLOSE, Stores
 from tests.contract.trading import (
     BTC,
     PRICE,
     SWAP,
     a_fill,
+    a_report,
     an_exit,
     an_intent,
     executing,
     hold,
     moved,
     open_book,
+    submit,
 )
 
-NOTHING = [Decimal(0)]
+NOTHING = {f"{kind}-{n}": Decimal(0) for kind in "tx" for n in range(1, 4)}
+"""What opening realises, by trade id."""
 
 
 def traded(stores: Stores, symbol: str = BTC) -> tuple[Book, Order, Position]:
@@ -44,7 +50,7 @@ def test_fills_and_the_position_they_make_are_posted_together(stores: Stores) ->
     two = a_fill(order, "t-2", "0.20000000000000001", fee_qty=Decimal("-0.01"), is_maker=True)
     after = moved(flat, one, two)
 
-    posted = stores.ledger().post(book.book_id, after, [one, two], [Decimal(0), Decimal(0)])
+    posted = stores.ledger().post(book.book_id, after, [one, two], NOTHING)
 
     assert posted == replace(after, version=1)
     held = stores.ledger().position(book.book_id, "binance", BTC)
@@ -67,9 +73,9 @@ def test_a_fill_is_posted_once(stores: Stores) -> None:
             stores.ledger().post(book.book_id, stale, [other], NOTHING)
     both = [fill, other]
     with pytest.raises(ConflictError):
-        stores.ledger().post(book.book_id, moved(posted, *both), both, NOTHING * 2)
+        stores.ledger().post(book.book_id, moved(posted, *both), both, NOTHING)
     with pytest.raises(ConflictError):
-        stores.ledger().post(book.book_id, moved(posted, other, other), [other, other], NOTHING * 2)
+        stores.ledger().post(book.book_id, moved(posted, other, other), [other, other], NOTHING)
     assert stores.ledger().position(book.book_id, "binance", BTC).position == posted
     assert stores.ledger().post(book.book_id, moved(posted, other), [other], NOTHING).version == 2
 
@@ -130,7 +136,7 @@ def test_losses_in_a_row_count_closed_positions(stores: Stores) -> None:
             qty = "2" if flip and side is Side.SELL else "1"
             fill = a_fill(order, f"t-{number}", qty, side=side)
             after = moved(position, fill, realised=realised)
-            position = stores.ledger().post(book.book_id, after, [fill], [Decimal(realised)])
+            position = stores.ledger().post(book.book_id, after, [fill], {fill.trade_id: Decimal(realised)})
         return stores.books().view(book.book_id, now_ms=CLOSE).losses_in_a_row
 
     assert round_trip("-5") == 1
@@ -154,7 +160,7 @@ def test_an_account_holds_what_it_opened_with_and_what_its_fills_moved(stores: S
         a_fill(order, "t-2", "1", fee_qty=Decimal("0.01"), fee_asset="BNB", fee_notional=Decimal(6)),
     ]
     after = replace(moved(flat, *fills), fees=Decimal("6.5"))
-    ledger.post(account, after, fills, NOTHING * 2)
+    ledger.post(account, after, fills, NOTHING)
     assert ledger.holdings("binance", account) == {
         "USDT": Decimal("100000.10") - 2 * PRICE - Decimal("0.5"),
         "BNB": Decimal("0.99"),
@@ -170,7 +176,7 @@ def test_a_future_moves_its_fees_and_what_it_realised(stores: Stores) -> None:
 
     def post(position: Position, fill: Fill, realised: str) -> Position:
         after = moved(position, fill, realised=realised)
-        return stores.ledger().post(book.book_id, after, [fill], [Decimal(realised)])
+        return stores.ledger().post(book.book_id, after, [fill], {fill.trade_id: Decimal(realised)})
 
     position = post(flat, a_fill(order, "t-1"), "0")
     assert stores.ledger().holdings("binance", book.book_id) == {"USDT": Decimal("999.5")}
@@ -197,3 +203,38 @@ def test_equity_is_marked_once_a_minute_and_a_day_starts_with_the_last_of_yester
     assert day_start(CLOSE) == Decimal("9600.20")
     assert day_start(midnight - 1) == book.capital
     assert day_start(midnight + 86_400_000) == 9_000
+
+
+def test_a_fill_that_names_only_the_venues_order_is_the_orders(stores: Stores) -> None:
+    book, order, flat = traded(stores)
+    sent = stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, "10"), actor="test")
+    fill = a_fill(sent, "t-1", "10", client_order_id="")
+    stores.ledger().post(book.book_id, moved(flat, fill), [fill], NOTHING)
+    known = replace(fill, client_order_id=order.client_order_id)
+    assert stores.orders().execution(order.intent_id).fills == (known,)
+    assert stores.orders().unsettled(venue="binance", account=book.book_id) == []
+
+
+def test_fills_that_are_folded_post_in_whatever_order_they_come(stores: Stores) -> None:
+    book, order, flat = traded(stores)
+    prices = ("50000.1", "49000.3", "51000.7", "48000.9", "50500.5")
+    fills = [
+        a_fill(
+            order,
+            f"{n}",
+            "0.30001",
+            side=Side.BUY if n % 2 else Side.SELL,
+            price=Decimal(price),
+            event_time=CLOSE + n,
+            fee_asset="BTC" if n == 1 else "USDT",
+            fee_qty=Decimal("0.0003"),
+        )
+        for n, price in enumerate(prices)
+    ]
+    whole = refold(flat, fills).position
+    for batch in ([fills[3], fills[1]], [fills[4]], fills[:3], fills):
+        where = {"book_id": book.book_id, "venue": "binance", "account": book.book_id, "symbol": BTC}
+        post_fills(batch, ledger=stores.ledger(), **where)
+    posted = stores.ledger().position(book.book_id, "binance", BTC).position
+    assert posted == replace(whole, version=3)
+    assert list(stores.ledger().fills(book.book_id, "binance", BTC)) == fills

@@ -250,7 +250,7 @@ def test_what_filled_more_than_is_posted_is_not_settled(stores: Stores) -> None:
     assert unsettled(venue="okx", account=book.book_id) == []
     fill = a_fill(filled, "t-1")
     flat = stores.ledger().position(book.book_id, "binance", BTC).position
-    stores.ledger().post(book.book_id, moved(flat, fill), [fill], [Decimal(0)])
+    stores.ledger().post(book.book_id, moved(flat, fill), [fill], {fill.trade_id: Decimal(0)})
     assert unsettled(venue="binance", account=book.book_id) == []
     assert stores.orders().execution(order.intent_id).fills == (fill,)
     assert list(stores.orders().accounts()) == [("binance", book.book_id)]

@@ -184,7 +184,7 @@ def hold(stores: Stores, book: Book, qty: str = "1", *, symbol: str = BTC) -> Po
     filled = stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, qty), actor="test")
     fill = a_fill(filled, f"t-{uuid4().hex}", qty)
     flat = stores.ledger().position(book.book_id, "binance", symbol).position
-    position = stores.ledger().post(filled.account, moved(flat, fill), [fill], [Decimal(0)])
+    position = stores.ledger().post(filled.account, moved(flat, fill), [fill], {fill.trade_id: Decimal(0)})
     intent = stores.orders().execution(order.intent_id).intent
     stores.intents().finish(intent, IntentState.EXECUTED, actor="test", reason="all filled")
     return position

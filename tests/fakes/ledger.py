@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.trading.intents import Guard
-from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.ledger import Assets, fee_of, movements, net_qty
+from shared.domain.trading.money import EXACT, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import FillKey, HeldPosition
 from tests.fakes.stores import MemoryDatabase
-from tests.fakes.trading_tables import FillRow, PositionRow, check_version
+from tests.fakes.trading_tables import FillRow, OrderRow, PositionRow, check_version
 
 MINUTE_MS = 60_000
 
@@ -38,10 +39,12 @@ class MemoryLedger:
         fills = self.database.trading.fills
         return frozenset(trade_id for trade_id in trade_ids if FillKey(venue, account, symbol, trade_id) in fills)
 
-    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
-        """Store fills that are all new, what each realised, and the position they lead to."""
-        if not fills or len(fills) != len(realised):
-            raise InvalidMessageError("fills", "expected at least one, and what each realised")
+    def post(
+        self, account: str, position: Position, fills: Sequence[Fill], realised: Mapping[str, Decimal]
+    ) -> Position:
+        """Store fills that are all new and the position they lead to."""
+        if not fills or not {fill.trade_id for fill in fills} <= realised.keys():
+            raise InvalidMessageError("realised", "expected fills, and what each realised")
         tables = self.database.trading
         row = self._row(position.book_id, position.venue, position.symbol)
         before = row.held.position
@@ -57,10 +60,11 @@ class MemoryLedger:
         _check_posting(before, position, fills)
         for fill in fills:
             key = FillKey(position.venue, account, position.symbol, fill.trade_id)
-            tables.fills[key] = FillRow(position.book_id, fill)
-            for order in tables.orders.values():
-                if order.order.client_order_id == fill.client_order_id:
-                    order.posted_qty += fill.qty
+            order = self._order_of(position, fill)
+            if order is not None:
+                order.posted_qty += fill.qty
+            ours = fill if order is None else replace(fill, client_order_id=order.order.client_order_id)
+            tables.fills[key] = FillRow(position.book_id, ours)
         return self._stored(row, position, max(fill.event_time for fill in fills))
 
     def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
@@ -88,23 +92,30 @@ class MemoryLedger:
         if (venue, account) not in tables.opening:
             raise NotFoundError(f"account {account!r} at {venue} was never opened")
         held = defaultdict(Decimal, tables.opening[venue, account])
-        for key, known in tables.fills.items():
-            if (key.venue, key.account) != (venue, account):
-                continue
-            fill = known.fill
-            base, quote, is_spot = _assets(fill.symbol)
-            held[fill.fee_asset] -= fill.fee_qty
-            if is_spot:
-                held[base] += fill.side.sign * fill.qty
-                held[quote] -= fill.side.sign * fill.notional
-        for (book_id, at, symbol), row in tables.positions.items():
-            if ":" in symbol and (at, tables.account_of(book_id)) == (venue, account):
-                held[symbol.partition(":")[2]] += row.held.position.realised
+        with localcontext(EXACT):
+            for key, known in tables.fills.items():
+                if (key.venue, key.account) == (venue, account):
+                    for asset, qty in movements(known.fill, Assets.of(key.symbol)).items():
+                        held[asset] += qty
+            for (book_id, at, symbol), row in tables.positions.items():
+                if ":" in symbol and (at, tables.account_of(book_id)) == (venue, account):
+                    held[symbol.partition(":")[2]] += row.held.position.realised
         return dict(held)
 
     def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
         """Record a point of a book's equity curve, one a minute."""
         self.database.trading.equity[book_id, at_ms - at_ms % MINUTE_MS] = equity
+
+    def _order_of(self, position: Position, fill: Fill) -> OrderRow | None:
+        for row in self.database.trading.orders.values():
+            order = row.order
+            if order.book_id != position.book_id or (order.venue, order.symbol) != (position.venue, fill.symbol):
+                continue
+            if fill.client_order_id == order.client_order_id:
+                return row
+            if not fill.client_order_id and fill.venue_order_id == order.venue_order_id:
+                return row
+        return None
 
     def _row(self, book_id: str, venue: str, symbol: str) -> PositionRow:
         flat = Position(book_id=book_id, venue=venue, symbol=symbol)
@@ -128,26 +139,12 @@ class MemoryLedger:
         return row.held.position
 
 
-def _assets(symbol: str) -> tuple[str, str, bool]:
-    pair, _, settle = symbol.partition(":")
-    base, _, quote = pair.partition("/")
-    return base, quote, not settle
-
-
 def _check_posting(before: Position, after: Position, fills: Sequence[Fill]) -> None:
-    base, quote, is_spot = _assets(after.symbol)
-
-    def moved(fill: Fill) -> Decimal:
-        return fill.side.sign * fill.qty - (fill.fee_qty if is_spot and fill.fee_asset == base else ZERO)
-
-    def paid(fill: Fill) -> Decimal:
-        if fill.fee_asset == quote:
-            return fill.fee_qty
-        return fill.fee_qty * fill.price if is_spot and fill.fee_asset == base else fill.fee_notional
-
-    if after.qty - before.qty != total(map(moved, fills)):
-        raise InvalidMessageError("qty", "the fills move it by something else")
-    if after.fees - before.fees != total(map(paid, fills)):
-        raise InvalidMessageError("fees", "the fills cost something else")
+    assets = Assets.of(after.symbol)
+    with localcontext(EXACT):
+        if after.qty - before.qty != net_qty(fills, assets):
+            raise InvalidMessageError("qty", "the fills move it by something else")
+        if after.fees - before.fees != total(fee_of(fill, assets) for fill in fills):
+            raise InvalidMessageError("fees", "the fills cost something else")
     if any(fill.symbol != after.symbol for fill in fills):
         raise InvalidMessageError("symbol", f"one of the fills is not of {after.symbol}")

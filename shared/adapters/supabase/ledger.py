@@ -39,12 +39,16 @@ class SupabaseLedger:
         asked = {"p_venue": venue, "p_account": account, "p_symbol": symbol, "p_trade_ids": [*trade_ids]}
         return frozenset(call(self.client, "known_fills", asked))
 
-    def post(self, account: str, position: Position, fills: Sequence[Fill], realised: Sequence[Decimal]) -> Position:
+    def post(
+        self, account: str, position: Position, fills: Sequence[Fill], realised: Mapping[str, Decimal]
+    ) -> Position:
         """Store fills that are all new, what each realised, and the position they lead to, in one transaction."""
-        written = [
-            fill | {"realised": str(earned)} for fill, earned in zip(write(FILLS, [*fills]), realised, strict=True)
-        ]
-        posting = {"p_account": account, "p_position": write(POSITION, position), "p_fills": written}
+        posting = {
+            "p_account": account,
+            "p_position": write(POSITION, position),
+            "p_fills": write(FILLS, [*fills]),
+            "p_realised": {trade_id: str(earned) for trade_id, earned in realised.items()},
+        }
         return read(POSITION, call(self.client, "post_fills", posting), "no position")
 
     def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:

@@ -270,7 +270,7 @@ CALLS: Final = (
     """post_fills('alices', '{"book_id": "alices", "venue": "binance", "symbol": "BTC/USDT", "qty": "1", "cost": "1",
       "realised": "0", "fees": "0", "opened_at_ms": 1, "version": 0}', '[{"symbol": "BTC/USDT", "trade_id": "new",
       "client_order_id": "c", "venue_order_id": "v", "side": "buy", "qty": "1", "price": "1", "fee_qty": "0",
-      "fee_asset": "USDT", "fee_notional": "0", "is_maker": true, "event_time": 1, "realised": "0"}]')""",
+      "fee_asset": "USDT", "fee_notional": "0", "is_maker": true, "event_time": 1}]', '{"new": "0"}')""",
     "guard_position('alices', 'binance', 'BTC/USDT', 0, '{}', null)",
     "open_account('binance', 'new', '{}')",
     "holdings('binance', 'live')",
@@ -304,6 +304,7 @@ def session(postgres: str) -> Iterator[Session]:
     with psycopg.connect(postgres) as connection:
         connection.execute("begin" if connection.autocommit else "select 1")
         connection.execute("delete from public.traders")  # the built-in ones
+        connection.execute("delete from public.trading_transitions")  # those of other tests
         connection.execute(ROWS.encode())
         yield Session(connection)
         connection.rollback()

@@ -102,13 +102,21 @@ def test_one_fill_is_posted_once(book: str) -> None:
         start(connection, "i", "1")
     fill = {"trade_id": "t", "client_order_id": "i-0", "venue_order_id": "v", "symbol": "BTC/USDT", "side": "buy"}
     fill |= {"qty": "0.5", "price": "1", "fee_qty": "0", "fee_asset": "USDT", "fee_notional": "0"}
-    fills = json.dumps([fill | {"is_maker": True, "event_time": 1, "realised": "0"}])
+    fills = json.dumps([fill | {"is_maker": True, "event_time": 1}])
 
     def post(connection: psycopg.Connection, n: int) -> str | None:
         # Each folds it into a position of its own making: only one may count.
-        position: dict[str, str | int] = {"book_id": "b", "venue": "binance", "symbol": "BTC/USDT", "qty": "0.5", "cost": "0.5"}
-        position |= {"realised": "0", "fees": "0" if n else "0.0", "opened_at_ms": 1, "version": 0}
-        return sqlstate(connection, "select public.post_fills('b', %s::jsonb, %s::jsonb)", json.dumps(position), fills)
+        position: dict[str, str | int] = {"book_id": "b", "venue": "binance", "symbol": "BTC/USDT"}
+        position |= {
+            "qty": "0.5",
+            "cost": "0.5",
+            "realised": "0",
+            "fees": "0" if n else "0.0",
+            "opened_at_ms": 1,
+            "version": 0,
+        }
+        ask = "select public.post_fills('b', %s::jsonb, %s::jsonb, '{\"t\": \"0\"}')"
+        return sqlstate(connection, ask, json.dumps(position), fills)
 
     assert all_at_once(book, post) == [None] * CLIENTS  # the same posting again answers as the first
     assert count(book, "select count(*) from public.fills") == 1
