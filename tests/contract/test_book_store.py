@@ -6,13 +6,16 @@ from uuid import uuid4
 
 import pytest
 
+from desk.local.supabase_lite import SupabaseLite
+from shared.adapters.supabase.client import connect, once
+from shared.adapters.supabase.desk_states import SupabaseDeskStates
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.trading.books import BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.records import Recent, Reservation
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
-from tests.contract.stores import CLOSE, Stores
+from tests.contract.stores import CLOSE, Stores, SupabaseStores
 from tests.contract.trading import (
     BTC,
     PRICE,
@@ -168,3 +171,13 @@ def test_a_denial_leaves_no_reservation(stores: Stores) -> None:
     )
     assert stores.books().view(book.book_id, now_ms=CLOSE).reservations == ()
     assert stores.books().get(book.book_id).risk_version == 0
+
+
+def test_a_desk_without_a_state_is_halted(clean_supabase: SupabaseLite) -> None:
+    client = connect(clean_supabase.url, clean_supabase.secret_key)
+    once(client.from_("desk_state").delete().eq("singleton", "true"))
+    states = SupabaseStores(clean_supabase).states()
+    assert states.read() is TradingState.HALTED
+    assert states.set("desk", "", TradingState.ACTIVE, actor="test", reason="again") is TradingState.ACTIVE
+    stranger = connect(clean_supabase.url, clean_supabase.publishable_key)
+    assert SupabaseDeskStates(stranger).read() is TradingState.HALTED  # may not read it

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.domain.rules import compile_rule
 from shared.domain.traders import Universe, Visibility
+from shared.domain.trading.books import Book
+from shared.domain.trading.states import Mode, TradingState
 from tests.functions.api_client import ALICE, BOB, api_of, call
 from tests.usecases.desk_in_memory import DeskInMemory, make_trader, trader_id
 
@@ -196,3 +199,38 @@ def test_a_person_runs_only_their_own_and_the_built_in_traders(desk: DeskInMemor
     assert desk.database.signals == {}
     for runnable, user in ((trader_id(1), ALICE), (public, BOB)):
         assert call("POST", f"{PATH}/{runnable}/run", user=user).body["signals"] == 1
+
+
+TRADE = {"sizing": {"method": "notional", "value": "10"}, "guard": {"stop_rate": "0.02"}}
+
+
+def test_a_trader_is_saved_with_its_terms_and_a_clone_trades_for_nobody(desk: DeskInMemory) -> None:
+    book = Book(
+        book_id="alices",
+        owner_id=ALICE,
+        name="Main",
+        mode=Mode.PAPER,
+        quote="USDT",
+        capital=Decimal(1_000),
+        state=TradingState.ACTIVE,
+        venues=("binance",),
+    )
+    desk.database.trading.books[book.book_id] = book
+    trader = save(mode="paper", book_id="alices", trade=TRADE)
+    assert (trader["mode"], trader["book_id"]) == ("paper", "alices")
+    assert trader["trade"]["sizing"]["value"] == "10"
+    assert trader["trade"]["algorithm"]["name"] == "market"
+    path = f"{PATH}/{trader['trader_id']}"
+    clone = call("POST", f"{path}/clone").body["trader"]
+    assert (clone["mode"], clone["book_id"], clone["trade"]) == ("signals", None, trader["trade"])
+    for change, field in (
+        ({"book_id": "bobs"}, "book_id"),
+        ({"book_id": None}, "book_id"),
+        ({"mode": "live"}, "mode"),
+        ({"trade": None}, "trade"),
+        ({"trade": TRADE | {"guard": {"stop_rate": "1.5"}}}, "trade.guard.stop_rate"),
+        ({"trade": TRADE | {"sizing": {"method": "notional", "value": "NaN"}}}, "trade.sizing.value"),
+    ):
+        refused = call("PATCH", path, change)
+        assert (refused.status, refused.body["errors"][0]["field"]) == (400, field), change
+    assert call("GET", path).body == trader

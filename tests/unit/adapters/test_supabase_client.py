@@ -18,6 +18,8 @@ from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.domain.errors import (
     ConflictError,
     FatalError,
+    ForbiddenError,
+    HaltedError,
     InvalidMessageError,
     NightdeskError,
     NotFoundError,
@@ -64,6 +66,10 @@ BOUNDARY = ClosedBoundary(venue="binance", timeframe=Timeframe.M1, close_time=60
     ("code", "message", "kind"),
     [
         ("23505", "duplicate key", ConflictError),
+        ("ND001", "halted: desk", HaltedError),
+        ("ND002", "filled cannot become open", ConflictError),
+        ("ND003", "at version 2, not 1", ConflictError),
+        ("ND004", "book b is not yours", ForbiddenError),
         ("23514", 'new row for relation "traders" violates check constraint "traders_rule_check"', InvalidMessageError),
         ("22P02", "invalid input syntax for type uuid", InvalidMessageError),
         ("42501", "permission denied for table traders", FatalError),
