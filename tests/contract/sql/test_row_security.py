@@ -184,6 +184,8 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "(venue, account, symbol, trade_id, client_order_id, venue_order_id, side, qty, price, fee_qty, fee_asset,"
         " fee_notional, is_maker, event_time)"
         " values ('binance', 'a', 'BTC/USDT', 'u', 'c', 'v', 'buy', 1, 2, 0, 'USDT', 0, false, 1)",
+        frozenset(),
+    ),
     "desk_state": ("(singleton, trading_state) select true, 'active' where false", frozenset()),
     "books": (
         f"(book_id, owner_id, name, mode, quote, capital, venues)"
