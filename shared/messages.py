@@ -21,6 +21,7 @@ from shared.domain.timeframe import Timeframe
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 EpochMs = Annotated[int, Field(strict=True, ge=0, lt=10**14)]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
 def new_id() -> str:
@@ -107,8 +108,61 @@ class ShardDue(Message):
 class RunTrader(Message):
     """Evaluate one trader now, on its last closed candle."""
 
-    trader_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    trader_id: Uuid
     correlation_id: CorrelationId = Field(default_factory=new_id)
+
+
+class IntentRaised(Message):
+    """An intent waits for a decision."""
+
+    schema_version: Literal[1] = 1
+    event_id: CorrelationId = Field(default_factory=new_id)
+    intent_id: Uuid
+    correlation_id: CorrelationId
+
+
+class IntentDecided(Message):
+    """An intent was approved and waits to be worked."""
+
+    schema_version: Literal[1] = 1
+    event_id: CorrelationId = Field(default_factory=new_id)
+    intent_id: Uuid
+    correlation_id: CorrelationId
+
+
+class SliceDue(Message):
+    """The time of an intent's order has come, or an order's outcome is to be asked for."""
+
+    schema_version: Literal[1] = 1
+    event_id: CorrelationId = Field(default_factory=new_id)
+    intent_id: Uuid
+    order_id: Uuid
+    slice_no: int = Field(ge=1)
+    correlation_id: CorrelationId
+
+
+class TickersWritten(Message):
+    """Fresh prices of a venue are on the board: whatever the desk protects there is looked at."""
+
+    tickers_of: VenueName
+    correlation_id: CorrelationId = Field(default_factory=new_id)
+
+
+class RiskResult(Message):
+    """What became of intents, by id: their states, and the errors of those that could not be decided."""
+
+    decided: dict[str, str] = Field(default_factory=dict)
+    errors: dict[str, str] = Field(default_factory=dict)
+
+
+class ExecutionResult(Message):
+    """What became of intents, by id, what was protected and reconciled, and what could not be."""
+
+    worked: dict[str, str] = Field(default_factory=dict)
+    exits: list[str] = Field(default_factory=list)
+    settled: int = 0
+    differences: list[str] = Field(default_factory=list)
+    errors: dict[str, str] = Field(default_factory=dict)
 
 
 class Triggered(Message):
@@ -155,6 +209,29 @@ def _kind_of_execution(payload: object) -> str:
     return "trader" if isinstance(payload, dict) and "trader_id" in payload else "shard"
 
 
+def _kind_of_risk(payload: object) -> str:
+    return "cron" if isinstance(payload, dict) and "trigger" in payload else "intent"
+
+
+def _kind_of_order(payload: object) -> str:
+    keys = payload if isinstance(payload, dict) else {}
+    return next((kind for key, kind in _ORDER_KINDS.items() if key in keys), "intent")
+
+
+_ORDER_KINDS = {"trigger": "cron", "order_id": "slice", "tickers_of": "tickers"}
+
+RiskRequest: TypeAdapter[CronTick | IntentRaised] = TypeAdapter(
+    Annotated[Annotated[CronTick, Tag("cron")] | Annotated[IntentRaised, Tag("intent")], Discriminator(_kind_of_risk)]
+)
+ExecutionRequest: TypeAdapter[CronTick | SliceDue | TickersWritten | IntentDecided] = TypeAdapter(
+    Annotated[
+        Annotated[CronTick, Tag("cron")]
+        | Annotated[SliceDue, Tag("slice")]
+        | Annotated[TickersWritten, Tag("tickers")]
+        | Annotated[IntentDecided, Tag("intent")],
+        Discriminator(_kind_of_order),
+    ]
+)
 TriggerRequest: TypeAdapter[CronTick | BoundaryClosed] = TypeAdapter(
     Annotated[
         Annotated[CronTick, Tag("cron")] | Annotated[BoundaryClosed, Tag("boundary")], Discriminator(_kind_of_trigger)

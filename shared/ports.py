@@ -315,6 +315,9 @@ class AgentStore(Protocol):
 class Queue(Protocol):
     """A queue of messages that arrive at least once, in any order."""
 
-    def send(self, bodies: Sequence[str]) -> None:
-        """Send message bodies; raise `TransientError` unless every one was accepted."""
+    def send(self, bodies: Sequence[str], *, delay_s: int = 0) -> None:
+        """Send message bodies, to arrive no sooner than after a delay of up to 900 s.
+
+        Raise `TransientError` unless every one was accepted.
+        """
         ...

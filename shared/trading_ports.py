@@ -8,7 +8,7 @@ from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.books import Book
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.intents import Guard, Intent, Purpose
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
@@ -112,9 +112,11 @@ class IntentStore(Protocol):
         `ForbiddenError`."""
         ...
 
-    def view(self, intent_id: str, *, now_ms: int, lease_ms: int) -> BookView | None:
-        """Lease a pending intent and return it with its book as of `now_ms` (market time); None when it is not pending
-        or leased to somebody."""
+    def view(self, intent_id: str, *, now_ms: int, holder: str, lease_ms: int) -> BookView | None:
+        """Lease a pending intent to a holder and return it with its book as of `now_ms` (market time).
+
+        None when it is not pending, or leased to somebody else. `holder` is a UUID.
+        """
         ...
 
     def decide(
@@ -195,6 +197,18 @@ class OrderStore(Protocol):
     def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
         """Return orders of an account that may be at the venue or have filled more than is posted, oldest first, those
         leased to a living executor left out."""
+        ...
+
+    def recent(self, *, venue: str, account: str, since_ms: int) -> Sequence[Order]:
+        """Return orders of an account that may fill, or were sent at or after an instant (market time)."""
+        ...
+
+    def standing(self, book_id: str, venue: str, symbol: str) -> Sequence[Order]:
+        """Return the protective orders of a position that are new or may fill."""
+        ...
+
+    def resting(self) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, with the purpose of its intent, oldest first."""
         ...
 
     def accounts(self) -> Sequence[tuple[str, str]]:

@@ -165,6 +165,36 @@ as $$
     and (o.lease_until is null or o.lease_until <= clock_timestamp())
 $$;
 
+-- Protective orders of a position that are new or may fill, oldest first.
+create or replace function public.standing_orders(p_book_id text, p_venue text, p_symbol text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(desk.order_json(o) order by o.due_at_ms, o.order_id), '[]')
+  from public.orders as o
+  where o.book_id = p_book_id and o.venue = p_venue and o.symbol = p_symbol and o.role <> 'slice'
+    and (o.at_risk or o.state = 'new')
+$$;
+
+-- Every order that may fill, with the purpose of its intent, oldest first.
+create or replace function public.resting_orders() returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_array(desk.order_json(o), i.purpose) order by o.submitted_at_ms, o.order_id), '[]')
+  from public.orders as o
+  join public.trade_intents as i on i.intent_id = o.intent_id
+  where o.at_risk
+$$;
+
+-- Orders of an account that may fill, or were sent at or after an instant (market time), oldest first.
+create or replace function public.recent_orders(p_venue text, p_account text, p_since_ms bigint) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(desk.order_json(o) order by o.submitted_at_ms, o.order_id), '[]')
+  from public.orders as o
+  where o.venue = p_venue and o.account = p_account
+    and (o.at_risk or o.filled_qty > o.posted_qty or o.submitted_at_ms >= p_since_ms)
+$$;
+
 -- Every [venue, account] that was ever traded on or opened.
 create or replace function public.traded_accounts() returns jsonb
 language sql stable set search_path = ''
@@ -180,7 +210,8 @@ begin
   foreach signature in array array[
     'start_execution(text, integer, jsonb, jsonb, text)', 'add_orders(text, jsonb, text)', 'execution_of(text)',
     'submit_order(text, bigint, bigint, text, uuid)', 'advance_order(text, integer, jsonb, text)',
-    'due_orders(integer, bigint)', 'unsettled_orders(text, text)', 'traded_accounts()'
+    'due_orders(integer, bigint)', 'unsettled_orders(text, text)', 'traded_accounts()',
+    'standing_orders(text, text, text)', 'resting_orders()', 'recent_orders(text, text, bigint)'
   ] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);
     execute format('grant execute on function public.%s to service_role', signature);

@@ -25,8 +25,10 @@ class SqsQueue:
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], *, delay_s: int = 0) -> None:
         """Send message bodies, ten a call; raise `TransientError` unless SQS has accepted every one.
+
+        They arrive no sooner than after a delay of up to 900 s.
 
         After an error some may have been accepted: receivers see them twice when the caller sends again. Raise
         `InvalidMessageError` before anything is sent when a body is more than SQS carries.
@@ -35,11 +37,11 @@ class SqsQueue:
             if not 0 < len(body.encode()) <= MAX_BATCH_BYTES:
                 raise InvalidMessageError("body", f"expected 1 to {MAX_BATCH_BYTES} bytes, got {len(body.encode())}")
         for batch in _batches(bodies):
-            self._send_batch(batch)
+            self._send_batch(batch, delay_s)
 
-    def _send_batch(self, batch: Sequence[str]) -> None:
+    def _send_batch(self, batch: Sequence[str], delay_s: int) -> None:
         left: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)
+            {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_s} for number, body in enumerate(batch)
         ]
         problem = ""
         for _ in range(_ATTEMPTS):

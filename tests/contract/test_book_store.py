@@ -18,6 +18,7 @@ from shared.domain.trading.states import IntentState, Mode, OrderState, TradingS
 from tests.contract.stores import CLOSE, Stores, SupabaseStores
 from tests.contract.trading import (
     BTC,
+    HOLDER,
     PRICE,
     a_book,
     a_fill,
@@ -107,7 +108,7 @@ def test_a_view_has_positions_reservations_and_what_was_decided_lately(stores: S
     asking = stores.intents().raise_intent(an_intent(book, raised_at_ms=CLOSE + 3), actor="test")
     stores.intents().raise_intent(an_intent(book, raised_at_ms=CLOSE + 4), actor="test")
 
-    view = stores.intents().view(asking.intent_id, now_ms=CLOSE + 5, lease_ms=0)
+    view = stores.intents().view(asking.intent_id, now_ms=CLOSE + 5, holder=HOLDER, lease_ms=0)
 
     assert view is not None
     assert [held.position for held in view.positions] == [position]

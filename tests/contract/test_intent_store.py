@@ -32,6 +32,7 @@ from shared.domain.trading.terms import GuardRates, TraderMode, TradeTerms
 from tests.contract.stores import CLOSE, RESULT, Stores, a_signal, a_trader, boundary
 from tests.contract.trading import (
     BTC,
+    HOLDER,
     HOUR_MS,
     PRICE,
     a_book,
@@ -88,7 +89,7 @@ def test_an_intent_comes_back_as_it_was_raised_and_is_raised_once(stores: Stores
     assert stores.intents().raise_intent(intent, actor="api") == intent
     again = replace(intent, sizing=Sizing(method=SizingMethod.QTY, value=Decimal(9)))
     assert stores.intents().raise_intent(again, actor="api") == intent  # the first one stays
-    view = stores.intents().view(intent.intent_id, now_ms=CLOSE, lease_ms=0)
+    view = stores.intents().view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=0)
     assert view is not None
     assert (view.intent, view.book) == (intent, book)
 
@@ -126,10 +127,11 @@ def test_bad_intents_are_refused_by_name_and_nothing_is_stored(
 def test_a_pending_intent_is_viewed_by_one_at_a_time(stores: Stores) -> None:
     intents = stores.intents()
     intent = intents.raise_intent(an_intent(open_book(stores)), actor="api")
-    assert intents.view(intent.intent_id, now_ms=CLOSE, lease_ms=HOUR_MS) is not None
-    assert intents.view(intent.intent_id, now_ms=CLOSE, lease_ms=HOUR_MS) is None
+    assert intents.view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=HOUR_MS) is not None
+    assert intents.view(intent.intent_id, now_ms=CLOSE, holder=str(uuid4()), lease_ms=HOUR_MS) is None
+    assert intents.view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=HOUR_MS) is not None
     assert intents.pending(limit=10, now_ms=CLOSE) == []
-    assert intents.view("nobody", now_ms=CLOSE, lease_ms=0) is None
+    assert intents.view("nobody", now_ms=CLOSE, holder=HOLDER, lease_ms=0) is None
 
 
 def test_a_decision_is_stored_once_and_answers_again(stores: Stores) -> None:
@@ -144,7 +146,7 @@ def test_a_decision_is_stored_once_and_answers_again(stores: Stores) -> None:
             decide(stores, intent, state, risk_version=1, qty=qty)
     with pytest.raises(ConflictError):
         decide(stores, approved, IntentState.DENIED, qty=None)
-    assert stores.intents().view(intent.intent_id, now_ms=CLOSE, lease_ms=0) is None
+    assert stores.intents().view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=0) is None
 
 
 def test_two_decisions_on_one_book_cannot_both_count(stores: Stores) -> None:
@@ -179,7 +181,7 @@ def test_what_is_halted_approves_nothing(stores: Stores, scope: str) -> None:
         halt(stores, scope, keys.get(scope, ""), state)
         with pytest.raises(HaltedError, match=scope):
             decide(stores, intent, IntentState.APPROVED)
-        view = stores.intents().view(intent.intent_id, now_ms=CLOSE, lease_ms=0)
+        view = stores.intents().view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=0)
         assert view is not None
         assert view.states == dict.fromkeys(("desk", *keys), TradingState.ACTIVE) | {scope: state}
     halt(stores, scope, keys.get(scope, ""), TradingState.ACTIVE)
@@ -284,7 +286,7 @@ def test_a_new_signal_of_a_trader_that_trades_raises_its_intent(stores: Stores) 
 
     (intent_id,) = recorded.intents
     assert recorded == Recorded(new=1, duplicate=0, intents=(intent_id,))
-    view = stores.intents().view(intent_id, now_ms=CLOSE, lease_ms=0)
+    view = stores.intents().view(intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=0)
     assert view is not None
     (stored,) = stores.signals().list(limit=1)
     assert view.intent == Intent(

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.trading.instruments import Side
+from shared.domain.trading.intents import Purpose
 from shared.domain.trading.orders import OrderKind, TimeInForce
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
@@ -271,3 +272,42 @@ def test_an_order_is_traced_from_plan_to_fill(stores: Stores) -> None:
         ("order", "filled"),
     ]
     assert {step["intent_id"] for step in steps} == {intent.intent_id}
+
+
+def test_what_rests_is_told_with_what_it_is_for(stores: Stores) -> None:
+    book = open_book(stores)
+    hold(stores, book, "2")
+    (entry,) = executing(stores, an_intent(book), "1")
+    (leaving,) = executing(stores, an_exit(book), "0.5")
+    assert list(stores.orders().resting()) == []  # what is new does not rest
+    sent = [submit(stores, entry), submit(stores, leaving)]
+    found = {order.order_id: (order, purpose) for order, purpose in stores.orders().resting()}
+    assert found == {sent[0].order_id: (sent[0], Purpose.ENTER), sent[1].order_id: (sent[1], Purpose.EXIT)}
+    stores.orders().advance(sent[0], a_report(sent[0], OrderState.CANCELLED), actor="test")
+    assert [order.order_id for order, _ in stores.orders().resting()] == [leaving.order_id]
+
+
+def test_protective_orders_stand_until_they_end(stores: Stores) -> None:
+    book = open_book(stores)
+    intent = stores.orders().execution(executing(stores, an_intent(book), "1")[0].intent_id).intent
+    stop = an_order(intent, role=Role.STOP, side=Side.SELL, kind=OrderKind.STOP_MARKET, trigger_price=Decimal(40_000))
+    (stored_stop,) = stores.orders().add(intent, [stop], actor="test")
+    assert list(stores.orders().standing(book.book_id, "binance", BTC)) == [stored_stop]
+    assert list(stores.orders().standing(book.book_id, "binance", SWAP)) == []
+    sent = submit(stores, stored_stop)
+    assert list(stores.orders().standing(book.book_id, "binance", BTC)) == [sent]
+    stores.orders().advance(sent, a_report(sent, OrderState.CANCELLED), actor="test")
+    assert list(stores.orders().standing(book.book_id, "binance", BTC)) == []
+
+
+def test_orders_are_recent_while_they_may_fill_or_since_they_were_sent(stores: Stores) -> None:
+    book = open_book(stores)
+    (order,) = executing(stores, an_intent(book), "1")
+    where = {"venue": "binance", "account": book.book_id}
+    assert list(stores.orders().recent(**where, since_ms=0)) == []  # never sent
+    sent = submit(stores, order)
+    assert list(stores.orders().recent(**where, since_ms=CLOSE + 2)) == [sent]
+    ended = stores.orders().advance(sent, a_report(sent, OrderState.REJECTED), actor="test")
+    assert list(stores.orders().recent(**where, since_ms=CLOSE + 2)) == []
+    assert list(stores.orders().recent(**where, since_ms=CLOSE + 1)) == [ended]
+    assert list(stores.orders().recent(venue="binance", account="live", since_ms=0)) == []

@@ -17,6 +17,7 @@ from tests.contract.stores import CLOSE, Stores
 BTC, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 PRICE = Decimal("50000.5")
 HOUR_MS = 3_600_000
+HOLDER = "3f0f8a9e-6d2b-4c3e-9a0e-0d6f5f1f7a11"
 
 
 def a_book(owner_id: str | None = None, **changes: object) -> Book:

@@ -44,12 +44,16 @@ class MemoryIntentStore:
         tables.note("intent", intent, None, actor, "")
         return intent
 
-    def view(self, intent_id: str, *, now_ms: int, lease_ms: int) -> BookView | None:
-        """Lease a pending intent and return it with its book; None when it is not pending or leased to somebody."""
+    def view(self, intent_id: str, *, now_ms: int, holder: str, lease_ms: int) -> BookView | None:
+        """Lease a pending intent and return it with its book; None when not pending or somebody else's."""
         row, now = self.database.trading.intents.get(intent_id), self.database.clock.now_ms()
-        if row is None or row.intent.state is not IntentState.PENDING or row.lease_until > now:
+        if (
+            row is None
+            or row.intent.state is not IntentState.PENDING
+            or (row.lease_until > now and row.lease_holder != holder)
+        ):
             return None
-        row.lease_until = now + lease_ms
+        row.lease_until, row.lease_holder = now + lease_ms, holder
         return book_view(self.database, row.intent.book_id, now_ms, row.intent)
 
     def decide(

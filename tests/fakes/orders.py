@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
-from shared.domain.trading.intents import Intent
+from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.money import total
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order, Role
@@ -130,6 +130,38 @@ class MemoryOrderStore:
             and row.lease_until <= now
         ]
         return sorted(found, key=lambda order: (order.submitted_at_ms or 0, order.order_id))
+
+    def recent(self, *, venue: str, account: str, since_ms: int) -> Sequence[Order]:
+        """Return orders of an account that may fill, or were sent at or after an instant, oldest first."""
+        found = [
+            row.order
+            for row in self.database.trading.orders.values()
+            if (row.order.venue, row.order.account) == (venue, account)
+            and (
+                row.order.state in AT_RISK
+                or row.order.filled_qty > row.posted_qty
+                or (row.order.submitted_at_ms or -1) >= since_ms
+            )
+        ]
+        return sorted(found, key=lambda order: (order.submitted_at_ms or 0, order.order_id))
+
+    def standing(self, book_id: str, venue: str, symbol: str) -> Sequence[Order]:
+        """Return the protective orders of a position that are new or may fill."""
+        orders = [row.order for row in self.database.trading.orders.values() if row.order.role is not Role.SLICE]
+        found = [
+            order
+            for order in orders
+            if (order.book_id, order.venue, order.symbol) == (book_id, venue, symbol)
+            and order.state in AT_RISK | {OrderState.NEW}
+        ]
+        return sorted(found, key=lambda order: (order.due_at_ms, order.order_id))
+
+    def resting(self) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, with the purpose of its intent, oldest first."""
+        tables = self.database.trading
+        found = [row.order for row in tables.orders.values() if row.order.state in AT_RISK]
+        found.sort(key=lambda order: (order.submitted_at_ms or 0, order.order_id))
+        return [(order, tables.intents[order.intent_id].intent.purpose) for order in found]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""

@@ -41,6 +41,7 @@ class IntentRow:
     decision: Mapping[str, object] | None = None
     plan: Mapping[str, object] | None = None
     lease_until: int = 0
+    lease_holder: str | None = None
     looked_at: int = 0
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 from postgrest import SyncPostgrestClient
 
@@ -26,9 +25,9 @@ class SupabaseIntentStore:
         values = {"p_intent": write(INTENT, intent), "p_actor": actor, "p_person": person}
         return self._intent("raise_intent", values, intent.intent_id)
 
-    def view(self, intent_id: str, *, now_ms: int, lease_ms: int) -> BookView | None:
-        """Lease a pending intent and return it with its book; None when it is not pending or leased to somebody."""
-        lease = {"p_now_ms": now_ms, "p_lease_ms": lease_ms, "p_holder": str(uuid4())}
+    def view(self, intent_id: str, *, now_ms: int, holder: str, lease_ms: int) -> BookView | None:
+        """Lease a pending intent and return it with its book; None when not pending or somebody else's."""
+        lease = {"p_now_ms": now_ms, "p_lease_ms": lease_ms, "p_holder": holder}
         data = call(self.client, "view_intent", {"p_intent_id": intent_id} | lease)
         return None if data is None else read(BOOK_VIEW, data, intent_id)
 

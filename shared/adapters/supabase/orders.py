@@ -9,7 +9,7 @@ from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.trading_rows import ORDER, ORDERS, REPORT, read, read_execution, write
-from shared.domain.trading.intents import Intent
+from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order
 from shared.domain.trading.states import OrderState
@@ -62,6 +62,20 @@ class SupabaseOrderStore:
         out."""
         where = {"p_venue": venue, "p_account": account}
         return read(ORDERS, call(self.client, "unsettled_orders", where), "no orders")
+
+    def recent(self, *, venue: str, account: str, since_ms: int) -> Sequence[Order]:
+        """Return orders of an account that may fill, or were sent at or after an instant, oldest first."""
+        where = {"p_venue": venue, "p_account": account, "p_since_ms": since_ms}
+        return read(ORDERS, call(self.client, "recent_orders", where), "no orders")
+
+    def standing(self, book_id: str, venue: str, symbol: str) -> Sequence[Order]:
+        """Return the protective orders of a position that are new or may fill."""
+        where = {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol}
+        return read(ORDERS, call(self.client, "standing_orders", where), "no orders")
+
+    def resting(self) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, with the purpose of its intent, oldest first."""
+        return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in call(self.client, "resting_orders", {})]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""

@@ -86,12 +86,13 @@ class Algorithm:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """What protects the position an intent opens: prices in quote units, a trailing distance as a fraction of the best
-    price since entry, the longest time to hold; None where there is none."""
+    price since entry, the longest time to hold; None where there is none. `intent_id` is who asked for it."""
 
     stop_price: Decimal | None = None
     take_profit_price: Decimal | None = None
     trailing_rate: Decimal | None = None
     hold_ms: int | None = None
+    intent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,11 +114,12 @@ def base_of(symbol: str) -> str:
     return symbol.partition("/")[0]
 
 
-def places_of(view: BookView, intent: Intent) -> frozenset[Place]:
+def places_of(view: BookView, intent: Intent | None) -> frozenset[Place]:
     """Return the places whose marks and closes a decision needs: what is held, what is approved, what is asked."""
     held = {(each.position.venue, each.position.symbol) for each in view.positions if each.position.qty}
     approved = {(each.venue, each.symbol) for each in view.reservations}
-    return frozenset(held | approved | {(intent.venue, intent.symbol)})
+    asked = set() if intent is None else {(intent.venue, intent.symbol)}
+    return frozenset(held | approved | asked)
 
 
 def portfolio_of(view: BookView, market: MarketView) -> Portfolio:

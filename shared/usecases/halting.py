@@ -1,0 +1,129 @@
+"""The kill switch: set a trading state, read it back, cancel what rests everywhere, leave what is held if asked to."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from shared.domain.errors import NightdeskError
+from shared.domain.traders import PositionSide
+from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
+from shared.domain.trading.records import Order, Role
+from shared.domain.trading.states import OrderState, TradingState, is_final
+from shared.messages import IntentRaised
+from shared.ports import Queue
+from shared.trading_ports import BookStore, DeskStates, IntentStore
+from shared.usecases.working import Floor, cancel_order, settle_order
+
+AT_ONCE: Final = 8
+EXIT_HORIZON_MS: Final = 600_000
+_SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/halts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueHalt:
+    """What was done at one account: orders that have ended, orders that have not, and why."""
+
+    venue: str
+    account: str
+    cancelled: int
+    left: int
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """What a change of the trading state did; `state` is what the database said when it was read back."""
+
+    state: TradingState
+    accounts: tuple[VenueHalt, ...] = ()
+    exits: tuple[str, ...] = ()
+    took_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """What the kill switch takes beside the floor."""
+
+    states: DeskStates
+    intents: IntentStore
+    books: BookStore
+    intents_queue: Queue
+
+
+def set_desk_state(
+    state: TradingState, *, actor: str, reason: str, flatten: bool, switch: Switch, floor: Floor
+) -> Halt:
+    """Set the desk's trading state and make it so; the answer has what the database reads back.
+
+    `halted` and `reducing` cancel the orders that could open something; protective orders stay, since nothing could
+    replace them. `flatten` leaves every position: the desk is `reducing` while the exits are worked, and what was asked
+    for once they are raised. What one venue cannot do is told and does not keep the others.
+    """
+    began = floor.clock.now_ms()
+    if state is TradingState.ACTIVE:
+        return Halt(state=switch.states.set("desk", "", state, actor=actor, reason=reason))
+    first = TradingState.REDUCING if flatten else state
+    set_to = switch.states.set("desk", "", first, actor=actor, reason=reason)
+    accounts = cancel_resting(floor=floor, exits_too=state is TradingState.HALTED)
+    exits: list[str] = []
+    if flatten:
+        exits = raise_exits(actor=actor, at_ms=began, switch=switch, floor=floor)
+    return Halt(state=set_to, accounts=accounts, exits=tuple(exits), took_ms=floor.clock.now_ms() - began)
+
+
+def cancel_resting(*, floor: Floor, exits_too: bool) -> tuple[VenueHalt, ...]:
+    """Cancel the slices that rest at every venue, several at once; protective orders stay."""
+    resting: dict[tuple[str, str], list[Order]] = {place: [] for place in floor.orders.accounts()}
+    for order, purpose in floor.orders.resting():
+        if order.role is Role.SLICE and (exits_too or purpose is Purpose.ENTER):
+            resting.setdefault((order.venue, order.account), []).append(order)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return tuple(_cancel(place, orders, floor, pool) for place, orders in sorted(resting.items()))
+
+
+def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor) -> VenueHalt:
+    ends = list(pool.map(lambda order: _end(order, floor), orders))
+    cancelled = sum(end is None for end in ends)
+    errors = tuple(end for end in ends if end)
+    return VenueHalt(venue=place[0], account=place[1], cancelled=cancelled, left=len(orders) - cancelled, errors=errors)
+
+
+def _end(order: Order, floor: Floor) -> str | None:
+    """End one order; return why it has not ended, None when it has."""
+    try:
+        in_doubt = order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.CANCEL_PENDING)
+        after = settle_order(order, floor=floor) if in_doubt else cancel_order(order, floor=floor)
+    except NightdeskError as error:
+        return f"{order.client_order_id}: {type(error).__name__}: {error}"
+    return None if is_final(after.state) else f"{order.client_order_id} is {after.state}"
+
+
+def raise_exits(*, actor: str, at_ms: int, switch: Switch, floor: Floor) -> list[str]:
+    """Raise an exit of everything every book holds; the same call again raises the same exits."""
+    raised = []
+    for held in floor.ledger.open_positions():
+        position, book = held.position, switch.books.get(held.position.book_id)
+        intent_id = str(uuid5(_SPACE, f"{position.book_id} {position.venue} {position.symbol} {position.version}"))
+        intent = switch.intents.raise_intent(
+            Intent(
+                intent_id=intent_id,
+                book_id=position.book_id,
+                mode=book.mode,
+                source=Source.PERSON,
+                venue=position.venue,
+                symbol=position.symbol,
+                purpose=Purpose.EXIT,
+                direction=PositionSide.LONG if position.qty > 0 else PositionSide.SHORT,
+                sizing=Sizing(method=SizingMethod.QTY, value=abs(position.qty)),
+                raised_at_ms=at_ms,
+                expires_at_ms=at_ms + EXIT_HORIZON_MS,
+                correlation_id=intent_id.replace("-", ""),
+            ),
+            actor=actor,
+        )
+        message = IntentRaised(intent_id=intent.intent_id, correlation_id=intent.correlation_id)
+        switch.intents_queue.send([message.model_dump_json()])
+        raised.append(intent_id)
+    return raised

@@ -1,0 +1,133 @@
+"""Reconcile an account with its venue: orders in doubt, fills that were missed, what is held, what is not ours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.errors import NightdeskError
+from shared.domain.trading.ledger import Assets
+from shared.domain.trading.money import ZERO
+from shared.domain.trading.reconciliation import (
+    Difference,
+    Finding,
+    compare_balances,
+    compare_positions,
+    foreign_orders,
+    sort_fills,
+)
+from shared.domain.trading.records import Order
+from shared.trading_ports import Exchange
+from shared.usecases.posting import post_fills
+from shared.usecases.working import OVERLAP_MS, Floor, settle_order
+
+WINDOW_MS: Final = 600_000
+"""How far back fills are asked for beyond the last one that is posted: a venue may list one late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What reconciling an account did: the intents whose orders were settled, fills posted, differences that stay."""
+
+    venue: str
+    account: str
+    intents: frozenset[str]
+    settled: int
+    posted: int
+    differences: tuple[Difference, ...]
+
+
+def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
+    """Bring the desk up to what a venue says of an account, and return where they still differ.
+
+    Orders are asked for by the desk's own id, fills are known by their trade id, so doing it twice changes nothing.
+    What is held is compared last, and only of what no order may be changing meanwhile.
+    """
+    exchange = floor.exchanges.of(venue, account)
+    before = floor.orders.unsettled(venue=venue, account=account)
+    settled = [settle_order(order, floor=floor) for order in before]
+    recent = floor.orders.recent(venue=venue, account=account, since_ms=floor.clock.now_ms() - WINDOW_MS)
+    posted, foreign = _post_missed(exchange, account, recent, floor)
+    working = floor.orders.unsettled(venue=venue, account=account)
+    ours = {order.client_order_id for order in (*recent, *working)}
+    differences = [
+        *foreign_orders(venue, account, exchange.open_orders(), ours),
+        *foreign,
+        *_holdings(exchange, account, busy={order.symbol for order in working}, floor=floor),
+    ]
+    return Reconciled(
+        venue=venue,
+        account=account,
+        intents=frozenset(order.intent_id for order in settled),
+        settled=sum(a.version != b.version for a, b in zip(before, settled, strict=True)),
+        posted=posted,
+        differences=tuple(differences),
+    )
+
+
+def _post_missed(
+    exchange: Exchange, account: str, orders: Sequence[Order], floor: Floor
+) -> tuple[int, list[Difference]]:
+    """Post the fills of the desk's orders that are not in the ledger; return how many, and fills nobody asked for."""
+    posted, foreign = 0, []
+    for symbol in sorted({order.symbol for order in orders}):
+        own = [order for order in orders if order.symbol == symbol]
+        since_ms = min(order.submitted_at_ms or order.due_at_ms for order in own) - OVERLAP_MS
+        fills = exchange.fills(symbol, since_ms=since_ms)
+        known = floor.ledger.known(exchange.venue, account, symbol, [fill.trade_id for fill in fills])
+        found = sort_fills(fills, known, own)
+        for book_id, ours in found.ours.items():
+            post_fills(ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol)
+            posted += len(ours)
+        foreign += [
+            Difference(
+                finding=Finding.FOREIGN_FILL,
+                venue=exchange.venue,
+                account=account,
+                subject=f"{symbol} {fill.trade_id}",
+                expected=ZERO,
+                actual=fill.side.sign * fill.qty,
+            )
+            for fill in found.foreign
+        ]
+    return posted, foreign
+
+
+def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor) -> list[Difference]:
+    """Compare balances and futures with the ledger, leaving out what an order may be changing right now."""
+    moving = {asset for symbol in busy for asset in (Assets.of(symbol).base, Assets.of(symbol).quote)}
+    balances = exchange.balances()
+    expected = floor.ledger.holdings(exchange.venue, account)
+    held = {balance.asset for balance in balances}
+    assets = sorted(({*expected} | held) - moving)
+    futures: dict[str, Decimal] = {}
+    for each in floor.ledger.open_positions(venue=exchange.venue):
+        position = each.position
+        if ":" in position.symbol and account in (position.book_id, "live"):
+            futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
+    quiet = [position for position in exchange.positions() if position.symbol not in busy]
+    return [
+        *compare_balances(exchange.venue, account, expected, balances, only=assets),
+        *compare_positions(
+            exchange.venue, account, {symbol: qty for symbol, qty in futures.items() if symbol not in busy}, quiet
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What reconciling every account did, and the accounts that could not be."""
+
+    done: tuple[Reconciled, ...]
+    errors: Mapping[str, str]
+
+
+def reconcile_all(*, floor: Floor) -> Sweep:
+    """Reconcile every account that was ever traded on; one that cannot be reached does not keep the others waiting."""
+    done, errors = [], {}
+    for venue, account in floor.orders.accounts():
+        try:
+            done.append(reconcile(venue, account, floor=floor))
+        except NightdeskError as error:
+            errors[f"{venue}:{account}"] = f"{type(error).__name__}: {error}"
+    return Sweep(done=tuple(done), errors=errors)

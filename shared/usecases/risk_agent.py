@@ -1,0 +1,115 @@
+"""Decide trade intents, each once, and watch what the books have been through."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+from uuid import uuid4
+
+from shared.domain.errors import ConflictError, HaltedError, NightdeskError
+from shared.domain.trading.decisions import Decision, Denied, Objection, Reason, state_of, summary, to_json
+from shared.domain.trading.market import MarketView
+from shared.domain.trading.records import BookView
+from shared.domain.trading.risk import check
+from shared.domain.trading.states import IntentState, Mode
+from shared.messages import CronTick, IntentDecided, IntentRaised, RiskResult
+from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
+from shared.trading_ports import InstrumentStore, IntentStore
+from shared.usecases.markets_of_books import read_market
+
+ACTOR: Final = "risk-agent"
+LEASE_MS: Final = 30_000
+SWEEP: Final = 200
+_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskDesk:
+    """What deciding takes."""
+
+    intents: IntentStore
+    instruments: InstrumentStore
+    tickers: TickerBoard
+    candles: CandleLog
+    venues: VenueStore
+    orders_queue: Queue
+    clock: Clock
+    mode: Mode
+    tier: int
+
+
+def risk_agent(event: IntentRaised | CronTick, *, desk: RiskDesk) -> RiskResult:
+    """Decide the intent that was raised, or every one that nobody has decided yet."""
+    if isinstance(event, IntentRaised):
+        return RiskResult(decided={event.intent_id: decide_intent(event.intent_id, desk=desk)})
+    return _sweep(desk)
+
+
+def decide_intent(intent_id: str, *, desk: RiskDesk) -> str:
+    """Decide one intent and pass it on; return the state it has now, or why nothing was decided.
+
+    Decisions of one book are made one after another: a decision on what the book was before another approval is
+    refused by the store, and made again.
+    """
+    holder = str(uuid4())
+    for _ in range(_ATTEMPTS):
+        view = desk.intents.view(intent_id, now_ms=desk.clock.now_ms(), holder=holder, lease_ms=LEASE_MS)
+        if view is None or view.intent is None:
+            return "decided before, or being decided elsewhere"
+        market = read_market(
+            view,
+            view.intent,
+            instruments=desk.instruments,
+            tickers=desk.tickers,
+            candles=desk.candles,
+            venues=desk.venues,
+            clock=desk.clock,
+        )
+
+        decision = check(view.intent, view, market, desk_mode=desk.mode, tier=desk.tier)
+
+        try:
+            state = _store(decision, view, market, desk)
+        except ConflictError:
+            continue
+        if state is not IntentState.DENIED:
+            message = IntentDecided(intent_id=intent_id, correlation_id=view.intent.correlation_id)
+            desk.orders_queue.send([message.model_dump_json()])
+        return state.value
+    return "the book is approving others faster than this one can be decided"
+
+
+def _store(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> IntentState:
+    """Store a decision; one that a halt forbids meanwhile becomes a denial that says so."""
+    try:
+        return _stored(decision, view, market, desk)
+    except HaltedError as halt:
+        objection = Objection(reason=Reason.TRADING_STATE, sentence=str(halt))
+        return _stored(Denied(reasons=(objection,), figures=decision.figures), view, market, desk)
+
+
+def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> IntentState:
+    intent = view.intent
+    if intent is None:
+        raise NightdeskError("a decision needs an intent")
+    state = state_of(decision)
+    price = intent.reference_price or decision.figures.get("price")
+    desk.intents.decide(
+        replace(intent, reference_price=price if isinstance(price, Decimal) else None),
+        state,
+        risk_version=view.book.risk_version,
+        qty=None if isinstance(decision, Denied) else decision.qty,
+        decision=to_json(decision) | {"decided_at_ms": market.now_ms, "desk_mode": desk.mode.value, "tier": desk.tier},
+        actor=ACTOR,
+        reason=summary(decision),
+    )
+    return state
+
+
+def _sweep(desk: RiskDesk) -> RiskResult:
+    decided, errors = {}, {}
+    for intent_id in desk.intents.pending(limit=SWEEP, now_ms=desk.clock.now_ms()):
+        try:
+            decided[intent_id] = decide_intent(intent_id, desk=desk)
+        except NightdeskError as error:  # one intent must not keep the others waiting
+            errors[intent_id] = f"{type(error).__name__}: {error}"
+    return RiskResult(decided=decided, errors=errors)

@@ -1,0 +1,165 @@
+"""Work one order at its venue: the row is written before the call, and an outcome that is not known is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from shared.domain.errors import (
+    ConflictError,
+    FatalError,
+    HaltedError,
+    OutcomeUnknownError,
+    RejectedError,
+    TransientError,
+)
+from shared.domain.trading.orders import Fill, OrderReport
+from shared.domain.trading.reconciliation import Settled, settle, sort_fills
+from shared.domain.trading.records import Order
+from shared.domain.trading.states import OrderState
+from shared.ports import Clock
+from shared.trading_ports import Exchange, Ledger, OrderStore
+from shared.usecases.posting import post_fills
+
+ACTOR: Final = "execution-agent"
+LEASE_MS: Final = 30_000
+"""Longer than a call to a venue may take: nobody else asks for the outcome while it may still come."""
+OVERLAP_MS: Final = 60_000
+"""How much earlier than an order its fills are asked for: clocks differ, and known fills change nothing."""
+
+
+class Exchanges(Protocol):
+    """Every account at every venue."""
+
+    def of(self, venue: str, account: str) -> Exchange:
+        """Return an account; raise `FatalError` when the deployment may not use it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What working orders takes."""
+
+    orders: OrderStore
+    ledger: Ledger
+    exchanges: Exchanges
+    clock: Clock
+
+
+def work_order(order: Order, *, floor: Floor) -> Order | None:
+    """Send a new order once; return it as it is then, None when somebody else has it.
+
+    Whoever finds an order `submitting` never sends it: the venue is asked what became of it (`settle_order`).
+    """
+    now_ms = floor.clock.now_ms()
+    try:
+        taken = floor.orders.submit(order.order_id, now_ms=now_ms, lease_ms=LEASE_MS, actor=ACTOR)
+    except HaltedError as halt:
+        return floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason=str(halt))
+    except ConflictError:  # its intent has ended, or has no such quantity left
+        return None
+    if taken is None:
+        return None
+    exchange = floor.exchanges.of(taken.venue, taken.account)
+    try:
+        report = exchange.place(taken.request())
+    except (RejectedError, TransientError) as refusal:  # the venue says that there is no such order
+        return floor.orders.advance(taken, _refused(taken, refusal, now_ms), actor=ACTOR)
+    except (OutcomeUnknownError, FatalError) as doubt:
+        return floor.orders.mark(taken, OrderState.UNKNOWN, actor=ACTOR, reason=str(doubt))
+    return take_report(taken, report, exchange, floor=floor)
+
+
+def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
+    """Send two new orders of which one cancels the other, once; what is in doubt of one is in doubt of both."""
+    now_ms = floor.clock.now_ms()
+    taken = [
+        floor.orders.submit(order.order_id, now_ms=now_ms, lease_ms=LEASE_MS, actor=ACTOR) for order in (stop, target)
+    ]
+    mine = [order for order in taken if order is not None]
+    if len(mine) < 2:  # somebody else has one: the other was never sent, which settling finds out
+        return
+    exchange = floor.exchanges.of(stop.venue, stop.account)
+    try:
+        reports = exchange.place_oco(mine[0].request(), mine[1].request())
+    except (RejectedError, TransientError) as refusal:
+        for order in mine:
+            floor.orders.advance(order, _refused(order, refusal, now_ms), actor=ACTOR)
+    except (OutcomeUnknownError, FatalError) as doubt:
+        for order in mine:
+            floor.orders.mark(order, OrderState.UNKNOWN, actor=ACTOR, reason=str(doubt))
+    else:
+        for order, report in zip(mine, reports, strict=True):
+            take_report(order, report, exchange, floor=floor)
+
+
+def settle_order(order: Order, *, floor: Floor) -> Order:
+    """Ask the venue what became of an order, and store it; an order it never had is rejected once it no longer can."""
+    exchange = floor.exchanges.of(order.venue, order.account)
+    report = exchange.order(order.symbol, order.client_order_id)
+    accepts_for_ms = exchange.capabilities().accepts_for_ms
+
+    outcome = settle(order, report, now_ms=floor.clock.now_ms(), accepts_for_ms=accepts_for_ms)
+
+    if outcome is Settled.WAIT:
+        return order
+    if report is None:
+        reason = f"{order.venue} does not know it {accepts_for_ms} ms after it was sent: it was never placed"
+        return floor.orders.mark(order, OrderState.REJECTED, actor=ACTOR, reason=reason)
+    return take_report(order, report, exchange, floor=floor)
+
+
+def cancel_order(order: Order, *, floor: Floor) -> Order:
+    """Cancel an order: one that was not sent never is, one at the venue ends as the venue says."""
+    if order.state is OrderState.NEW:
+        try:
+            return floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason="cancelled before it was sent")
+        except ConflictError:  # it is being sent now; the next look finds it at the venue
+            return order
+    asked = floor.orders.mark(order, OrderState.CANCEL_PENDING, actor=ACTOR, reason="asked to cancel")
+    exchange = floor.exchanges.of(order.venue, order.account)
+    try:
+        report = exchange.cancel(order.symbol, order.client_order_id)
+    except (OutcomeUnknownError, TransientError) as doubt:
+        return floor.orders.mark(asked, OrderState.UNKNOWN, actor=ACTOR, reason=f"cancel: {doubt}")
+    return take_report(asked, report, exchange, floor=floor)
+
+
+def take_report(order: Order, report: OrderReport, exchange: Exchange, *, floor: Floor) -> Order:
+    """Post the fills of an order, then store what the venue says of it.
+
+    In this order: an order that says it has filled has its fills in the ledger, or is found again as unsettled.
+    """
+    if report.filled_qty > order.filled_qty:
+        since_ms = (order.submitted_at_ms or order.due_at_ms) - OVERLAP_MS
+        named = replace(order, venue_order_id=report.venue_order_id)
+        found = sort_fills(exchange.fills(order.symbol, since_ms=since_ms), (), [named])
+        post_own(found.ours.get(order.book_id, ()), order, floor=floor)
+    return floor.orders.advance(order, report, actor=ACTOR)
+
+
+def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:
+    """Post fills of an order's account and symbol to its book."""
+    if fills:
+        post_fills(
+            fills,
+            ledger=floor.ledger,
+            book_id=order.book_id,
+            venue=order.venue,
+            account=order.account,
+            symbol=order.symbol,
+        )
+
+
+def _refused(order: Order, refusal: Exception, now_ms: int) -> OrderReport:
+    reason = refusal.reason if isinstance(refusal, RejectedError) else "busy"
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        venue_order_id="",
+        symbol=order.symbol,
+        side=order.side,
+        state=OrderState.REJECTED,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        reason=f"{reason}: {refusal}",
+        updated_at_ms=now_ms,
+    )
