@@ -105,20 +105,28 @@ def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
         desk.intents.finish(view.intent, steps.finish, actor=ACTOR, reason=steps.why)
         _protect(view, desk)
         return steps, True
+    _call_back(orders, now_ms, desk)
     worked = _work_due(view, [*view.orders, *orders], desk)
     return steps, bool(worked or steps.cancel)
 
 
 def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) -> int:
-    """Send the orders whose time has come, and have the others come back when theirs has."""
+    """Send the orders whose time has come; return how many were."""
     floor, now_ms, worked = desk.floor, desk.floor.clock.now_ms(), 0
-    for order in {order.order_id: order for order in orders if order.state is OrderState.NEW}.values():
-        if order.due_at_ms <= now_ms:
+    for order in {order.order_id: order for order in orders}.values():
+        if order.state is OrderState.NEW and order.due_at_ms <= now_ms:
             after = work_order(order, floor=floor)
             if after is not None and after.filled_qty:
                 guard_position(view.intent, after.venue, guards=desk.guards, floor=floor)
             worked += after is not None
-        elif (delay_s := -(-(order.due_at_ms - now_ms) // 1_000)) <= MAX_DELAY_S and order.version == 1:
+    return worked
+
+
+def _call_back(orders: Sequence[Order], now_ms: int, desk: ExecutionDesk) -> None:
+    """Have orders that were just made come back when their time has come; the sweep finds those of a lost message."""
+    for order in orders:
+        delay_s = -(-(order.due_at_ms - now_ms) // 1_000)
+        if 0 < delay_s <= MAX_DELAY_S:
             message = SliceDue(
                 intent_id=order.intent_id,
                 order_id=order.order_id,
@@ -126,7 +134,6 @@ def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) ->
                 correlation_id=order.correlation_id,
             )
             desk.orders_queue.send([message.model_dump_json()], delay_s=delay_s)
-    return worked
 
 
 def _cleared(view: IntentView, desk: ExecutionDesk) -> bool:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from shared.domain.errors import ConflictError, HaltedError, NightdeskError
 from shared.domain.trading.decisions import Decision, Denied, Objection, Reason, state_of, summary, to_json
+from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.records import BookView
 from shared.domain.trading.risk import check
@@ -92,9 +93,8 @@ def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDe
     if intent is None:
         raise NightdeskError("a decision needs an intent")
     state = state_of(decision)
-    price = intent.reference_price or decision.figures.get("price")
     desk.intents.decide(
-        replace(intent, reference_price=price if isinstance(price, Decimal) else None),
+        replace(intent, reference_price=intent.reference_price or _price_of(intent, view, market)),
         state,
         risk_version=view.book.risk_version,
         qty=None if isinstance(decision, Denied) else decision.qty,
@@ -103,6 +103,15 @@ def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDe
         reason=summary(decision),
     )
     return state
+
+
+def _price_of(intent: Intent, view: BookView, market: MarketView) -> Decimal | None:
+    """Return the price an approval reserves at: the market's, or for an exit without one what the position cost."""
+    mark = market.mark((intent.venue, intent.symbol))
+    if mark is not None:
+        return mark.price
+    held = (each.position for each in view.positions if each.position.symbol == intent.symbol)
+    return next((position.entry_price for position in held if position.qty), None)
 
 
 def _sweep(desk: RiskDesk) -> RiskResult:

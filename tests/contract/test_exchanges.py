@@ -18,11 +18,11 @@ from shared.adapters.supabase.paper import SupabasePaperStore
 from shared.domain.errors import RejectedError
 from shared.domain.trading.instruments import Instrument, InstrumentKind, Side
 from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce, client_order_id
-from shared.domain.trading.paper import PaperBar, PaperMarket, book_around
 from shared.domain.trading.states import OrderState
 from shared.trading_ports import Exchange, PaperStore
 from tests.contract.simulated_venue import KEY, SECRET, SimulatedVenue
 from tests.fakes.clock import ManualClock
+from tests.fakes.hand_market import HandMarket
 from tests.fakes.paper import MemoryPaperStore
 
 SYMBOL = "BTC/USDT"
@@ -43,31 +43,6 @@ class Venue(Protocol):
 
     def until_traded_at(self, price: Decimal) -> None:
         """Let the market go through a price near its own."""
-
-
-class HandMarket:
-    """A market for paper: a price that is set, one bar a minute."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock(1_700_000_000_000)
-        self.price = D("40000")
-        self.bars: list[PaperBar] = []
-
-    def __call__(self, instrument: Instrument, since_ms: int) -> PaperMarket:
-        now = self.clock.now_ms()
-        tick = instrument.tick_size
-        depth = book_around(instrument, self.price - tick, self.price + tick, volume=D(8), time_ms=now)
-        bars = tuple(bar for bar in self.bars if bar.open_time >= since_ms)
-        return PaperMarket(instrument=instrument, depth=depth, bars=bars)
-
-    def move(self, price: Decimal) -> None:
-        """Let two minutes pass, the first of which leads to a price."""
-        opened = self.clock.advance(60_000) // 60_000 * 60_000
-        low, high = sorted((self.price, price))
-        bar = PaperBar(open_time=opened, close_time=opened + 60_000, open=self.price, high=high, low=low, volume=D(500))
-        self.bars.append(bar)
-        self.price = price
-        self.clock.advance(60_000)
 
 
 @dataclass
