@@ -18,6 +18,7 @@ def handler(event: ShardDue | RunTrader, deps: Deps) -> ShardResult:
         runs=deps.runs,
         signals=deps.signals,
         outcomes=deps.outcomes,
+        intents_queue=deps.intents_queue,
         clock=deps.clock,
         lease_ms=deps.settings.run_lease_ms,
     )

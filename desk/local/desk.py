@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+import httpx
+
 from desk.lambda_host.host import LambdaHost
 from desk.lambda_host.spec import DeskSpec, read_spec
 from desk.local.aws import LocalSqs
@@ -21,6 +23,8 @@ from shared.domain.timeframe import Timeframe
 from shared.ports import Clock
 
 VENUE: Final = "binance"
+LIVE_BALANCE: Final = "1000000"
+"""What the desk's account at the simulated venue holds of the quote currency when it may trade live."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +33,8 @@ class LocalDesk:
 
     `tape` says what the market replays (desk/simulator/spec.py). With a `clock_file` everything follows that tape
     clock; whoever made the file steers it. Redis, SQS and, without `data_dir`, Supabase forget when the desk stops.
-    `env` overrides variables of the functions, `visibility_timeout_s` what serverless.yml says about redelivery.
+    `env` overrides variables of the functions, `visibility_timeout_s` what serverless.yml says about redelivery. With
+    `live_simulator` books of mode `live` trade at the simulated venue, through ccxt and its private interface.
     """
 
     tape: Mapping[str, Any]
@@ -45,10 +50,13 @@ class LocalDesk:
     embedded_redis: bool | None = None
     visibility_timeout_s: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    live_simulator: bool = False
     serverless: Path = PROJECT / "serverless.yml"
 
     trigger_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), init=False, repr=False)
     service_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), init=False, repr=False)
+    venue_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), init=False, repr=False)
+    venue_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), init=False, repr=False)
     clock: Clock = field(init=False, repr=False)
     spec: DeskSpec = field(init=False, repr=False)
     redis: LocalRedis = field(init=False, repr=False)
@@ -165,8 +173,16 @@ class LocalDesk:
             "TRIGGER_SECRET": self.trigger_secret,
             "SERVICE_SECRET": self.service_secret,
             "AWS_REGION": "eu-central-1",
+            "BINANCE_URL": self.simulator_url,
+            **self._keys(),
             **self.env,
         }
+
+    def _keys(self) -> dict[str, str]:
+        """Return what makes the functions trade live, at the simulator."""
+        if not self.live_simulator:
+            return {}
+        return {"AGENT_MODE": "live", "BINANCE_API_KEY": self.venue_key, "BINANCE_API_SECRET": self.venue_secret}
 
     def _simulator(self) -> Child:
         tape = self.home / "tape.json"
@@ -215,6 +231,9 @@ class LocalDesk:
     def _start_simulator(self) -> None:
         self._started(self.simulator.stop, self.simulator.start)
         self.simulator.wait_ready(lambda: accepts(self.simulator_port))
+        if self.live_simulator:
+            account = {"secret": self.venue_secret, "balances": {self.quote: LIVE_BALANCE}}
+            httpx.put(f"{self.simulator_url}/_accounts/{self.venue_key}", json=account, timeout=30).raise_for_status()
 
     def _started(self, stop: Callable[[], None], start: Callable[[], object]) -> None:
         self._stack.callback(stop)

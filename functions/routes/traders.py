@@ -162,6 +162,7 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
         traders=store,
         venues=deps.venues,
         signals=deps.signals,
+        intents_queue=deps.intents_queue,
         clock=deps.clock,
     )
     return RunOut(

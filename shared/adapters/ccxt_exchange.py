@@ -1,11 +1,12 @@
 """The live `Exchange`: one account at any venue ccxt knows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from shared.adapters import ccxt_parsing as parsing
 from shared.adapters.ccxt_session import CcxtSession
-from shared.adapters.ccxt_venues import Keys, dialect_of
+from shared.adapters.ccxt_venues import Dialect, Keys, dialect_of
 from shared.domain.errors import FatalError, NotFoundError, OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
@@ -16,6 +17,19 @@ from shared.ports import Clock
 TIMEOUT_MS: Final = 5_000
 _PAGE: Final = 1_000
 _MARGIN_MS: Final = 5_000  # what the venue's clock and the network may add to the time a request is good for
+
+
+def list_instruments(
+    venue: str, clock: Clock, *, url: str | None = None, sandbox: bool = False, timeout_ms: int = TIMEOUT_MS
+) -> Sequence[Instrument]:
+    """Return what a venue lists and is trading, with the fees it tells everybody; no key is needed.
+
+    Raise `TransientError` when it does not answer.
+    """
+    dialect = replace(dialect_of(venue), may_withdraw=None)
+    nobody = Keys(api_key="", secret="")
+    session = CcxtSession(venue, dialect, nobody, clock, url=url, sandbox=sandbox, timeout_ms=timeout_ms)
+    return _listed(venue, session, dialect)
 
 
 class CcxtExchange:
@@ -55,10 +69,7 @@ class CcxtExchange:
 
     def instruments(self) -> Sequence[Instrument]:
         """Return what the venue lists and is trading, of the kind this venue is for."""
-        wants_swap = self._dialect.is_swap
-        markets = [market for market in self._session.markets.values() if bool(market["swap"]) is wants_swap]
-        found = [parsing.instrument(self.venue, market) for market in markets]
-        return [one for one in found if one is not None]
+        return _listed(self.venue, self._session, self._dialect)
 
     def depth(self, symbol: str, *, levels: int = 20) -> Depth:
         """Return the best levels of the order book."""
@@ -244,3 +255,10 @@ def _oco_leg(where: str, leg: OrderRequest) -> dict[str, str]:
     if leg.kind is OrderKind.STOP_MARKET:
         return names | {f"{where}Type": "STOP_LOSS", f"{where}StopPrice": f"{leg.trigger_price:f}"}
     return names | {f"{where}Type": "LIMIT_MAKER", f"{where}Price": f"{leg.limit_price:f}"}
+
+
+def _listed(venue: str, session: CcxtSession, dialect: Dialect) -> Sequence[Instrument]:
+    """Return the instruments of the kind a venue is for."""
+    markets = [market for market in session.markets.values() if bool(market["swap"]) is dialect.is_swap]
+    found = [parsing.instrument(venue, market) for market in markets]
+    return [one for one in found if one is not None]

@@ -3,13 +3,38 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.domain.errors import FatalError
+from shared.domain.trading.states import Mode
+
+TRADED_VENUES: Final = (
+    "binance",
+    "binance_usdm",
+    "bybit",
+    "bybit_linear",
+    "okx",
+    "okx_swap",
+    "kraken",
+    "coinbase",
+    "hyperliquid",
+)
+"""The venues whose keys and addresses are looked for, each under its own name: `BINANCE_USDM_API_KEY`, …"""
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+
+class VenueAccess(BaseModel):
+    """What an account at a venue is opened with, and where the venue is when it is not where it always is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    api_password: SecretStr | None = None
+    url: Url | None = None
 
 
 class Settings(BaseModel):
@@ -28,6 +53,8 @@ class Settings(BaseModel):
     upstash_redis_rest_url: Url | None = None
     upstash_redis_rest_token: SecretStr | None = None
     executions_queue_url: Url | None = None
+    intents_queue_url: Url | None = None
+    orders_queue_url: Url | None = None
     dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
     service_secret: SecretStr | None = None
@@ -35,16 +62,38 @@ class Settings(BaseModel):
     run_lease_ms: int = Field(default=60_000, ge=1_000)
     clock_file: Path | None = None
     cors_origins: str = ""
+    agent_mode: Mode = Mode.PAPER
+    risk_tier: int = Field(default=2, ge=1, le=3)
+    exchange_sandbox: bool = False
+    venue_access: Mapping[str, VenueAccess] = Field(default_factory=dict)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read the environment; raise `FatalError` that names the variable and never shows a value."""
-        known = {name: env[name.upper()] for name in cls.model_fields if env.get(name.upper())}
+        known: dict[str, object] = {
+            name: env[name.upper()] for name in cls.model_fields if name != "venue_access" and env.get(name.upper())
+        }
+        known["venue_access"] = {
+            venue: {
+                name: env[variable]
+                for name in VenueAccess.model_fields
+                if env.get(variable := f"{venue}_{name}".upper())
+            }
+            for venue in TRADED_VENUES
+        }
         try:
             return cls.model_validate(known)
         except ValidationError as error:
-            problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+            problems = "; ".join(f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False))
             raise FatalError(f"bad settings: {problems}") from None
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the name of every variable that is read."""
+        own = {name.upper() for name in cls.model_fields if name != "venue_access"}
+        return frozenset(
+            own | {f"{venue}_{name}".upper() for venue in TRADED_VENUES for name in VenueAccess.model_fields}
+        )
 
     def need(self, name: str) -> str:
         """Return a setting as text; raise `FatalError` that names its variable when it is not set."""
@@ -52,3 +101,9 @@ class Settings(BaseModel):
         if value is None:
             raise FatalError(f"{name.upper()} is not set")
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Return the variable a problem is about."""
+    parts = place[1:] if place[0] == "venue_access" else place[:1]
+    return "_".join(str(part) for part in parts).upper()

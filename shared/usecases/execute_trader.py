@@ -1,17 +1,21 @@
 """Evaluate traders against one closed boundary and record the signals that are new."""
 
+import logging
 import time
+from collections.abc import Sequence
 
 from shared.domain.decision import decide
-from shared.domain.errors import NightdeskError
+from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
-from shared.messages import RunTrader, ShardDue, ShardResult
-from shared.ports import CandleLog, Clock, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
+from shared.messages import IntentRaised, RunTrader, ShardDue, ShardResult
+from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.outcomes import BARS as OUTCOME_BARS
 from shared.usecases.outcomes import measure_outcomes
 from shared.usecases.watchlist import Watchlist
+
+logger = logging.getLogger(__name__)
 
 
 def execute_trader(
@@ -24,6 +28,7 @@ def execute_trader(
     runs: RunStore,
     signals: SignalStore,
     outcomes: OutcomeStore,
+    intents_queue: Queue,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -36,11 +41,20 @@ def execute_trader(
                 watchlist=watchlist,
                 runs=runs,
                 outcomes=outcomes,
+                intents_queue=intents_queue,
                 clock=clock,
                 lease_ms=lease_ms,
             )
         case RunTrader():
-            return run_trader(event, candles=candles, traders=traders, venues=venues, signals=signals, clock=clock)
+            return run_trader(
+                event,
+                candles=candles,
+                traders=traders,
+                venues=venues,
+                signals=signals,
+                intents_queue=intents_queue,
+                clock=clock,
+            )
 
 
 def execute_shard(
@@ -50,6 +64,7 @@ def execute_shard(
     watchlist: Watchlist,
     runs: RunStore,
     outcomes: OutcomeStore,
+    intents_queue: Queue,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -61,10 +76,11 @@ def execute_shard(
     if not runs.start(event.run, lease_ms=lease_ms):
         return _skipped(event, "finished before, or running elsewhere")
     try:
-        answer, market = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
+        answer, market, recorded = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
     except NightdeskError as error:
         runs.fail(event.run, error=f"{type(error).__name__}: {error}")
         raise
+    announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
     if event.shard == 0:
         measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
     return answer
@@ -72,7 +88,7 @@ def execute_shard(
 
 def _evaluate_shard(
     event: ShardDue, *, candles: CandleLog, watchlist: Watchlist, runs: RunStore, clock: Clock
-) -> tuple[ShardResult, Market]:
+) -> tuple[ShardResult, Market, Recorded]:
     began = time.perf_counter()
     boundary = event.run.boundary
     watchlist.refresh()
@@ -90,7 +106,8 @@ def _evaluate_shard(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     recorded = runs.finish(event.run, result=result, signals=decision.signals, digests=decision.digests)
-    return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors), market
+    answer = _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors)
+    return answer, market, recorded
 
 
 def run_trader(
@@ -100,6 +117,7 @@ def run_trader(
     traders: TraderStore,
     venues: VenueStore,
     signals: SignalStore,
+    intents_queue: Queue,
     clock: Clock,
 ) -> ShardResult:
     """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
@@ -112,6 +130,7 @@ def run_trader(
     decision = decide([compiled], market, boundary.timeframe, boundary.close_time)
 
     recorded = signals.record(trader.venue, event.correlation_id, decision.signals)
+    announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
     result = RunResult(
         traders=1,
         evaluations=decision.evaluations,
@@ -120,6 +139,16 @@ def run_trader(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=dict(decision.errors))
+
+
+def announce_intents(intent_ids: Sequence[str], correlation_id: str, *, queue: Queue) -> None:
+    """Have intents decided now. They are stored: when the queue does not take them, risk-agent's sweep finds them."""
+    messages = [IntentRaised(intent_id=intent_id, correlation_id=correlation_id) for intent_id in intent_ids]
+    try:
+        if messages:
+            queue.send([message.model_dump_json() for message in messages])
+    except TransientError as error:
+        logger.warning("%d intents are left to the sweep: %s", len(messages), error)
 
 
 def _answer(

@@ -1,7 +1,7 @@
 """Work approved intents to their end: plan, send what is due, follow what became of it, decide again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ from shared.domain.trading.states import IntentState, Mode, OrderState, TradingS
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
+from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.protecting import Guards, clear_standing, guard_position, watch_positions
 from shared.usecases.reconciling import reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
@@ -34,7 +35,7 @@ MAX_DELAY_S: Final = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionDesk:
-    """What execution takes."""
+    """What execution takes; `opened` are the accounts whose opening balances this process knows to be recorded."""
 
     floor: Floor
     intents: IntentStore
@@ -43,6 +44,8 @@ class ExecutionDesk:
     candles: CandleLog
     orders_queue: Queue
     guards: Guards
+    listings: Listings
+    opened: set[tuple[str, str]] = field(default_factory=set)
 
 
 def execution_agent(
@@ -94,6 +97,7 @@ def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
 
     steps = next_steps(plan, view, offers, now_ms=now_ms, observed_qty=_observed(plan, desk))
 
+    _open_accounts(steps.new_orders, desk)
     orders: Sequence[Order] = ()
     if view.plan is None and steps.finish is None:
         orders = floor.orders.start(view.intent, plan=plan_to_json(plan), orders=steps.new_orders, actor=ACTOR)
@@ -108,6 +112,15 @@ def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
     _call_back(orders, now_ms, desk)
     worked = _work_due(view, [*view.orders, *orders], desk)
     return steps, bool(worked or steps.cancel)
+
+
+def _open_accounts(orders: Sequence[Order], desk: ExecutionDesk) -> None:
+    """Record what accounts hold before the desk's first order there: what the ledger counts from."""
+    floor = desk.floor
+    for place in sorted({(order.venue, order.account) for order in orders} - desk.opened):
+        balances = floor.exchanges.of(*place).balances()
+        floor.ledger.open_account(*place, {balance.asset: balance.total for balance in balances})
+        desk.opened.add(place)
 
 
 def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) -> int:
@@ -203,8 +216,11 @@ def _protect(view: IntentView, desk: ExecutionDesk) -> None:
 
 def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
+    errors = refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
-    worked, errors, exits = {}, dict(swept.errors), []
+    errors |= swept.errors
+    worked: dict[str, str] = {}
+    exits: list[str] = []
     for intent_id in desk.intents.unfinished(limit=SWEEP):
         try:
             worked[intent_id] = work_intent(intent_id, desk=desk)

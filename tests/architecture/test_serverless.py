@@ -14,8 +14,9 @@ from desk.lambda_host.schedule import is_due
 from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
 from desk.local.process import PROJECT, clean_env
 from desk.local.supabase_lite import node_binary
-from shared.messages import ExecuteRequest, TriggerRequest
-from shared.runtime.config import Settings
+from shared.adapters.venues.registry import VENUES
+from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.runtime.config import TRADED_VENUES, Settings
 
 VARIABLES = {
     "SUPABASE_URL": "https://supabase.example",
@@ -53,15 +54,30 @@ def test_something_wakes_every_function(function: FunctionSpec) -> None:
 
 @each_function
 def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
-    known = {name.upper() for name in Settings.model_fields} | {"LOG_LEVEL"}
+    known = Settings.variables() | {"LOG_LEVEL"}
     assert set(function.environment) <= known, "nobody reads these"
 
 
 def test_no_secret_is_written_in_the_file() -> None:
     for function in FUNCTIONS:
         for name, value in function.environment.items():
-            if name.endswith(("_KEY", "_SECRET", "_TOKEN")):
-                assert value == VARIABLES[name]
+            if name.endswith(("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")):
+                assert value == VARIABLES.get(name, "")
+
+
+def test_keys_of_venues_are_one_functions_alone() -> None:
+    keys = {f"{venue}_{name}".upper() for venue in TRADED_VENUES for name in ("api_key", "api_secret", "api_password")}
+    has = {function.name: keys & set(function.environment) for function in FUNCTIONS}
+    assert [name for name, found in has.items() if found] == ["execution-agent"]
+    assert {"BINANCE_API_KEY", "BINANCE_API_SECRET", "OKX_API_PASSWORD"} <= has["execution-agent"]
+
+
+def test_venues_that_can_be_traded_are_those_that_can_be_collected() -> None:
+    assert set(TRADED_VENUES) == set(VENUES)
+
+
+def test_nothing_trades_live_unless_somebody_says_so() -> None:
+    assert {function.environment.get("AGENT_MODE", "paper") for function in FUNCTIONS} == {"paper"}
 
 
 @each_function
@@ -86,6 +102,7 @@ def test_routes_are_the_callers_paths() -> None:
     assert routes >= {
         ("POST", "/functions/v1/trigger-executions"),
         ("POST", "/functions/v1/execute-trader"),
+        ("POST", "/functions/v1/execution-agent"),
         ("GET", "/health"),
         ("ANY", "/api/{proxy+}"),
     }
@@ -97,9 +114,14 @@ def test_every_function_has_an_event_sample() -> None:
 
 
 def test_the_samples_are_messages_the_functions_read() -> None:
-    record = sample("execute-trader")["Records"][0]
-    assert record["eventSourceARN"] == SPEC.queue_arn("ExecutionsQueue")
-    ExecuteRequest.validate_json(record["body"])
+    for name, queue, messages in (
+        ("execute-trader", "ExecutionsQueue", ExecuteRequest),
+        ("risk-agent", "IntentsQueue", RiskRequest),
+        ("execution-agent", "OrdersQueue", ExecutionRequest),
+    ):
+        for record in sample(name)["Records"]:
+            assert record["eventSourceARN"] == SPEC.queue_arn(queue)
+            messages.validate_json(record["body"])
     TriggerRequest.validate_json(sample("trigger-executions")["body"])
     for name in ("trigger-executions", "api"):
         assert sample(name)["routeKey"] in {f"{r.method} {r.path}" for r in SPEC.functions[name].routes}
@@ -151,8 +173,9 @@ def test_the_package_has_every_function_queue_and_schedule(template: dict[str, A
     assert {p["RouteKey"] for p in kinds["AWS::ApiGatewayV2::Route"]} == {
         f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes
     }
-    (mapping,) = kinds["AWS::Lambda::EventSourceMapping"]
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    mappings = kinds["AWS::Lambda::EventSourceMapping"]
+    assert len(mappings) == sum(len(function.queues) for function in FUNCTIONS)
+    assert all(mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for mapping in mappings)
 
 
 def _caches() -> dict[str, str]:

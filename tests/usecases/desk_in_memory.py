@@ -59,6 +59,7 @@ class DeskInMemory:
     streams: dict[tuple[str, Timeframe], list[dict[str, str]]] = field(default_factory=dict)
     ticker_texts: Texts = field(default_factory=dict)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    intents_queue: MemoryQueue = field(default_factory=MemoryQueue)
     traders_per_shard: int = 2
 
     def __post_init__(self) -> None:
@@ -124,6 +125,7 @@ class DeskInMemory:
             watchlist=watchlist or self.watchlist,
             runs=self.runs,
             outcomes=self.outcomes,
+            intents_queue=self.intents_queue,
             clock=self.clock,
             lease_ms=LEASE_MS,
         )

@@ -120,6 +120,7 @@ def run_now(desk: DeskInMemory, number: int) -> tuple[int, int]:
         traders=desk.traders,
         venues=desk.venues,
         signals=desk.signals,
+        intents_queue=desk.intents_queue,
         clock=desk.clock,
     )
     return result.signals, result.signals_duplicate

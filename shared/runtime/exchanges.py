@@ -1,0 +1,141 @@
+"""Every account at every venue: paper ones of books, and the live ones of this deployment's keys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from threading import Lock
+from typing import Final
+
+from pydantic import SecretStr
+
+from shared.domain.errors import FatalError, TransientError
+from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.market import mark_of
+from shared.domain.trading.progress import LIVE_ACCOUNT
+from shared.domain.trading.states import Mode
+from shared.ports import CandleLog, Clock, TickerBoard
+from shared.runtime.config import Settings, VenueAccess
+from shared.trading_ports import BookStore, Exchange, InstrumentStore, PaperStore
+
+REMEMBERED_MS: Final = 60_000
+
+
+@dataclass(slots=True, kw_only=True)
+class DeskExchanges:
+    """Accounts by venue and name, each opened once in a warm process.
+
+    A paper account is named by its book. The account `live` needs AGENT_MODE=live and the venue's keys; nothing else
+    leads to a venue's private interface.
+    """
+
+    settings: Settings
+    books: BookStore
+    paper: PaperStore
+    instruments: InstrumentStore
+    candles: CandleLog
+    tickers: TickerBoard
+    clock: Clock
+    wall_clock: Clock
+    _open: dict[tuple[str, str], Exchange] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def of(self, venue: str, account: str) -> Exchange:
+        """Return an account; raise `FatalError` when the deployment may not use it, `NotFoundError` for no book."""
+        with self._lock:
+            if (venue, account) not in self._open:
+                made = self._live(venue) if account == LIVE_ACCOUNT else self._paper(venue, account)
+                self._open[venue, account] = made
+            return self._open[venue, account]
+
+    def listed(self, venue: str) -> Sequence[Instrument]:
+        """Return what a venue lists and is trading, which it tells everybody."""
+        from shared.adapters.ccxt_exchange import list_instruments
+
+        return list_instruments(venue, self.clock, url=self._access(venue).url, sandbox=self.settings.exchange_sandbox)
+
+    def price_of(self, venue: str) -> Callable[[str, str], Decimal]:
+        """Return what tells the price of an asset in a quote currency by the venue's own tickers."""
+
+        def price(asset: str, quote: str) -> Decimal:
+            tickers = self.tickers.now([venue])[venue].tickers
+            ticker = None if tickers is None else tickers.rows.get(f"{asset}/{quote}")
+            mark = None if tickers is None or ticker is None else mark_of(ticker, tickers.time_ms)
+            if mark is None:
+                raise TransientError(f"no current price of {asset} in {quote} at {venue}")
+            return mark.price
+
+        return price
+
+    def _access(self, venue: str) -> VenueAccess:
+        return self.settings.venue_access.get(venue, VenueAccess())
+
+    def _live(self, venue: str) -> Exchange:
+        if self.settings.agent_mode is not Mode.LIVE:
+            raise FatalError(f"the live account at {venue} needs AGENT_MODE=live, it is {self.settings.agent_mode}")
+        from shared.adapters.ccxt_exchange import CcxtExchange
+        from shared.adapters.ccxt_venues import Keys
+
+        access = self._access(venue)
+        keys = Keys(
+            api_key=_needed(access.api_key, f"{venue}_API_KEY"),
+            secret=_needed(access.api_secret, f"{venue}_API_SECRET"),
+            password="" if access.api_password is None else access.api_password.get_secret_value(),
+        )
+        return CcxtExchange(
+            venue,
+            keys,
+            self.clock,
+            url=access.url,
+            sandbox=self.settings.exchange_sandbox,
+            price_of=self.price_of(venue),
+        )
+
+    def _paper(self, venue: str, book_id: str) -> Exchange:
+        from shared.adapters.paper_exchange import PaperExchange
+        from shared.adapters.paper_market import CollectedMarket
+
+        book = self.books.get(book_id)
+        if book.mode is not Mode.PAPER:
+            raise FatalError(f"book {book_id} is {book.mode}: it has no paper account")
+        return PaperExchange(
+            venue,
+            book_id,
+            opening={book.quote: book.capital},
+            store=self.paper,
+            instruments=_Remembered(venue, self.instruments, self.wall_clock),
+            market_of=CollectedMarket(venue, self.candles, self.tickers, self.clock),
+            clock=self.clock,
+            pause=self._pause,
+        )
+
+    def _pause(self, duration_ms: int) -> None:
+        """Let market time pass, which on a tape may be faster than real time; a tape that is held does not wait."""
+        from shared.adapters.clock import TapeClock
+        from shared.adapters.paper_exchange import sleep_ms
+
+        speed = self.clock.speed if isinstance(self.clock, TapeClock) else 1.0
+        if speed > 0:
+            sleep_ms(round(duration_ms / speed))
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """A venue's instruments, read from the store once a minute while there are some."""
+
+    venue: str
+    store: InstrumentStore
+    clock: Clock
+    _known: Sequence[Instrument] = ()
+    _read_ms: int = 0
+
+    def __call__(self) -> Sequence[Instrument]:
+        now_ms = self.clock.now_ms()
+        if not self._known or now_ms - self._read_ms >= REMEMBERED_MS:
+            self._known, self._read_ms = self.store.list(venue=self.venue), now_ms
+        return self._known
+
+
+def _needed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise FatalError(f"{name.upper()} is not set")
+    return secret.get_secret_value()

@@ -1,0 +1,78 @@
+"""What every function stands on: settings, clocks, the market's log and board, the database."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.adapters.clock import SystemClock, TapeClock
+from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
+from shared.runtime.config import Settings
+
+if TYPE_CHECKING:
+    from postgrest import SyncPostgrestClient
+
+
+class Foundation:
+    """What is outside the process and belongs to no part of the desk alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The market's time: the system clock, or the tape's when the desk replays one."""
+        return TapeClock(self.settings.clock_file) if self.settings.clock_file else SystemClock()
+
+    @cached_property
+    def wall_clock(self) -> Clock:
+        """The machine's time, which signatures and heartbeats are made with."""
+        return SystemClock()
+
+    @cached_property
+    def candle_log(self) -> CandleLog:
+        """The candle log over Upstash's REST interface."""
+        from shared.adapters.redis_log import upstash_candle_log
+
+        return upstash_candle_log(
+            self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
+        )
+
+    @cached_property
+    def ticker_board(self) -> TickerBoard:
+        """The ticker board over Upstash's REST interface."""
+        from shared.adapters.redis_tickers import upstash_ticker_board
+
+        return upstash_ticker_board(
+            self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
+        )
+
+    @cached_property
+    def dead_letters(self) -> Queue:
+        """Where messages go that can never succeed."""
+        return sqs(self.settings.need("dead_letter_queue_url"))
+
+    @cached_property
+    def database(self) -> "SyncPostgrestClient":
+        """The database with the desk's own rights; row security does not apply."""
+        from shared.adapters.supabase.client import connect
+
+        return connect(self.settings.need("supabase_url"), self.settings.need("supabase_service_role_key"))
+
+    @cached_property
+    def venues(self) -> VenueStore:
+        """The venues the desk collects."""
+        from shared.adapters.supabase.venues import SupabaseVenueStore
+
+        return SupabaseVenueStore(self.database)
+
+    def database_as(self, token: str) -> "SyncPostgrestClient":
+        """Return the database with the rights of a signed-in person."""
+        from shared.adapters.supabase.client import connect
+
+        return connect(self.settings.need("supabase_url"), self.settings.need("supabase_key"), token=token)
+
+
+def sqs(queue_url: str) -> Queue:
+    """Return an SQS queue by its URL."""
+    from shared.adapters.sqs import SqsQueue
+
+    return SqsQueue(queue_url)

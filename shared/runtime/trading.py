@@ -1,0 +1,165 @@
+"""What trading needs, as lazily as the rest: stores, queues, exchanges, and the desks its use-cases are given.
+
+Only execution reaches venues, and only its function is given keys.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.ports import Queue
+from shared.runtime.foundation import Foundation, sqs
+from shared.trading_ports import BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore, PaperStore
+
+if TYPE_CHECKING:
+    from shared.runtime.exchanges import DeskExchanges
+    from shared.usecases.execution_agent import ExecutionDesk
+    from shared.usecases.halting import Switch
+    from shared.usecases.listing import Listings
+    from shared.usecases.risk_agent import RiskDesk
+    from shared.usecases.working import Floor
+
+
+class Trading(Foundation):
+    """The part of what is outside the process that trades."""
+
+    @cached_property
+    def intents_queue(self) -> Queue:
+        """The queue of intents to decide."""
+        return sqs(self.settings.need("intents_queue_url"))
+
+    @cached_property
+    def orders_queue(self) -> Queue:
+        """The queue of intents and slices to work."""
+        return sqs(self.settings.need("orders_queue_url"))
+
+    @cached_property
+    def intents(self) -> IntentStore:
+        """Trade intents."""
+        from shared.adapters.supabase.intents import SupabaseIntentStore
+
+        return SupabaseIntentStore(self.database)
+
+    @cached_property
+    def orders(self) -> OrderStore:
+        """Orders."""
+        from shared.adapters.supabase.orders import SupabaseOrderStore
+
+        return SupabaseOrderStore(self.database)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Fills and positions."""
+        from shared.adapters.supabase.ledger import SupabaseLedger
+
+        return SupabaseLedger(self.database)
+
+    @cached_property
+    def books(self) -> BookStore:
+        """Everybody's books."""
+        from shared.adapters.supabase.books import SupabaseBookStore
+
+        return SupabaseBookStore(self.database)
+
+    @cached_property
+    def instruments(self) -> InstrumentStore:
+        """What venues list."""
+        from shared.adapters.supabase.instruments import SupabaseInstrumentStore
+
+        return SupabaseInstrumentStore(self.database)
+
+    @cached_property
+    def desk_states(self) -> DeskStates:
+        """Trading states."""
+        from shared.adapters.supabase.desk_states import SupabaseDeskStates
+
+        return SupabaseDeskStates(self.database)
+
+    @cached_property
+    def paper(self) -> PaperStore:
+        """What the paper exchange keeps."""
+        from shared.adapters.supabase.paper import SupabasePaperStore
+
+        return SupabasePaperStore(self.database)
+
+    @cached_property
+    def exchanges(self) -> "DeskExchanges":
+        """Every account at every venue."""
+        from shared.runtime.exchanges import DeskExchanges
+
+        return DeskExchanges(
+            settings=self.settings,
+            books=self.books,
+            paper=self.paper,
+            instruments=self.instruments,
+            candles=self.candle_log,
+            tickers=self.ticker_board,
+            clock=self.clock,
+            wall_clock=self.wall_clock,
+        )
+
+    @cached_property
+    def listings(self) -> "Listings":
+        """What venues list, brought up to date now and then."""
+        from shared.usecases.listing import Listings
+
+        return Listings(
+            instruments=self.instruments,
+            books=self.books,
+            venues=self.venues,
+            market_lists=self.exchanges,
+            wall_clock=self.wall_clock,
+        )
+
+    @cached_property
+    def floor(self) -> "Floor":
+        """What working orders takes."""
+        from shared.usecases.working import Floor
+
+        return Floor(orders=self.orders, ledger=self.ledger, exchanges=self.exchanges, clock=self.clock)
+
+    @cached_property
+    def risk_desk(self) -> "RiskDesk":
+        """What deciding intents takes."""
+        from shared.usecases.risk_agent import RiskDesk
+
+        return RiskDesk(
+            intents=self.intents,
+            instruments=self.instruments,
+            tickers=self.ticker_board,
+            candles=self.candle_log,
+            venues=self.venues,
+            orders_queue=self.orders_queue,
+            clock=self.clock,
+            mode=self.settings.agent_mode,
+            tier=self.settings.risk_tier,
+        )
+
+    @cached_property
+    def execution_desk(self) -> "ExecutionDesk":
+        """What execution takes."""
+        from shared.usecases.execution_agent import ExecutionDesk
+        from shared.usecases.protecting import Guards
+
+        return ExecutionDesk(
+            floor=self.floor,
+            intents=self.intents,
+            books=self.books,
+            instruments=self.instruments,
+            candles=self.candle_log,
+            orders_queue=self.orders_queue,
+            guards=Guards(
+                intents=self.intents,
+                books=self.books,
+                instruments=self.instruments,
+                tickers=self.ticker_board,
+                intents_queue=self.intents_queue,
+            ),
+            listings=self.listings,
+        )
+
+    @cached_property
+    def switch(self) -> "Switch":
+        """What the kill switch takes beside the floor."""
+        from shared.usecases.halting import Switch
+
+        return Switch(states=self.desk_states, intents=self.intents, books=self.books, intents_queue=self.intents_queue)
