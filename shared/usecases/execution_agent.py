@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.errors import ConflictError, NightdeskError, RejectedError, TransientError
+from shared.domain.errors import ConflictError, NightdeskError, NotFoundError, RejectedError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import AlgorithmName, Purpose
 from shared.domain.trading.money import total
@@ -118,8 +118,11 @@ def _open_accounts(orders: Sequence[Order], desk: ExecutionDesk) -> None:
     """Record what accounts hold before the desk's first order there: what the ledger counts from."""
     floor = desk.floor
     for place in sorted({(order.venue, order.account) for order in orders} - desk.opened):
-        balances = floor.exchanges.of(*place).balances()
-        floor.ledger.open_account(*place, {balance.asset: balance.total for balance in balances})
+        try:
+            floor.ledger.holdings(*place)
+        except NotFoundError:
+            balances = floor.exchanges.of(*place).balances()
+            floor.ledger.open_account(*place, {balance.asset: balance.total for balance in balances})
         desk.opened.add(place)
 
 

@@ -22,6 +22,7 @@ from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskReques
 from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk, execution_agent
 from shared.usecases.halting import Switch
+from shared.usecases.listing import Listings
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk, risk_agent
 from shared.usecases.working import Floor
@@ -89,6 +90,9 @@ class OneVenue:
             raise FatalError("this desk trades on paper")
         return self.desk.account(account)
 
+    def listed(self, venue: str) -> Sequence[Instrument]:
+        return [INSTRUMENT]
+
 
 @dataclass
 class TradingInMemory:
@@ -117,7 +121,6 @@ class TradingInMemory:
                 limits=Limits(max_concentration_rate=D("0.5"), duplicate_window_ms=0),
             )
         )  # fmt: skip
-        self.ledger.open_account(VENUE, self.book.book_id, {"USDT": D(100_000)})
         self.floor = Floor(orders=self.orders, ledger=self.ledger, exchanges=OneVenue(self), clock=self.clock)
         board, log = HandBoard(self.market), HandLog(self.market)
         self.guards = Guards(
@@ -127,6 +130,10 @@ class TradingInMemory:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=self.intents, books=self.books, instruments=self.instruments, candles=log,
             orders_queue=self.decided, guards=self.guards,
+            listings=Listings(
+                instruments=self.instruments, books=self.books, venues=MemoryVenueStore(self.database),
+                market_lists=OneVenue(self), wall_clock=self.clock,
+            ),
         )  # fmt: skip
         self.risk = RiskDesk(
             intents=self.intents, instruments=self.instruments, tickers=board, candles=log,
@@ -166,7 +173,7 @@ class TradingInMemory:
         for _ in range(50):
             raised, self.raised.bodies = self.raised.bodies, []
             for body in raised:
-                risk_agent(RiskRequest.validate_python(json.loads(body)), desk=self.risk)  # type: ignore[arg-type]
+                risk_agent(RiskRequest.validate_python(json.loads(body)), desk=self.risk)
             decided = self._due()
             for body in decided:
                 execution_agent(ExecutionRequest.validate_python(json.loads(body)), desk=self.execution)
