@@ -125,15 +125,18 @@ class Service:
             ttl_ms=max(3 * shortest_ms, STATUS_TTL_MS),
             on_append=self._metrics.observe_append,
         )
+        secret = settings.trigger_secret.get_secret_value()
         async with aiohttp.ClientSession() as session:
+            watcher = settings.tickers_url and HttpAnnouncer(
+                session=session, url=settings.tickers_url, secret=secret, setting="TICKERS_URL"
+            )
             self._collector = Collector(
                 settings,
                 session=session,
                 source=dialect.source(session, settings.venue_rest_url or dialect.rest_url),
                 writer=writer,
-                announcer=HttpAnnouncer(
-                    session=session, url=settings.trigger_url, secret=settings.trigger_secret.get_secret_value()
-                ),
+                announcer=HttpAnnouncer(session=session, url=settings.trigger_url, secret=secret),
+                watcher=watcher or None,
                 board=RedisTickerBoardWriter(redis),
                 clock=self._clock,
                 log=self._log,

@@ -31,7 +31,7 @@ from shared.domain.assembly import Assembler
 from shared.domain.backfill import newest_symbols
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
-from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, VenueSource
+from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, TickersAnnouncer, VenueSource
 
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
@@ -49,6 +49,7 @@ class Collector:
         source: VenueSource,
         writer: CandleLogWriter,
         announcer: Announcer,
+        watcher: TickersAnnouncer | None,
         board: TickerBoardWriter,
         clock: Clock,
         log: Logger,
@@ -82,6 +83,7 @@ class Collector:
             board,
             self._roster,
             self._clock,
+            watcher=watcher,
             ticker_interval_s=settings.ticker_interval_s,
             funding_interval_s=settings.funding_interval_s,
             counts=self._counts,

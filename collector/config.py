@@ -75,6 +75,7 @@ class Settings(BaseModel):
     upstash_redis_url: Annotated[SecretStr, AfterValidator(_redis_url)]
     trigger_url: str = Field(pattern=r"^https?://\S+$")
     trigger_secret: SecretStr = Field(min_length=1)
+    tickers_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     clock_file: Path | None = None
 
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ COUNTERS: Final = {
     "never_confirmed": ("never_confirmed", "Candles that the clock closed and REST has not confirmed in time."),
     "tickers": ("tickers", "Snapshots of tickers put up."),
     "tickers_failed": ("tickers_failed", "Times there was no new snapshot of tickers to put up."),
+    "tickers_told": ("tickers_told", "Times execution-agent was told of fresh tickers."),
+    "tickers_untold": ("tickers_untold", "Times it could not be told."),
     "funding": ("funding", "Snapshots of funding put up."),
     "funding_failed": ("funding_failed", "Times there was no new snapshot of funding to put up."),
     "disconnects": ("disconnects", "Connections that ended."),

@@ -1,7 +1,8 @@
 """The ticker board kept current: what the venue trades at every few seconds, what its futures pay every few minutes.
 
 All of it is real time: a price is as old as the wall clock says, whatever speed a tape is played at. A failure here is
-logged and counted, and never touches candles.
+logged and counted, and never touches candles. Whoever watches what is protected is told of every write; what is not
+delivered is not repeated, because the next prices come sooner.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from aws_lambda_powertools import Logger
 from collector.roster import Roster
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.tickers import Row, Snapshot
-from shared.ports import Clock, TickerBoardWriter, VenueSource
+from shared.ports import Clock, TickerBoardWriter, TickersAnnouncer, VenueSource
 
 LIFE: Final = 3
 """How many intervals after the question a snapshot vanishes: two may fail before there is no price."""
@@ -34,6 +35,7 @@ class TickerFeed:
         roster: Roster,
         clock: Clock,
         *,
+        watcher: TickersAnnouncer | None,
         ticker_interval_s: float,
         funding_interval_s: float,
         counts: Counter[str],
@@ -42,6 +44,8 @@ class TickerFeed:
         self._venue = venue
         self._source = source
         self._board = board
+        self._watcher = watcher
+        self._written = asyncio.Event()
         self._roster = roster
         self._clock = clock
         self._ticker_interval_s = ticker_interval_s
@@ -54,6 +58,20 @@ class TickerFeed:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._every(self._ticker_interval_s, "tickers", self._tickers))
             tasks.create_task(self._every(self._funding_interval_s, "funding", self._funding))
+            if self._watcher is not None:
+                tasks.create_task(self._tell(self._watcher))
+
+    async def _tell(self, watcher: TickersAnnouncer) -> None:
+        """Say when tickers were written, one call at a time: those written during a call are said by the next."""
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            try:
+                await watcher.announce_tickers(self._venue)
+                self._counts["tickers_told"] += 1
+            except (TransientError, InvalidMessageError) as error:
+                self._counts["tickers_untold"] += 1
+                self._log.warning("tickers not announced", error=str(error))
 
     async def _every(self, interval_s: float, what: str, renew: Callable[[float], Awaitable[bool]]) -> None:
         """Renew at every interval; one that takes longer skips those it overlaps, so that nothing piles up."""
@@ -72,6 +90,7 @@ class TickerFeed:
     async def _tickers(self, life_s: float) -> bool:
         if not await self._renew(self._source.tickers, self._board.write_tickers, life_s):
             raise InvalidMessageError("tickers", "the venue told of none of the symbols")
+        self._written.set()
         return True
 
     async def _funding(self, life_s: float) -> bool:

@@ -160,6 +160,14 @@ class Announcer(Protocol):
         ...
 
 
+class TickersAnnouncer(Protocol):
+    """Whoever watches what is protected."""
+
+    async def announce_tickers(self, venue: str) -> None:
+        """Say that fresh prices are up; raise `TransientError`, or `InvalidMessageError` when refused."""
+        ...
+
+
 class VenueStore(Protocol):
     """The venues the desk collects and their timeframes."""
 

@@ -50,6 +50,7 @@ class LocalDesk:
     embedded_redis: bool | None = None
     visibility_timeout_s: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    ticker_interval_s: int = 10
     live_simulator: bool = False
     serverless: Path = PROJECT / "serverless.yml"
 
@@ -197,7 +198,9 @@ class LocalDesk:
             "VENUE_WS_URL": self.simulator_url.replace("http", "ws", 1),
             "UPSTASH_REDIS_URL": self.redis.url,
             "TRIGGER_URL": f"{self.host.url}/functions/v1/trigger-executions",
+            "TICKERS_URL": f"{self.host.url}/functions/v1/execution-agent",
             "TRIGGER_SECRET": self.trigger_secret,
+            "TICKER_INTERVAL_S": str(self.ticker_interval_s),
             "COLLECTOR_QUOTE": self.quote,
             "COLLECTOR_SYMBOLS": str(self.symbols),
             "COLLECTOR_TIMEFRAMES": ",".join(self.timeframes),

@@ -1,4 +1,4 @@
-"""Announcements: tell the trigger over HTTP, signed, that a boundary has closed and its candles are in the log."""
+"""Announcements over HTTP, signed: a boundary has closed and its candles are in the log; fresh prices are up."""
 
 import json
 import time
@@ -14,13 +14,17 @@ from shared.domain.signing import sign
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnnouncer:
-    """Announce to one URL; the signature carries the wall clock, also when the market replays a tape."""
+    """Announce to one URL; the signature carries the wall clock, also when the market replays a tape.
+
+    `setting` names where the URL comes from, for whoever has to mend it.
+    """
 
     session: aiohttp.ClientSession
     url: str
     secret: str = field(repr=False)
     attempts: int = 3
     timeout_s: float = 5.0
+    setting: str = "TRIGGER_URL"
 
     async def announce(self, boundary: ClosedBoundary, *, correlation_id: str) -> None:
         """Deliver one announcement, at least once.
@@ -43,6 +47,13 @@ class HttpAnnouncer:
             with attempt:
                 await self._post(body)
 
+    async def announce_tickers(self, venue: str) -> None:
+        """Say once that a venue's fresh prices are on the board; the next ones come too soon to say it again.
+
+        Raise `TransientError` when it could not be delivered, `InvalidMessageError` when it was refused.
+        """
+        await self._post(json.dumps({"tickers_of": venue}))
+
     async def _post(self, body: str) -> None:
         headers = sign(self.secret, timestamp_ms=time.time_ns() // 1_000_000, body=body)
         try:
@@ -58,4 +69,4 @@ class HttpAnnouncer:
         if status == 429 or status >= 500:
             raise TransientError(f"POST {self.url}: HTTP {status}")
         if status >= 300:
-            raise InvalidMessageError("TRIGGER_URL", f"HTTP {status} {answer[:200]}")
+            raise InvalidMessageError(self.setting, f"HTTP {status} {answer[:200]}")

@@ -72,6 +72,7 @@ class Desk:
             source=self.source,
             writer=self.writer,
             announcer=self.trigger,
+            watcher=None,
             board=FakeTickerBoardWriter(),
             clock=self.clock,
             log=Logger(service="collector-test", level="CRITICAL"),

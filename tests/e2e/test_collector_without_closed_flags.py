@@ -79,6 +79,7 @@ class Desk:
             source=self.source(),
             writer=self.writer,
             announcer=self.trigger,
+            watcher=None,
             board=self.board,
             clock=self.venue.clock,
             log=Logger(service="collector-test", level="CRITICAL"),

@@ -1,6 +1,8 @@
 """A shard is decided once, on the boundary's own candles, with the traders as they are now."""
 
 from dataclasses import replace
+from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
@@ -8,8 +10,14 @@ from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.runs import RunStatus
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Edge
-from shared.messages import RunTrader, ShardDue
+from shared.domain.trading.books import Book
+from shared.domain.trading.intents import Sizing, SizingMethod
+from shared.domain.trading.states import Mode, TradingState
+from shared.domain.trading.terms import TraderMode, TradeTerms
+from shared.messages import IntentRaised, RunTrader, ShardDue
 from shared.usecases.execute_trader import run_trader
+from tests.fakes.books import MemoryBookStore
+from tests.fakes.intents import MemoryIntentStore
 from tests.usecases.desk_in_memory import M1, DeskInMemory, make_trader, trader_id
 
 
@@ -139,3 +147,60 @@ def test_a_trader_on_candles_nobody_collects_is_named(desk: DeskInMemory) -> Non
     desk.traders.create(make_trader(3, "close > 1", timeframe=Timeframe.H12))
     with pytest.raises(InvalidMessageError, match="12h is not collected"):
         run_now(desk, 3)
+
+
+def trade_on_paper(desk: DeskInMemory) -> None:
+    """Let the trader's signals raise intents in a paper book of the desk."""
+    book = Book(
+        book_id=str(uuid4()),
+        owner_id=None,
+        name="Paper",
+        mode=Mode.PAPER,
+        quote="USDT",
+        capital=Decimal(1_000),
+        state=TradingState.ACTIVE,
+        venues=("binance",),
+    )
+    MemoryBookStore(desk.database).create(book)
+    stored = desk.traders.get(trader_id(1))
+    terms = TradeTerms(sizing=Sizing(method=SizingMethod.NOTIONAL, value=Decimal(100)))
+    trading = replace(stored, mode=TraderMode.PAPER, book_id=book.book_id, trade=terms)
+    desk.traders.update(trading, expected_updated_at_ms=stored.updated_at_ms)
+
+
+def announced(desk: DeskInMemory) -> list[IntentRaised]:
+    return [IntentRaised.model_validate_json(body) for body in desk.intents_queue.bodies]
+
+
+def pending(desk: DeskInMemory) -> list[str]:
+    return list(MemoryIntentStore(desk.database).pending(limit=10, now_ms=desk.clock.now_ms()))
+
+
+def test_the_intents_a_run_raised_are_announced_once(desk: DeskInMemory) -> None:
+    trade_on_paper(desk)
+    message = due(desk, BTC=101.0, ETH=102.0, SOL=99.0)
+    for _ in range(2):
+        desk.execute(message)
+    assert sorted(each.intent_id for each in announced(desk)) == sorted(pending(desk))
+    assert len(announced(desk)) == 2
+    assert {each.correlation_id for each in announced(desk)} == {message.correlation_id}
+
+
+def test_a_trader_run_now_has_its_intents_decided_now(desk: DeskInMemory) -> None:
+    trade_on_paper(desk)
+    due(desk, BTC=101.0)
+    run_now(desk, 1)
+    assert [each.intent_id for each in announced(desk)] == pending(desk)
+
+
+def test_a_queue_that_is_away_leaves_intents_to_the_sweep_and_the_run_finished(desk: DeskInMemory) -> None:
+    trade_on_paper(desk)
+    desk.intents_queue.broken = True
+    assert desk.execute(due(desk, BTC=101.0)).signals == 1
+    (row,) = desk.database.runs.values()
+    assert (row.status, len(pending(desk))) == (RunStatus.FINISHED, 1)
+
+
+def test_a_run_without_intents_says_nothing(desk: DeskInMemory) -> None:
+    desk.execute(due(desk, BTC=101.0))
+    assert desk.intents_queue.bodies == []

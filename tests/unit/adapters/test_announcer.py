@@ -80,3 +80,12 @@ async def test_a_wrong_secret_is_refused_and_not_repeated(announcer: HttpAnnounc
     with pytest.raises(InvalidMessageError, match="wrong signature"):
         await stranger.announce(BOUNDARY, correlation_id="abc")
     assert (trigger.calls, trigger.accepted) == (1, [])
+
+
+async def test_fresh_tickers_are_told_once(announcer: HttpAnnouncer, trigger: Trigger) -> None:
+    await announcer.announce_tickers("binance")
+    assert trigger.accepted == [{"tickers_of": "binance"}]
+    trigger.answers = [503]
+    with pytest.raises(TransientError, match="503"):
+        await announcer.announce_tickers("binance")
+    assert trigger.calls == 2

@@ -68,12 +68,28 @@ class Source(BinanceRest):
 
 
 @dataclass
+class Watcher:
+    """Whoever watches what is protected; it refuses, or takes its time, when told to."""
+
+    told: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    takes_s: float = 0.0
+
+    async def announce_tickers(self, venue: str) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.told.append(venue)
+
+
+@dataclass
 class Desk:
     """A feed and what it talks to."""
 
     source: Source = field(default_factory=Source)
     board: FakeTickerBoardWriter = field(default_factory=FakeTickerBoardWriter)
     clock: ManualClock = field(default_factory=ManualClock)
+    watcher: Watcher | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     async def run(
@@ -88,6 +104,7 @@ class Desk:
             self.board,
             roster,
             self.clock,
+            watcher=self.watcher,
             ticker_interval_s=ticker_interval_s,
             funding_interval_s=funding_interval_s,
             counts=self.counts,
@@ -198,3 +215,25 @@ async def test_an_answer_that_outlived_itself_takes_nobodys_place() -> None:
     desk.source.sleeps_s = LIFE * INTERVAL_S + 0.05
     await desk.run("tickers_failed")
     assert desk.now.tickers == newer
+
+
+async def test_every_write_is_told_and_a_call_that_fails_is_counted_and_not_repeated() -> None:
+    watcher = Watcher(errors=[TransientError("away"), InvalidMessageError("TICKERS_URL", "HTTP 401")])
+    desk = Desk(watcher=watcher)
+    await desk.run("tickers_told", times=2)
+    assert (watcher.told, desk.counts["tickers_untold"]) == ([VENUE, VENUE], 2)
+    assert desk.counts["tickers"] >= 4
+
+
+async def test_what_was_not_written_is_not_told() -> None:
+    watcher = Watcher()
+    desk = Desk(Source(quoted={}), watcher=watcher)
+    await desk.run("tickers_failed", times=3)
+    assert watcher.told == []
+
+
+async def test_a_watcher_that_dawdles_does_not_keep_prices_from_being_written() -> None:
+    watcher = Watcher(takes_s=3_600)
+    desk = Desk(watcher=watcher)
+    await desk.run("tickers", times=5)
+    assert watcher.told == []
