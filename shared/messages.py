@@ -149,9 +149,10 @@ class TickersWritten(Message):
 
 
 class RiskResult(Message):
-    """What became of intents, by id: their states, and the errors of those that could not be decided."""
+    """What became of intents, by id: their states; which books' breakers went off and why; what could not be done."""
 
     decided: dict[str, str] = Field(default_factory=dict)
+    tripped: dict[str, list[str]] = Field(default_factory=dict)
     errors: dict[str, str] = Field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from shared.domain.alerts import Alert
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.books import Book
 from shared.domain.trading.depth import Depth
@@ -13,7 +14,7 @@ from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 
 
@@ -294,6 +295,10 @@ class BookStore(Protocol):
         """Return everything the desk knows of a book as of `now_ms` (market time); raise `NotFoundError`."""
         ...
 
+    def observe(self, book_id: str, *, since_ms: int) -> Observed:
+        """Return what a book's orders were like since an instant (market time)."""
+        ...
+
     def trip(
         self,
         book_id: str,
@@ -322,6 +327,17 @@ class DeskStates(Protocol):
         """Set a state and return what the database reads back; raise `NotFoundError`.
 
         Scope is desk (any key), book, venue, symbol (key `venue:symbol`) or trader.
+        """
+        ...
+
+
+class AlertStore(Protocol):
+    """Alerts, one open row for each thing that is wrong."""
+
+    def settle(self, prefix: str, alerts: Sequence[Alert], *, at_ms: int) -> int:
+        """Say everything that is wrong now among the keys with a prefix, as of `at_ms` (market time).
+
+        What is new opens, what is known is counted, what is no longer wrong resolves. Return how many are open.
         """
         ...
 

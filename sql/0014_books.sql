@@ -28,7 +28,7 @@ create table if not exists public.circuit_breaker_events (
   reason text not null check (length(reason) <= 2000),
   details jsonb not null default '{}' check (jsonb_typeof(details) = 'object'),
   recorded_at timestamptz not null default clock_timestamp(),
-  primary key (book_id, breaker, at_ms)
+  primary key (book_id, breaker, at_ms, trading_state)
 );
 
 create table if not exists public.risk_breaches (

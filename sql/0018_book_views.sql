@@ -188,7 +188,7 @@ begin
   end if;
   insert into public.circuit_breaker_events (book_id, breaker, at_ms, trading_state, reason, details)
   values (p_book_id, p_breaker, p_at_ms, p_state, p_reason, p_details)
-  on conflict (book_id, breaker, at_ms) do nothing;
+  on conflict (book_id, breaker, at_ms, trading_state) do nothing;
   if not found or stored = 'halted' or stored = p_state then
     return stored;
   end if;

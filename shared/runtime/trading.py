@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from shared.ports import Queue
 from shared.runtime.foundation import Foundation, sqs
-from shared.trading_ports import BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore, PaperStore
+from shared.trading_ports import (
+    AlertStore,
+    BookStore,
+    DeskStates,
+    InstrumentStore,
+    IntentStore,
+    Ledger,
+    OrderStore,
+    PaperStore,
+)
 
 if TYPE_CHECKING:
     from shared.runtime.exchanges import DeskExchanges
@@ -75,6 +84,13 @@ class Trading(Foundation):
         return SupabaseDeskStates(self.database)
 
     @cached_property
+    def alerts(self) -> AlertStore:
+        """What is wrong."""
+        from shared.adapters.supabase.alerts import SupabaseAlertStore
+
+        return SupabaseAlertStore(self.database)
+
+    @cached_property
     def paper(self) -> PaperStore:
         """What the paper exchange keeps."""
         from shared.adapters.supabase.paper import SupabasePaperStore
@@ -121,6 +137,7 @@ class Trading(Foundation):
     def risk_desk(self) -> "RiskDesk":
         """What deciding intents takes."""
         from shared.usecases.risk_agent import RiskDesk
+        from shared.usecases.watching import WatchDesk
 
         return RiskDesk(
             intents=self.intents,
@@ -130,6 +147,15 @@ class Trading(Foundation):
             venues=self.venues,
             orders_queue=self.orders_queue,
             clock=self.clock,
+            watch=WatchDesk(
+                books=self.books,
+                ledger=self.ledger,
+                instruments=self.instruments,
+                tickers=self.ticker_board,
+                candles=self.candle_log,
+                venues=self.venues,
+                clock=self.clock,
+            ),
             mode=self.settings.agent_mode,
             tier=self.settings.risk_tier,
         )
@@ -154,6 +180,7 @@ class Trading(Foundation):
                 tickers=self.ticker_board,
                 intents_queue=self.intents_queue,
             ),
+            alerts=self.alerts,
             listings=self.listings,
         )
 

@@ -18,10 +18,10 @@ from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
-from shared.trading_ports import BookStore, InstrumentStore, IntentStore
+from shared.trading_ports import AlertStore, BookStore, InstrumentStore, IntentStore
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.protecting import Guards, clear_standing, guard_position, watch_positions
-from shared.usecases.reconciling import reconcile_all
+from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 
 SWEEP: Final = 100
@@ -44,6 +44,7 @@ class ExecutionDesk:
     candles: CandleLog
     orders_queue: Queue
     guards: Guards
+    alerts: AlertStore
     listings: Listings
     opened: set[tuple[str, str]] = field(default_factory=set)
 
@@ -221,6 +222,9 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
     errors = refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
+    for account in swept.done:
+        alerts = [alert_of(difference) for difference in account.differences]
+        desk.alerts.settle(alert_prefix(account.venue, account.account), alerts, at_ms=desk.floor.clock.now_ms())
     errors |= swept.errors
     worked: dict[str, str] = {}
     exits: list[str] = []

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
+from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.reconciliation import (
     Difference,
     Finding,
@@ -103,7 +105,7 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
     futures: dict[str, Decimal] = {}
     for each in floor.ledger.open_positions(venue=exchange.venue):
         position = each.position
-        if ":" in position.symbol and account in (position.book_id, "live"):
+        if ":" in position.symbol and account in (position.book_id, LIVE_ACCOUNT):
             futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
     quiet = [position for position in exchange.positions() if position.symbol not in busy]
     return [
@@ -131,3 +133,20 @@ def reconcile_all(*, floor: Floor) -> Sweep:
         except NightdeskError as error:
             errors[f"{venue}:{account}"] = f"{type(error).__name__}: {error}"
     return Sweep(done=tuple(done), errors=errors)
+
+
+def alert_prefix(venue: str, account: str) -> str:
+    """Return what the keys of all alerts about an account begin with."""
+    return f"reconciliation:{venue}:{account}:"
+
+
+def alert_of(difference: Difference) -> Alert:
+    """Return the alert that tells of a difference, with its numbers; a paper account is its book's."""
+    return Alert(
+        dedupe_key=f"{alert_prefix(difference.venue, difference.account)}{difference.finding}:{difference.subject}",
+        kind="reconciliation",
+        severity=Severity.CRITICAL,
+        sentence=difference.sentence,
+        book_id=None if difference.account == LIVE_ACCOUNT else difference.account,
+        details={"expected": str(difference.expected), "actual": str(difference.actual)},
+    )

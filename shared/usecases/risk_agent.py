@@ -16,6 +16,7 @@ from shared.messages import CronTick, IntentDecided, IntentRaised, RiskResult
 from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
 from shared.trading_ports import InstrumentStore, IntentStore
 from shared.usecases.markets_of_books import read_market
+from shared.usecases.watching import WatchDesk, watch_books
 
 ACTOR: Final = "risk-agent"
 LEASE_MS: Final = 30_000
@@ -34,6 +35,7 @@ class RiskDesk:
     venues: VenueStore
     orders_queue: Queue
     clock: Clock
+    watch: WatchDesk
     mode: Mode
     tier: int
 
@@ -121,4 +123,5 @@ def _sweep(desk: RiskDesk) -> RiskResult:
             decided[intent_id] = decide_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting
             errors[intent_id] = f"{type(error).__name__}: {error}"
-    return RiskResult(decided=decided, errors=errors)
+    watched = watch_books(desk=desk.watch)
+    return RiskResult(decided=decided, tripped=watched.tripped, errors=errors | watched.errors)

@@ -8,6 +8,7 @@ from postgrest import SyncPostgrestClient
 
 from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.agents import SupabaseAgentStore
+from shared.adapters.supabase.alerts import SupabaseAlertStore
 from shared.adapters.supabase.books import SupabaseBookStore
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.desk_states import SupabaseDeskStates
@@ -25,7 +26,8 @@ from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
-from shared.trading_ports import BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore
+from shared.trading_ports import AlertStore, BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore
+from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.ledger import MemoryLedger
@@ -73,6 +75,10 @@ class Stores(Protocol):
 
     def books(self, user_id: str | None = None) -> BookStore:
         """Return the books as somebody sees them."""
+        ...
+
+    def alerts(self) -> AlertStore:
+        """Return the alerts."""
         ...
 
     def states(self) -> DeskStates:
@@ -123,6 +129,9 @@ class MemoryStores:
     def books(self, user_id: str | None = None) -> BookStore:
         return MemoryBookStore(self.database, user_id)
 
+    def alerts(self) -> AlertStore:
+        return MemoryAlertStore(self.database)
+
     def states(self) -> DeskStates:
         return MemoryDeskStates(self.database)
 
@@ -165,6 +174,9 @@ class SupabaseStores:
 
     def books(self, user_id: str | None = None) -> BookStore:
         return SupabaseBookStore(self._client(user_id))
+
+    def alerts(self) -> AlertStore:
+        return SupabaseAlertStore(self._client(None))
 
     def states(self) -> DeskStates:
         return SupabaseDeskStates(self._client(None))

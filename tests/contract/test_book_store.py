@@ -9,6 +9,7 @@ import pytest
 from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.client import connect, once
 from shared.adapters.supabase.desk_states import SupabaseDeskStates
+from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.trading.books import BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.instruments import Side
@@ -182,3 +183,36 @@ def test_a_desk_without_a_state_is_halted(clean_supabase: SupabaseLite) -> None:
     assert states.set("desk", "", TradingState.ACTIVE, actor="test", reason="again") is TradingState.ACTIVE
     stranger = connect(clean_supabase.url, clean_supabase.publishable_key)
     assert SupabaseDeskStates(stranger).read() is TradingState.HALTED  # may not read it
+
+
+def test_a_book_is_observed_by_its_orders(stores: Stores) -> None:
+    book = open_book(stores)
+    nothing = stores.books().observe(book.book_id, since_ms=0)
+    assert (nothing.orders, nothing.rejected, nothing.slippage_bps, nothing.mismatches) == (0, 0, None, 0)
+    assert nothing.last_fill_ms is None
+    hold(stores, book, "2")
+    (order,) = executing(stores, an_intent(book), "1")
+    sent = submit(stores, order)
+    worse = a_report(sent, OrderState.FILLED, "1", average_price=PRICE * Decimal("1.003"))
+    stores.orders().advance(sent, worse, actor="test")
+    (refused,) = executing(stores, an_intent(book), "1")
+    gone = submit(stores, refused)
+    stores.orders().advance(gone, a_report(gone, OrderState.REJECTED), actor="test")
+
+    seen = stores.books().observe(book.book_id, since_ms=CLOSE)
+    assert (seen.orders, seen.rejected, seen.slippage_bps) == (3, 1, Decimal(10))  # 30 bps on a third of what filled
+    assert seen.last_fill_ms == CLOSE + 2
+    assert stores.books().observe(book.book_id, since_ms=CLOSE + 2).orders == 0
+
+
+def test_differences_from_the_venue_count_until_they_are_gone(stores: Stores) -> None:
+    book, other = open_book(stores), open_book(stores)
+    prefix = f"reconciliation:{uuid4().hex}:"
+    alert = Alert(
+        dedupe_key=f"{prefix}1", kind="reconciliation", severity=Severity.CRITICAL, sentence="x", book_id=book.book_id
+    )
+    stores.alerts().settle(prefix, [alert], at_ms=CLOSE)
+    assert stores.books().observe(book.book_id, since_ms=0).mismatches == 1
+    assert stores.books().observe(other.book_id, since_ms=0).mismatches == 0
+    stores.alerts().settle(prefix, [], at_ms=CLOSE + 1)
+    assert stores.books().observe(book.book_id, since_ms=0).mismatches == 0

@@ -8,9 +8,9 @@ from shared.domain.traders import Trader
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent, Purpose
-from shared.domain.trading.money import total
-from shared.domain.trading.records import BookView, Recent, Reservation
-from shared.domain.trading.states import TradingState, strictest
+from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role
+from shared.domain.trading.states import OrderState, TradingState, strictest
 from shared.domain.trading.terms import TraderMode
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import DECIDED, UNFINISHED
@@ -107,6 +107,29 @@ class MemoryBookStore:
         """Return everything the desk knows of a book; raise `NotFoundError`."""
         return book_view(self.database, self.get(book_id).book_id, now_ms)
 
+    def observe(self, book_id: str, *, since_ms: int) -> Observed:
+        """Return what a book's orders were like since an instant."""
+        tables = self.database.trading
+        of_book = [row.order for row in tables.orders.values() if row.order.book_id == book_id]
+        sent = [o for o in of_book if o.role is Role.SLICE and (o.submitted_at_ms or -1) >= since_ms]
+        prices = {order.order_id: tables.intents[order.intent_id].intent.reference_price for order in sent}
+        paid, notional = ZERO, ZERO
+        for order in sent:
+            price = prices[order.order_id]
+            if price is not None and order.average_price is not None:
+                paid += order.filled_qty * (order.average_price - price) * order.side.sign
+                notional += order.filled_qty * price
+        filled = [row.held.last_fill_ms for key, row in tables.positions.items() if key[0] == book_id]
+        return Observed(
+            orders=len(sent),
+            rejected=sum(order.state is OrderState.REJECTED for order in sent),
+            slippage_bps=round(paid / notional * 10_000, 6) if notional else None,
+            mismatches=sum(
+                alert.book_id == book_id and alert.kind == "reconciliation" for alert in tables.alerts.values()
+            ),
+            last_fill_ms=max((at for at in filled if at is not None), default=None),
+        )
+
     def trip(
         self,
         book_id: str,
@@ -119,9 +142,9 @@ class MemoryBookStore:
     ) -> TradingState:
         """Store that a breaker tripped, make the book at least as strict, and return its state."""
         tables, book = self.database.trading, self.get(book_id)
-        if (book_id, breaker, at_ms) in tables.trips:
+        if (book_id, breaker, at_ms, state) in tables.trips:
             return book.state
-        tables.trips[book_id, breaker, at_ms] = state
+        tables.trips[book_id, breaker, at_ms, state] = state
         stricter, _ = strictest({"book": book.state, "breaker": state})
         tables.books[book_id] = replace(book, state=stricter)
         return stricter

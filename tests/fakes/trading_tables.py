@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
+from shared.domain.alerts import Alert
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.signals import StoredSignal
 from shared.domain.traders import Trader
@@ -84,7 +85,8 @@ class TradingTables:
     instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
-    trips: dict[tuple[str, str, int], TradingState] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    trips: dict[tuple[str, str, int, TradingState], TradingState] = field(default_factory=dict)
     equity: dict[tuple[str, int], Decimal] = field(default_factory=dict)
     intents: dict[str, IntentRow] = field(default_factory=dict)
     orders: dict[str, OrderRow] = field(default_factory=dict)

@@ -25,7 +25,9 @@ from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk, risk_agent
+from shared.usecases.watching import WatchDesk
 from shared.usecases.working import Floor
+from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.hand_market import HandMarket
 from tests.fakes.intents import MemoryIntentStore
@@ -127,18 +129,22 @@ class TradingInMemory:
             intents=self.intents, books=self.books, instruments=self.instruments, tickers=board,
             intents_queue=self.raised,
         )  # fmt: skip
+        venues = MemoryVenueStore(self.database)
         self.execution = ExecutionDesk(
             floor=self.floor, intents=self.intents, books=self.books, instruments=self.instruments, candles=log,
-            orders_queue=self.decided, guards=self.guards,
+            orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
             listings=Listings(
-                instruments=self.instruments, books=self.books, venues=MemoryVenueStore(self.database),
-                market_lists=OneVenue(self), wall_clock=self.clock,
+                instruments=self.instruments, books=self.books, venues=venues, market_lists=OneVenue(self),
+                wall_clock=self.clock,
             ),
+        )  # fmt: skip
+        watch = WatchDesk(
+            books=self.books, ledger=self.ledger, instruments=self.instruments, tickers=board, candles=log,
+            venues=venues, clock=self.clock,
         )  # fmt: skip
         self.risk = RiskDesk(
             intents=self.intents, instruments=self.instruments, tickers=board, candles=log,
-            venues=MemoryVenueStore(self.database), orders_queue=self.decided, clock=self.clock, mode=Mode.PAPER,
-            tier=2,
+            venues=venues, orders_queue=self.decided, clock=self.clock, mode=Mode.PAPER, tier=2, watch=watch,
         )  # fmt: skip
         self.switch = Switch(states=self.states, intents=self.intents, books=self.books, intents_queue=self.raised)
 

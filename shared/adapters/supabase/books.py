@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import BOOK, BOOK_VIEW, BOOKS, read, write
+from shared.adapters.supabase.trading_rows import BOOK, BOOK_VIEW, BOOKS, OBSERVED, read, write
 from shared.domain.errors import NotFoundError
 from shared.domain.trading.books import Book
-from shared.domain.trading.records import BookView
+from shared.domain.trading.records import BookView, Observed
 from shared.domain.trading.states import TradingState
 
 
@@ -43,6 +43,11 @@ class SupabaseBookStore:
         """Return everything the desk knows of a book as of a time; raise `NotFoundError`."""
         found = call(self.client, "view_book", {"p_book_id": book_id, "p_now_ms": now_ms})
         return read(BOOK_VIEW, found, f"no book {book_id!r}")
+
+    def observe(self, book_id: str, *, since_ms: int) -> Observed:
+        """Return what a book's orders were like since an instant."""
+        found = call(self.client, "observe_book", {"p_book_id": book_id, "p_since_ms": since_ms})
+        return read(OBSERVED, found, f"no book {book_id!r}")
 
     def trip(
         self,

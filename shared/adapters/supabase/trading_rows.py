@@ -11,7 +11,7 @@ from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
 from shared.domain.trading.states import TradingState, strictest
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ REPORT: Final = TypeAdapter(OrderReport)
 FILLS: Final = TypeAdapter(list[Fill])
 POSITION: Final = TypeAdapter(Position)
 HELD: Final = TypeAdapter(HeldPosition)
+OBSERVED: Final = TypeAdapter(Observed)
 HELD_MANY: Final = TypeAdapter(list[HeldPosition])
 GUARD: Final = TypeAdapter(Guard)
 INSTRUMENTS: Final = TypeAdapter(list[Instrument])

@@ -39,11 +39,6 @@ class Difference:
         what = self.finding.replace("_", " ")
         return f"{what} {self.subject} on {self.venue}: the desk has {self.expected}, the venue {self.actual}"
 
-    @property
-    def dedupe_key(self) -> str:
-        """Return what makes two findings the same one."""
-        return f"reconciliation:{self.venue}:{self.account}:{self.finding}:{self.subject}"
-
 
 class Settled(StrEnum):
     """What is known now of an order that was in doubt."""

@@ -143,3 +143,16 @@ class IntentView:
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     state: TradingState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What a book's slices were like since an instant: how many were sent and rejected, how much worse than the price
+    they were decided at they filled (basis points, a cost is positive, None when none did), how many differences from
+    the venue are open, and when it last filled (epoch ms, None when never)."""
+
+    orders: int
+    rejected: int
+    slippage_bps: Decimal | None
+    mismatches: int
+    last_fill_ms: int | None

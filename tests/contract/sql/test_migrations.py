@@ -37,6 +37,7 @@ TABLES = {
     "positions",
     "fills",
     "accounts",
+    "alerts",
 }
 
 

@@ -57,6 +57,8 @@ insert into public.risk_breaches (book_id, intent_id, breach_no, details)
   select book_id, 'i', 1, '"leverage"' from public.books;
 insert into public.equity_points (book_id, at_ms, equity, realised, fees)
   select book_id, 60000, 1, 0, 0 from public.books;
+insert into public.alerts (dedupe_key, kind, severity, sentence, book_id, first_at_ms, last_at_ms)
+  select book_id, 'reconciliation', 'critical', 's', book_id, 1, 1 from public.books;
 insert into public.trade_intents (intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms,
     expires_at_ms, correlation_id, actor)
   select book_id, book_id, 'paper', 'person', 'BTC/USDT', 'enter', 'long', '{{"value": "1"}}', 1, 2, 'c', 'a'
@@ -97,6 +99,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "circuit_breaker_events": _OF_BOOKS,
     "risk_breaches": _OF_BOOKS,
     "equity_points": _OF_BOOKS,
+    "alerts": _OF_BOOKS,
     "trade_intents": _OF_BOOKS,
     "orders": _OF_BOOKS,
     "positions": _OF_BOOKS,
@@ -131,6 +134,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "circuit_breaker_events": ("update public.circuit_breaker_events set reason = 'x' where true", None),
     "risk_breaches": ("update public.risk_breaches set details = '{}' where true", None),
     "equity_points": ("update public.equity_points set equity = 2 where true", None),
+    "alerts": ("update public.alerts set state = 'acknowledged' where true", None),
     "trade_intents": ("update public.trade_intents set state = 'denied' where true", None),
     "orders": ("update public.orders set state = 'cancelled' where true", None),
     "positions": ("update public.positions set fees = 1 where true", None),
@@ -198,6 +202,10 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     ),
     "risk_breaches": ("(book_id, intent_id, breach_no, details) values ('alices', 'i', 2, '{}')", frozenset()),
     "equity_points": ("(book_id, at_ms, equity, realised, fees) values ('alices', 120000, 1, 0, 0)", frozenset()),
+    "alerts": (
+        "(dedupe_key, kind, severity, sentence, first_at_ms, last_at_ms) values ('n', 'x', 'info', 's', 1, 1)",
+        frozenset(),
+    ),
     "trade_intents": (
         "(intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms, expires_at_ms,"
         " correlation_id, actor) values ('new', 'alices', 'paper', 'person', 'BTC/USDT', 'enter', 'long',"

@@ -95,10 +95,3 @@ def test_an_order_and_its_fills_must_say_the_same() -> None:
     found = compare_filled(replace(ORDER, filled_qty=D("0.7")), fills)
     assert found is not None
     assert (found.expected, found.actual) == (D("0.5"), D("0.7"))
-
-
-def test_the_same_finding_has_the_same_key() -> None:
-    first, second = (
-        compare_balances("binance", "live", {"BTC": D(qty)}, [])[0] for qty in ("1", "2")
-    )  # fmt: skip
-    assert first.dedupe_key == second.dedupe_key

@@ -1,0 +1,141 @@
+"""Watch books: what they are worth, and whether what they have been through stops them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from shared.domain.errors import NightdeskError
+from shared.domain.trading.breakers import Breaker, Observations, Tripped, trip
+from shared.domain.trading.market import MarketView
+from shared.domain.trading.money import total
+from shared.domain.trading.portfolio import Portfolio, portfolio_of
+from shared.domain.trading.records import BookView, Observed
+from shared.domain.trading.states import TradingState
+from shared.domain.trading.value_at_risk import DAY_MS, InsufficientData, shock_of
+from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
+from shared.trading_ports import BookStore, InstrumentStore, Ledger
+from shared.usecases.markets_of_books import read_market
+
+_HOUR_MS: Final = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchDesk:
+    """What watching takes."""
+
+    books: BookStore
+    ledger: Ledger
+    instruments: InstrumentStore
+    tickers: TickerBoard
+    candles: CandleLog
+    venues: VenueStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What watching every book found: breakers that went off, as sentences by book, and books that could not be."""
+
+    tripped: dict[str, list[str]]
+    errors: dict[str, str]
+
+
+def watch_books(*, desk: WatchDesk) -> Watched:
+    """Record what every book is worth, and stop those whose breakers go off; one book does not keep the others."""
+    tripped: dict[str, list[str]] = {}
+    errors: dict[str, str] = {}
+    for book in desk.books.list():
+        try:
+            sentences = watch_book(book.book_id, desk=desk)
+        except NightdeskError as error:
+            errors[book.book_id] = f"{type(error).__name__}: {error}"
+            continue
+        if sentences:
+            tripped[book.book_id] = sentences
+    return Watched(tripped=tripped, errors=errors)
+
+
+def watch_book(book_id: str, *, desk: WatchDesk) -> list[str]:
+    """Record a book's equity and trip its breakers; return what went off.
+
+    An occasion trips a breaker once: what a person has released stays released until the next one.
+    """
+    now_ms = desk.clock.now_ms()
+    view = desk.books.view(book_id, now_ms=now_ms)
+    observed = desk.books.observe(book_id, since_ms=now_ms - view.book.breakers.window_ms)
+    market = read_market(
+        view,
+        None,
+        instruments=desk.instruments,
+        tickers=desk.tickers,
+        candles=desk.candles,
+        venues=desk.venues,
+        clock=desk.clock,
+    )
+    portfolio = portfolio_of(view, market)
+
+    gone_off = trip(
+        view.book.breakers,
+        _observations(view, observed, market, portfolio),
+        max_daily_drawdown_rate=view.book.limits.max_daily_drawdown_rate,
+        state=view.book.state,
+    )
+
+    if portfolio.equity is not None:
+        desk.ledger.mark_equity(book_id, at_ms=now_ms, equity=portfolio.equity, **_earned(view))
+    sentences = []
+    for tripped in gone_off:
+        after = _trip(book_id, tripped, _occasion_ms(tripped.breaker, now_ms, observed), desk)
+        sentences.append(tripped.sentence if after is not view.book.state else f"{tripped.sentence} (released before)")
+    return sentences
+
+
+def _trip(book_id: str, tripped: Tripped, at_ms: int, desk: WatchDesk) -> TradingState:
+    return desk.books.trip(
+        book_id,
+        breaker=tripped.breaker.value,
+        state=tripped.to_state,
+        at_ms=at_ms,
+        details={"value": str(tripped.value), "threshold": str(tripped.threshold)},
+        reason=tripped.sentence,
+    )
+
+
+def _occasion_ms(breaker: Breaker, now_ms: int, observed: Observed) -> int:
+    """Return what makes two findings of a breaker the same occasion: the day, the last fill, else the hour."""
+    match breaker:
+        case Breaker.DAILY_LOSS:
+            return now_ms - now_ms % DAY_MS
+        case Breaker.LOSSES_IN_A_ROW if observed.last_fill_ms is not None:
+            return observed.last_fill_ms
+        case _:
+            return now_ms - now_ms % _HOUR_MS
+
+
+def _observations(view: BookView, observed: Observed, market: MarketView, portfolio: Portfolio) -> Observations:
+    return Observations(
+        drawdown_rate=portfolio.drawdown_rate,
+        losses_in_a_row=view.losses_in_a_row,
+        orders=observed.orders,
+        rejected=observed.rejected,
+        slippage_bps=observed.slippage_bps,
+        mismatches=observed.mismatches,
+        shock=max(_shocks(view, market), default=None),
+    )
+
+
+def _shocks(view: BookView, market: MarketView) -> Iterator[Decimal]:
+    """Yield how far the newest candle of everything held moved, where that can be told."""
+    for symbol in sorted({each.position.symbol for each in view.positions if each.position.qty}):
+        shock = shock_of(market.closes, symbol) if market.closes is not None else None
+        if shock is not None and not isinstance(shock, InsufficientData):
+            yield Decimal(repr(round(shock, 6)))
+
+
+def _earned(view: BookView) -> dict[str, Decimal]:
+    positions = [each.position for each in view.positions]
+    return {
+        "realised": total(position.realised for position in positions),
+        "fees": total(position.fees for position in positions),
+    }
