@@ -95,6 +95,7 @@ class PaperExchange:
             order = account.find(symbol, client_order_id)
             return PaperChange(account) if order is None else accounts.cancel(account, order, self._clock.now_ms())
 
+        self._look()  # what the market has reached before was filled before
         self._change(decide)
         found = self._store.order(self.venue, self._account, symbol, client_order_id)
         if found is None:
