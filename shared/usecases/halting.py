@@ -1,5 +1,6 @@
 """The kill switch: set a trading state, read it back, cancel what rests everywhere, leave what is held if asked to."""
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ class VenueHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """What a change of the trading state did; `state` is what the database said when it was read back."""
+    """What a change of the trading state did; `state` is what the database said when it was read back.
+
+    `took_ms` is real time, until the last account had answered.
+    """
 
     state: TradingState
     accounts: tuple[VenueHalt, ...] = ()
@@ -58,10 +62,10 @@ def set_desk_state(
     """Set the desk's trading state and make it so; the answer has what the database reads back.
 
     `halted` and `reducing` cancel the orders that could open something; protective orders stay, since nothing could
-    replace them. `flatten` leaves every position: the desk is `reducing` while the exits are worked, and what was asked
-    for once they are raised. What one venue cannot do is told and does not keep the others.
+    replace them. `flatten` raises an exit of every position; nothing at all could be sent while halted, so the desk is
+    then `reducing`, and halted by a second call. What one venue cannot do is told and does not keep the others.
     """
-    began = floor.clock.now_ms()
+    began, at_ms = time.perf_counter(), floor.clock.now_ms()
     if state is TradingState.ACTIVE:
         return Halt(state=switch.states.set("desk", "", state, actor=actor, reason=reason))
     first = TradingState.REDUCING if flatten else state
@@ -69,8 +73,10 @@ def set_desk_state(
     accounts = cancel_resting(floor=floor, exits_too=state is TradingState.HALTED)
     exits: list[str] = []
     if flatten:
-        exits = raise_exits(actor=actor, at_ms=began, switch=switch, floor=floor)
-    return Halt(state=set_to, accounts=accounts, exits=tuple(exits), took_ms=floor.clock.now_ms() - began)
+        exits = raise_exits(actor=actor, at_ms=at_ms, switch=switch, floor=floor)
+    return Halt(
+        state=set_to, accounts=accounts, exits=tuple(exits), took_ms=round((time.perf_counter() - began) * 1_000)
+    )
 
 
 def cancel_resting(*, floor: Floor, exits_too: bool) -> tuple[VenueHalt, ...]:
