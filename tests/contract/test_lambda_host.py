@@ -29,6 +29,11 @@ functions:
     environment: {NOTES: "${env:NOTES}", QUEUE_URL: {Ref: Jobs}}
     events:
       - sqs: {arn: {"Fn::GetAtt": [Jobs, Arn]}, batchSize: 5, functionResponseType: ReportBatchItemFailures}
+  other:
+    handler: tests/fakes/lambda_functions.handler
+    environment: {NOTES: "${env:NOTES}"}
+    events:
+      - sqs: {arn: {"Fn::GetAtt": [Others, Arn]}, batchSize: 1, functionResponseType: ReportBatchItemFailures}
   web:
     handler: tests/fakes/lambda_functions.handler
     timeout: 1
@@ -50,6 +55,9 @@ resources:
         QueueName: jobs
         VisibilityTimeout: 1
         RedrivePolicy: {deadLetterTargetArn: {"Fn::GetAtt": [Dead, Arn]}, maxReceiveCount: 2}
+    Others:
+      Type: AWS::SQS::Queue
+      Properties: {QueueName: others, VisibilityTimeout: 5}
     Dead: {Type: "AWS::SQS::Queue", Properties: {QueueName: dead}}
 """
 CLOCK_START = 1_700_000_010_000
@@ -93,8 +101,9 @@ def notes(home: Path) -> Callable[[], list[str]]:
 def send(sqs: LocalSqs) -> Iterator[Callable[..., None]]:
     client = sqs.client()
 
-    def put(do: str, name: str = "") -> None:
-        client.send_message(QueueUrl=sqs.queue_urls["Jobs"], MessageBody=json.dumps({"do": do, "name": name}))
+    def put(do: str, name: str = "", *, queue: str = "Jobs", delay_s: int = 0) -> None:
+        body = json.dumps({"do": do, "name": name})
+        client.send_message(QueueUrl=sqs.queue_urls[queue], MessageBody=body, DelaySeconds=delay_s)
 
     yield put
     client.close()
@@ -153,7 +162,7 @@ class TestInvocations:
         assert host.invoke("worker", {"do": "print"}).result == {"do": "print"}
 
     def test_an_unknown_function_is_named(self, host: LambdaHost) -> None:
-        with pytest.raises(LocalPartError, match=r"no function 'wroker', there are worker, web, cron"):
+        with pytest.raises(LocalPartError, match=r"no function 'wroker', there are worker, other, web, cron"):
             host.invoke("wroker", {})
 
     def test_invocations_and_errors_are_counted(self, host: LambdaHost) -> None:
@@ -165,6 +174,23 @@ class TestInvocations:
 
 
 class TestQueue:
+    @pytest.mark.usefixtures("host")
+    def test_each_queue_wakes_its_own_function(self, notes: Callable[[], list[str]], send: Callable[..., None]) -> None:
+        send("work", "a")
+        send("work", "b", queue="Others")
+        until(lambda: sorted(notes()) == ["work a 1", "work b 1"])
+
+    @pytest.mark.usefixtures("host")
+    def test_a_delayed_message_comes_when_its_delay_is_over_and_not_before(
+        self, notes: Callable[[], list[str]], send: Callable[..., None]
+    ) -> None:
+        began = time.monotonic()
+        send("work", "late", delay_s=3)
+        send("work", "now")
+        until(lambda: notes() == ["work now 1"])
+        until(lambda: notes() == ["work now 1", "work late 1"])
+        assert time.monotonic() - began > 2.5
+
     def test_a_message_is_handled_once_and_gone(
         self, host: LambdaHost, sqs: LocalSqs, send: Callable[..., None], notes: Callable[[], list[str]]
     ) -> None:
