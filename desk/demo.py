@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 
 from desk.demo_options import DemoOptions
+from desk.demo_trading import DemoTrading, TradingNow
 from desk.live_view import Scene, render, summary
 from desk.local.desk import VENUE, LocalDesk
 from desk.observer import Observer, RunRow, SignalRow
@@ -32,6 +33,8 @@ from shared.domain.traders import Trader, Universe
 
 DEPTH: Final = 1_000
 HOME: Final = Path(".desk/demo")
+TICKER_INTERVAL_S: Final = 1
+"""Real time: on a fast tape the prices of ten seconds ago are those of ten minutes ago."""
 WARM_UP_S: Final = 120.0
 SETTLE_S: Final = 60.0
 PERSON: Final = "d0000000-0000-4000-8000-000000000001"
@@ -52,12 +55,12 @@ def run_demo(options: DemoOptions, *, home: Path = HOME) -> int:
             demo.warm_up()
             status.stop()
             demo.play(console)
-            report, compared = demo.report()
+            report, compared, traded = demo.report()
     mismatched = sum(each.wrong for each in compared)
-    console.print(summary(report, took_s=time.monotonic() - began, mismatched=mismatched))
+    console.print(summary(report, traded, took_s=time.monotonic() - began, mismatched=mismatched))
     if options.report is not None:
         report.write(options.report)
-    return int(bool(report.candles_missing or report.signals_duplicate or report.errors or mismatched))
+    return int(bool(mismatched or not report.is_good))
 
 
 def tape_spec(options: DemoOptions) -> dict[str, Any]:
@@ -100,6 +103,7 @@ class Demo:
             home=home,
             clock_file=self.clock_file,
             log_depth=DEPTH,
+            ticker_interval_s=TICKER_INTERVAL_S,
         )
         self.names: dict[str, str] = {}
 
@@ -116,6 +120,7 @@ class Demo:
         """Bring the traders in: the built-in ones that fit the tape, and synthetic ones up to the number asked for."""
         self.database = connect(self.desk.supabase.url, self.desk.supabase.secret_key)
         self.observer = Observer(self.database, since=self.tape.live_from)
+        self.trading = DemoTrading(self.desk, self.database, self.tape.tradable, speed=self.options.speed)
         store = SupabaseTraderStore(self.database)
         builtins = self._adapt_builtins(store)
         crowd = synthetic_traders(
@@ -163,9 +168,11 @@ class Demo:
                 time.sleep(_REFRESH_S)
         steer(self.clock_file, tape_ms=self.desk.clock.now_ms(), speed=0)
 
-    def report(self) -> tuple[Report, list[Compared]]:
+    def report(self) -> tuple[Report, list[Compared], TradingNow]:
         """Measure the run that has just ended."""
         redis = self.desk.redis.stats()
+        self.trading.settle()
+        traded = self.trading.figures()
         runs, signals = self.observer.runs(), self.observer.signals()
         functions = self.desk.host.stats()
         compared = self._compare_candles()
@@ -182,20 +189,28 @@ class Demo:
             evaluations=sum(run.evaluations for run in runs),
             signals=len(signals),
             signals_duplicate=_duplicates(signals) + sum(run.signals_duplicate for run in runs),
-            errors=sum(run.errors for run in runs) + failed + unfinished,
+            errors=sum(run.errors for run in runs) + failed + unfinished + traded.errors + traded.unfinished,
             latency_ms=_latency(signals, _Sent(self.desk.simulator_url).read()),
             redis=RedisUse(commands=redis.commands, bytes_in=redis.bytes_in, bytes_out=redis.bytes_out),
             invocations={name: stats.invocations for name, stats in functions.items()},
+            intents=traded.intents,
+            orders=traded.orders,
+            fills=traded.fills,
+            denied=traded.denied,
+            ledger_mismatches=traded.ledger_mismatches,
         )
-        return report, compared
+        return report, compared, self.trading.now()
 
     def _adapt_builtins(self, store: SupabaseTraderStore) -> list[Trader]:
-        """Give the built-in traders the tape's quote; take out those that do not fit the tape or the number wanted."""
+        """Give the built-in traders the tape's quote and terms to trade by; take out those that do not fit the tape or
+        the number wanted. Paper orders meet one-minute candles, so on a tape without them nobody trades."""
         stored = [trader for trader in store.list(limit=100) if trader.owner_id is None]
         kept: list[Trader] = []
         for trader in stored:
             if trader.timeframe in self.options.timeframes and len(kept) < self.options.traders:
                 changed = replace(trader, universe=Universe(quote=self.desk.quote))
+                if Timeframe.M1 in self.options.timeframes:
+                    changed = self.trading.with_terms(changed)
                 kept.append(store.update(changed, expected_updated_at_ms=trader.updated_at_ms))
             else:
                 store.delete(trader.trader_id)
@@ -214,6 +229,7 @@ class Demo:
             runs=self.observer.newest_runs(12),
             newest=newest,
             names=self.names,
+            trading=self.trading.now(),
         )
 
     def _title(self) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -10,8 +12,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from desk.demo_trading import TradingNow
 from desk.observer import RunRow, SignalRow
 from desk.report import Latency, Report
+
+POSITIONS_SHOWN: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,7 @@ class Scene:
     runs: Sequence[RunRow]
     newest: Sequence[SignalRow]
     names: Mapping[str, str]
+    trading: TradingNow
 
 
 def render(scene: Scene) -> RenderableType:
@@ -41,17 +47,18 @@ def render(scene: Scene) -> RenderableType:
     )
     bar = ProgressBar(total=max(scene.boundaries_total, 1), completed=scene.boundaries_done)
     body = Table.grid(padding=(0, 2), expand=True)
-    body.add_row(_runs(scene.runs), _signals(scene))
+    body.add_row(_runs(scene.runs), _signals(scene), _positions(scene.trading))
+    worth = Text.from_markup(worth_text(scene.trading))
     return Panel(
-        Group(head, bar, Text(), body), title=f"[bold]nightdesk[/]  {scene.title}", subtitle=f"API {scene.api}"
+        Group(head, worth, bar, Text(), body), title=f"[bold]nightdesk[/]  {scene.title}", subtitle=f"API {scene.api}"
     )
 
 
-def summary(report: Report, *, took_s: float, mismatched: int) -> RenderableType:
+def summary(report: Report, traded: TradingNow, *, took_s: float, mismatched: int) -> RenderableType:
     """Draw the end of a run."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     latency = report.latency_ms
-    rows = [
+    rows: list[tuple[str, RenderableType]] = [
         ("market", f"{report.symbols} symbols on {', '.join(report.timeframes)}"),
         (
             "boundaries",
@@ -68,6 +75,13 @@ def summary(report: Report, *, took_s: float, mismatched: int) -> RenderableType
             f"p50 {_ms(latency.p50)}  p95 {_ms(latency.p95)}  p99 {_ms(latency.p99)}  max {_ms(latency.max)}",
         ),
         (
+            "trading",
+            f"{report.intents} intents, {report.orders} orders, {report.fills} fills; "
+            f"{report.ledger_mismatches} differences between ledger, fills and venue",
+        ),
+        ("denied", ", ".join(f"{reason} {count}" for reason, count in report.denied.items()) or "none"),
+        ("paper book", Text.from_markup(worth_text(traded))),
+        (
             "redis",
             f"{report.redis.commands:,} commands, {report.redis.bytes_in / 1e6:.2f} MB in, "
             f"{report.redis.bytes_out / 1e6:.2f} MB out",
@@ -77,9 +91,23 @@ def summary(report: Report, *, took_s: float, mismatched: int) -> RenderableType
     ]
     for name, text in rows:
         table.add_row(Text(name, style="dim"), text)
-    good = not (report.candles_missing or mismatched or report.signals_duplicate or report.errors)
+    good = report.is_good and not mismatched
     verdict = "[green]nothing missing, nothing twice, no errors[/]" if good else "[red]look at what is not zero[/]"
-    return Panel(table, title="[bold]nightdesk[/]  summary", subtitle=verdict)
+    parts = [table, Text(), _positions(traded)] if traded.held else [table]
+    return Panel(Group(*parts), title="[bold]nightdesk[/]  summary", subtitle=verdict)
+
+
+def worth_text(trading: TradingNow) -> str:
+    """Return what the book is worth and has earned, and how far its intents have come, in rich's markup."""
+    worth, quote = trading.equity, trading.quote
+    equity = "unknown" if worth.equity is None else f"{worth.equity:,.2f} {quote}"
+    profit = None if worth.equity is None else worth.equity - worth.capital
+    intents = ", ".join(f"{count} {state}" for state, count in trading.intents.items()) or "none"
+    return (
+        f"equity [bold]{equity}[/]   P&L [bold]{_profit(profit)}[/]   "
+        f"realised {worth.realised:+,.2f}, unrealised {worth.unrealised:+,.2f}, fees {worth.fees:,.2f}   "
+        f"intents: {intents}"
+    )
 
 
 def clock_text(time_ms: int) -> str:
@@ -117,6 +145,27 @@ def _signals(scene: Scene) -> Table:
             scene.names.get(signal.trader_id, signal.trader_id[:8]),
         )
     return table
+
+
+def _positions(trading: TradingNow) -> Table:
+    table = Table(title="positions on paper", title_justify="left", box=None, padding=(0, 1))
+    for name in ("symbol", "qty", "entry", "now", "P&L"):
+        table.add_column(name, justify="left" if name == "symbol" else "right", no_wrap=True)
+    for held in trading.held[:POSITIONS_SHOWN]:
+        table.add_row(
+            held.symbol, f"{held.qty:.6g}", _price(held.entry_price), _price(held.mark_price), _profit(held.profit)
+        )
+    if more := len(trading.held) - POSITIONS_SHOWN:
+        table.caption = f"and {more} more" if more > 0 else None
+    return table
+
+
+def _price(price: Decimal | None) -> str:
+    return "-" if price is None else f"{price:.6g}"
+
+
+def _profit(profit: Decimal | None) -> str:
+    return "-" if profit is None else f"[{'green' if profit >= 0 else 'red'}]{profit:+,.2f}[/]"
 
 
 def _ms(value: float | None) -> str:

@@ -35,7 +35,8 @@ class Report:
 
     `boundaries` counts the (timeframe, close) pairs the tape closed; candles are counted over everything the log
     should hold at the end, history included; `latency_ms` is from the simulator sending the closing frame of a signal's
-    candle to the commit of the signal's row, in real milliseconds.
+    candle to the commit of the signal's row, in real milliseconds. `denied` counts the reasons of denied intents;
+    `ledger_mismatches` where the ledger, its fills and the venue's balances differ.
     """
 
     symbols: int
@@ -52,6 +53,16 @@ class Report:
     latency_ms: Latency
     redis: RedisUse
     invocations: Mapping[str, int]
+    intents: int
+    orders: int
+    fills: int
+    denied: Mapping[str, int]
+    ledger_mismatches: int
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether nothing was lost, doubled or wrong."""
+        return not (self.candles_missing or self.signals_duplicate or self.errors or self.ledger_mismatches)
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""

@@ -47,6 +47,11 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         latency_ms=Latency(p50=1.0, p95=1.0, p99=1.0, max=1.0),
         redis=RedisUse(commands=4, bytes_in=10, bytes_out=20),
         invocations={"execute-trader": 2},
+        intents=3,
+        orders=2,
+        fills=2,
+        denied={"market_data": 1},
+        ledger_mismatches=0,
     )
     assert list(asdict(report)) == [
         "symbols",
@@ -63,6 +68,11 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         "latency_ms",
         "redis",
         "invocations",
+        "intents",
+        "orders",
+        "fills",
+        "denied",
+        "ledger_mismatches",
     ]
     report.write(tmp_path / "r.json")
     assert '"p99": 1.0' in (tmp_path / "r.json").read_text()
