@@ -171,7 +171,9 @@ class Demo:
     def report(self) -> tuple[Report, list[Compared], TradingNow]:
         """Measure the run that has just ended."""
         redis = self.desk.redis.stats()
+        steer(self.clock_file, tape_ms=self.desk.clock.now_ms(), speed=1)  # an order may be due in a moment
         self.trading.settle()
+        steer(self.clock_file, tape_ms=self.desk.clock.now_ms(), speed=0)
         traded = self.trading.figures()
         runs, signals = self.observer.runs(), self.observer.signals()
         functions = self.desk.host.stats()

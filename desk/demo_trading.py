@@ -25,7 +25,7 @@ from shared.domain.trading.positions import Position
 from shared.domain.trading.states import IntentState, is_final
 from shared.domain.trading.terms import GuardRates, TraderMode, TradeTerms
 
-NOTIONAL: Final = Decimal(2_000)
+NOTIONAL: Final = Decimal(1_000)
 STOP_RATE: Final = Decimal("0.01")
 TAKE_PROFIT_RATE: Final = Decimal("0.015")
 HOLD_BARS: Final = 60
