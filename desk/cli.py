@@ -36,12 +36,15 @@ def up(
     symbols: Annotated[int, typer.Option(min=1, max=400, help="Symbols of the synthetic market.")] = 50,
     timeframes: Annotated[str, typer.Option(help="Timeframes to collect, comma-separated.")] = "1m,5m,15m",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the API.")] = 8_787,
+    live_simulator: Annotated[
+        bool, typer.Option("--live-simulator", help="A live book too, traded at the simulated venue; nothing is kept.")
+    ] = False,
 ) -> None:
     """Run the desk until Ctrl-C: a synthetic market in real time, collector, functions, API."""
     from desk.up import run_until_interrupted
 
     chosen = tuple(parse_timeframe(part.strip()) for part in timeframes.split(","))
-    run_until_interrupted(symbols=symbols, timeframes=chosen, api_port=port)
+    run_until_interrupted(symbols=symbols, timeframes=chosen, api_port=port, live_simulator=live_simulator)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -12,8 +13,11 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from desk.house_book import open_house_book
 from desk.local.desk import LocalDesk
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.books import Book
+from shared.domain.trading.states import Mode
 
 __all__ = ["LocalDesk", "run_until_interrupted"]
 
@@ -24,9 +28,18 @@ _TOKEN_TTL_S: Final = 7 * 86_400
 
 
 def run_until_interrupted(
-    *, symbols: int, timeframes: tuple[Timeframe, ...], api_port: int | None = None, home: Path = HOME
+    *,
+    symbols: int,
+    timeframes: tuple[Timeframe, ...],
+    api_port: int | None = None,
+    home: Path = HOME,
+    live_simulator: bool = False,
 ) -> None:
-    """Run a desk in real time until Ctrl-C or SIGTERM; raise `LocalPartError` when a part cannot start or dies."""
+    """Run a desk in real time until Ctrl-C or SIGTERM; raise `LocalPartError` when a part cannot start or dies.
+
+    It has a paper book. With `live_simulator` it has a live one too, which trades at the simulated venue; because that
+    forgets its accounts when it stops, the desk forgets with it.
+    """
     console = Console()
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
@@ -36,13 +49,17 @@ def run_until_interrupted(
         symbols=symbols,
         home=home,
         api_port=api_port,
-        data_dir=home / "supabase",
+        data_dir=None if live_simulator else home / "supabase",
+        live_simulator=live_simulator,
     )
     try:
         with console.status("Starting the desk …"):
             desk.start()
+            books = [
+                open_house_book(desk, mode) for mode in (Mode.PAPER, Mode.LIVE) if mode is Mode.PAPER or live_simulator
+            ]
         _write_addresses(desk)
-        console.print(_panel(desk))
+        console.print(_panel(desk, books))
         while True:
             time.sleep(_CHECK_S)
             desk.check()
@@ -95,15 +112,16 @@ def _write_addresses(desk: LocalDesk) -> None:
     part.replace(desk.home / ADDRESSES)
 
 
-def _panel(desk: LocalDesk) -> Panel:
+def _panel(desk: LocalDesk, books: Sequence[Book]) -> Panel:
     table = Table.grid(padding=(0, 2))
     for part, address in (
         ("API", f"[bold]{desk.api_url}[/bold]  (/health, /api/v1/…, /functions/v1/…)"),
-        ("Supabase", f"{desk.supabase.url}  (Supabase Lite, data in {desk.data_dir})"),
+        ("Supabase", f"{desk.supabase.url}  (Supabase Lite, data in {desk.data_dir or 'memory'})"),
         ("Redis", f"{desk.redis.url}  ({desk.redis.kind}; REST as Upstash's at {desk.upstash.url})"),
         ("SQS", f"{desk.sqs.url}  (moto)"),
         ("Collector", f"{desk.collector_url}/health"),
         ("Market", f"{desk.simulator_url}  (synthetic, {desk.symbols} symbols)"),
+        *(("Book", f"{book.name}, {book.capital:,f} {book.quote}, {book.mode}: {book.book_id}") for book in books),
         ("Functions", ", ".join(desk.spec.functions)),
         ("A token", f"in {desk.home / ADDRESSES}: Authorization: Bearer …"),
         ("Logs", str(desk.logs)),
