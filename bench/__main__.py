@@ -9,7 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("codec", "rules", "functions", "cold_start", "collector", "collector_live", "redis_log", "redis_month")
+NAMES = (
+    "codec",
+    "rules",
+    "functions",
+    "cold_start",
+    "collector",
+    "collector_live",
+    "redis_log",
+    "redis_month",
+    "orders",
+)
 OUT = Path(__file__).parent / "out"
 
 

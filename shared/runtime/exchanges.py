@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from shared.adapters.glance import Glance
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.market import mark_of
@@ -38,6 +39,11 @@ class DeskExchanges:
     wall_clock: Clock
     _open: dict[tuple[str, str], Exchange] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _glance: Glance = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let all paper accounts look at the market through one pair of eyes."""
+        self._glance = Glance(candles=self.candles, tickers=self.tickers, wall_clock=self.wall_clock)
 
     def of(self, venue: str, account: str) -> Exchange:
         """Return an account; raise `FatalError` when the deployment may not use it, `NotFoundError` for no book."""
@@ -103,7 +109,7 @@ class DeskExchanges:
             opening={book.quote: book.capital},
             store=self.paper,
             instruments=_Remembered(venue, self.instruments, self.wall_clock),
-            market_of=CollectedMarket(venue, self.candles, self.tickers, self.clock),
+            market_of=CollectedMarket(venue, self._glance, self._glance, self.clock),
             clock=self.clock,
             pause=self._pause,
         )
