@@ -24,10 +24,10 @@ from desk.report import percentiles
 from desk.up import real_time_tape
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.books import Book, Limits
+from shared.domain.trading.books import Book, Limits, VarPolicy
 from shared.domain.trading.instruments import PositionSide
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Intent, Sizing, SizingMethod, Source
-from shared.domain.trading.states import Mode, TradingState
+from shared.domain.trading.states import IntentState, Mode, TradingState, is_final
 from shared.messages import IntentRaised, new_id
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
@@ -68,10 +68,17 @@ class _Bench:
         self._desk = desk
         self._deps = Deps(_settings(desk))
         self._sqs = desk.sqs.client()
-        limits = Limits(max_open_positions=SYMBOLS, duplicate_window_ms=0, max_stress_loss_rate=Decimal(1))
+        limits = Limits(
+            max_open_positions=SYMBOLS,
+            duplicate_window_ms=0,
+            max_stress_loss_rate=Decimal(1),
+            var_policy=VarPolicy.IGNORE,  # one of the synthetic symbols stands still
+        )
         self._books = {mode: open_house_book(desk, mode, limits=limits) for mode in Mode}
-        symbols = [one.symbol for one in self._deps.instruments.list(venue=VENUE)]
-        self._symbols = cycle(symbols)
+        tickers = self._deps.ticker_board.now([VENUE])[VENUE].tickers
+        if tickers is None:
+            raise FatalError("the collector has put up no tickers")
+        self._symbols = cycle(sorted(tickers.rows))
 
     def first_orders(self, mode: Mode) -> list[dict[str, Any]]:
         """Raise intents one after another; return how long after that their first order was acknowledged."""
@@ -113,7 +120,10 @@ class _Bench:
 
         def has_ended() -> bool:
             steps[:] = self._deps.intents.trace(correlation_id)
-            return any(step["subject"] == "intent" and step["after"] == "executed" for step in steps)
+            ends = [step for step in steps if step["subject"] == "intent" and is_final(IntentState(step["after"]))]
+            if any(end["after"] != IntentState.EXECUTED for end in ends):
+                raise FatalError(f"an intent came to nothing: {ends}")
+            return bool(ends)
 
         self._until(has_ended, "an intent is executed", steps)
         time.sleep(PAUSE_S)
@@ -154,7 +164,7 @@ class _Bench:
         while not happened():
             if time.monotonic() > deadline:
                 raise FatalError(f"it never came to pass that {what}: {seen}")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
 
 def _settings(desk: LocalDesk) -> Settings:
