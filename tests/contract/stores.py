@@ -20,6 +20,7 @@ from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.signals import SupabaseSignalStore
 from shared.adapters.supabase.traders import SupabaseTraderStore
+from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
 from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
@@ -27,6 +28,7 @@ from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
 from shared.trading_ports import AlertStore, BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore
+from shared.trading_reads import TradingReads
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.intents import MemoryIntentStore
@@ -41,6 +43,7 @@ from tests.fakes.stores import (
     MemoryTraderStore,
     MemoryVenueStore,
 )
+from tests.fakes.trading_reads import MemoryTradingReads
 
 CLOSE = 1_700_000_040_000  # a 1m boundary
 RESULT = RunResult(traders=3, evaluations=30, insufficient=1, errors=0, duration_ms=12.5)
@@ -101,6 +104,10 @@ class Stores(Protocol):
         """Return the ledger."""
         ...
 
+    def reads(self, user_id: str | None = None) -> TradingReads:
+        """Return what somebody reads of trading."""
+        ...
+
 
 @dataclass(slots=True)
 class MemoryStores:
@@ -147,6 +154,9 @@ class MemoryStores:
     def ledger(self) -> Ledger:
         return MemoryLedger(self.database)
 
+    def reads(self, user_id: str | None = None) -> TradingReads:
+        return MemoryTradingReads(self.database, user_id)
+
 
 @dataclass(slots=True)
 class SupabaseStores:
@@ -192,6 +202,9 @@ class SupabaseStores:
 
     def ledger(self) -> Ledger:
         return SupabaseLedger(self._client(None))
+
+    def reads(self, user_id: str | None = None) -> TradingReads:
+        return SupabaseTradingReads(self._client(user_id))
 
     def _client(self, user_id: str | None) -> SyncPostgrestClient:
         if user_id is None:

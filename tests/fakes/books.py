@@ -12,6 +12,7 @@ from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role
 from shared.domain.trading.states import OrderState, TradingState, strictest
 from shared.domain.trading.terms import TraderMode
+from shared.domain.trading.told import TrippedBreaker
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import DECIDED, UNFINISHED
 
@@ -40,7 +41,7 @@ def book_view(database: MemoryDatabase, book_id: str, now_ms: int, intent: Inten
             if row.state in UNFINISHED and (reservation := _reservation(database, row)).qty > 0
         ),
         recent=tuple(sorted(newest.values(), key=lambda recent: (recent.raised_at_ms, recent.intent_id))),
-        day_start_equity=tables.equity[book_id, max(before)] if before else book.capital,
+        day_start_equity=tables.equity[book_id, max(before)].equity if before else book.capital,
         losses_in_a_row=tables.losses.get(book_id, 0),
         intent=intent,
     )
@@ -144,7 +145,8 @@ class MemoryBookStore:
         tables, book = self.database.trading, self.get(book_id)
         if (book_id, breaker, at_ms, state) in tables.trips:
             return book.state
-        tables.trips[book_id, breaker, at_ms, state] = state
+        event = TrippedBreaker(breaker=breaker, at_ms=at_ms, state=state, reason=reason)
+        tables.trips[book_id, breaker, at_ms, state] = event
         stricter, _ = strictest({"book": book.state, "breaker": state})
         tables.books[book_id] = replace(book, state=stricter)
         return stricter

@@ -12,6 +12,7 @@ from shared.domain.trading.money import EXACT, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import FillKey, HeldPosition
+from shared.domain.trading.told import EquityPoint
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import FillRow, OrderRow, PositionRow, check_version
 
@@ -64,7 +65,12 @@ class MemoryLedger:
             if order is not None:
                 order.posted_qty += fill.qty
             ours = fill if order is None else replace(fill, client_order_id=order.order.client_order_id)
-            tables.fills[key] = FillRow(position.book_id, ours)
+            order_id = None if order is None else order.order.order_id
+            tables.fills[key] = FillRow(position.book_id, ours, order_id)
+        for trade_id, earned in realised.items():
+            key = FillKey(position.venue, account, position.symbol, trade_id)
+            if key in tables.fills:
+                tables.fills[key] = replace(tables.fills[key], realised=earned)
         return self._stored(row, position, max(fill.event_time for fill in fills))
 
     def guard(self, position: Position, guard: Guard, *, best_price: Decimal | None) -> None:
@@ -104,7 +110,10 @@ class MemoryLedger:
 
     def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
         """Record a point of a book's equity curve, one a minute."""
-        self.database.trading.equity[book_id, at_ms - at_ms % MINUTE_MS] = equity
+        minute = at_ms - at_ms % MINUTE_MS
+        self.database.trading.equity[book_id, minute] = EquityPoint(
+            at_ms=minute, equity=equity, realised=realised, fees=fees
+        )
 
     def _order_of(self, position: Position, fill: Fill) -> OrderRow | None:
         for row in self.database.trading.orders.values():

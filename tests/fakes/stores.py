@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.outcomes import Outcome
+from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
@@ -55,6 +56,7 @@ class MemoryDatabase:
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
     trading: TradingTables = field(default_factory=TradingTables)
+    roles: dict[str, PersonRole] = field(default_factory=dict)
 
     last_version: int = 0
 

@@ -28,6 +28,7 @@ from shared.domain.trading.states import (
     strictest,
 )
 from shared.domain.trading.terms import TraderMode
+from shared.domain.trading.told import EquityPoint, TrippedBreaker
 
 APPROVED = frozenset({IntentState.APPROVED, IntentState.MODIFIED})
 UNFINISHED = APPROVED | {IntentState.EXECUTING}
@@ -66,6 +67,8 @@ class FillRow:
 
     book_id: str
     fill: Fill
+    order_id: str | None = None
+    realised: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -86,8 +89,8 @@ class TradingTables:
     books: dict[str, Book] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
-    trips: dict[tuple[str, str, int, TradingState], TradingState] = field(default_factory=dict)
-    equity: dict[tuple[str, int], Decimal] = field(default_factory=dict)
+    trips: dict[tuple[str, str, int, TradingState], TrippedBreaker] = field(default_factory=dict)
+    equity: dict[tuple[str, int], EquityPoint] = field(default_factory=dict)
     intents: dict[str, IntentRow] = field(default_factory=dict)
     orders: dict[str, OrderRow] = field(default_factory=dict)
     fills: dict[FillKey, FillRow] = field(default_factory=dict)

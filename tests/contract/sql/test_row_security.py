@@ -105,7 +105,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "positions": _OF_BOOKS,
     "fills": _OF_BOOKS,
     "accounts": _OF_THE_SERVICE,
-    "trading_transitions": {"anon": None, "alice": None, "bob": None, "service": 6},
+    "trading_transitions": {"anon": None, "alice": 4, "bob": 4, "service": 6},
 }
 
 # Filled by triggers; not even the service writes them.
@@ -254,7 +254,6 @@ CALLS: Final = (
     "set_trading_state('book', 'alices', 'halted', 'a', 'r')",
     "record_instruments('[]')",
     "get_instruments(null, null)",
-    "view_book('alices', 60000)",
     "create_book(desk.book_json(b)) from public.books as b where b.book_id = 'alices'",
     "update_book(desk.book_json(b), 1) from public.books as b where b.book_id = 'alices'",
     "trip_breaker('alices', 'x', 'halted', 60000, '{}', 'r')",
@@ -264,7 +263,6 @@ CALLS: Final = (
     "pending_intents(1, 1)",
     "unfinished_intents(1)",
     "finish_intent('nobody', 1, 'expired', 'a', 'r')",
-    "trace('c')",
     "start_execution('nobody', 1, '{}', '[]', 'a')",
     "add_orders('nobody', '[]', 'a')",
     "execution_of('alices')",
@@ -444,6 +442,33 @@ def test_people_see_their_books_and_the_desks_alone(session: Session) -> None:
     assert session.run("alice", "select jsonb_array_elements(public.get_books())") == 2
     assert session.run("alice", "select jsonb_array_elements(public.get_books('bobs'))") == 0
     assert session.run("anon", "select public.get_books()") is None
+
+
+# How many rows each tells Alice, of three books of which hers and the desk's are seen; anon may call none.
+READS: Final = (
+    ("list_intents(9, null, null, null, null, null)", 2),
+    ("list_orders(9, null, null, null, null, null)", 2),
+    ("list_fills(9, null, null, null, null)", 2),
+    ("list_positions(null, true)", 2),
+    ("equity_curve('alices', 0, 9)", 1),
+    ("equity_curve('bobs', 0, 9)", 0),
+    ("last_trips('alices')", 1),
+    ("last_trips('bobs')", 0),
+    ("trace('nothing')", 0),
+)
+
+
+@pytest.mark.parametrize(("call", "rows"), READS)
+def test_what_is_read_of_trading_is_decided_by_row_security(session: Session, call: str, rows: int) -> None:
+    assert session.run("alice", f"select jsonb_array_elements(public.{call})") == rows
+    assert session.run("anon", f"select public.{call}") is None
+
+
+def test_other_peoples_intents_and_books_are_not_told(session: Session) -> None:
+    for function in ("tell_intent('{}')", "view_book('{}', 60000)"):
+        for whose, seen in (("alices", 1), ("desks", 1), ("bobs", 0)):
+            call = f"select 1 where public.{function.format(whose)} is not null"
+            assert session.run("alice", call) == seen, (function, whose)
 
 
 TRADE: Final = '{"sizing": {"method": "notional", "value": "10"}, "guard": {}, "algorithm": {}, "horizon_ms": 60000}'
