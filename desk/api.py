@@ -1,7 +1,7 @@
 """Ask the API of a desk: the one that runs on this machine, or any other by its address and a person's token."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,7 +10,7 @@ import httpx
 import typer
 
 from desk.up import ADDRESSES, HOME
-from shared.domain.errors import FatalError, InvalidMessageError, NotFoundError, TransientError
+from shared.domain.errors import FatalError, InvalidMessageError, NotFoundError, RefusedError, TransientError
 
 _TIMEOUT_S: Final = 60.0
 
@@ -24,14 +24,6 @@ Token = Annotated[
     str | None,
     typer.Option("--token", envvar="NIGHTDESK_TOKEN", help="A person's token there; of the local desk's if absent."),
 ]
-
-
-class RefusedError(InvalidMessageError):
-    """Say what the API refused; `errors` are all fields at fault, each with its problem."""
-
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
-        super().__init__(*errors[0])
-        self.errors = tuple(errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from desk.api import Address, DeskApi, RefusedError, Token, connect
+from desk.api import Address, DeskApi, Token, connect
 from desk.terminal import refusals
-from shared.domain.errors import FatalError, InvalidMessageError, NightdeskError
+from shared.domain.errors import FatalError, InvalidMessageError, NightdeskError, RefusedError
 from shared.domain.traders import DEFINITION
 
 if TYPE_CHECKING:

@@ -1,5 +1,7 @@
 """Errors named by the reaction they need: reject the message, retry it, stand by, or stop the desk."""
 
+from collections.abc import Sequence
+
 
 class NightdeskError(Exception):
     """Mark an error the desk raises on purpose."""
@@ -12,6 +14,25 @@ class InvalidMessageError(NightdeskError, ValueError):
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+
+    @property
+    def errors(self) -> tuple[tuple[str, str], ...]:
+        """Return every field at fault with its problem."""
+        return ((self.field, self.problem),)
+
+
+class RefusedError(InvalidMessageError):
+    """Refuse input for all that is wrong with it at once; `reasons` are (field, problem), at least one."""
+
+    def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
+        super().__init__(*reasons[0])
+        self.args = ("; ".join(f"{field}: {problem}" for field, problem in reasons),)
+        self.reasons = tuple(reasons)
+
+    @property
+    def errors(self) -> tuple[tuple[str, str], ...]:
+        """Return every field at fault with its problem."""
+        return self.reasons
 
 
 class NotFoundError(NightdeskError):

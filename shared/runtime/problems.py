@@ -63,5 +63,6 @@ def problem(
 
 
 def _expected(error: NightdeskError, status: int, title: str) -> Problem:
-    errors = [{"field": error.field, "problem": error.problem}] if isinstance(error, InvalidMessageError) else []
+    wrong = error.errors if isinstance(error, InvalidMessageError) else ()
+    errors = [{"field": field, "problem": problem} for field, problem in wrong]
     return problem(status, title, str(error), errors=errors, retry_after_s=getattr(error, "retry_after_s", None))

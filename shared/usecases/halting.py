@@ -79,10 +79,25 @@ def set_desk_state(
     )
 
 
-def cancel_resting(*, floor: Floor, exits_too: bool) -> tuple[VenueHalt, ...]:
-    """Cancel the slices that rest at every venue, several at once; protective orders stay."""
-    resting: dict[tuple[str, str], list[Order]] = {place: [] for place in floor.orders.accounts()}
+def set_book_state(
+    book_id: str, state: TradingState, *, actor: str, reason: str, states: DeskStates, floor: Floor
+) -> Halt:
+    """Set a book's trading state as `set_desk_state` does the desk's: its own resting orders are cancelled."""
+    began = time.perf_counter()
+    set_to = states.set("book", book_id, state, actor=actor, reason=reason)
+    if state is TradingState.ACTIVE:
+        return Halt(state=set_to)
+    accounts = cancel_resting(floor=floor, exits_too=state is TradingState.HALTED, book_id=book_id)
+    return Halt(state=set_to, accounts=accounts, took_ms=round((time.perf_counter() - began) * 1_000))
+
+
+def cancel_resting(*, floor: Floor, exits_too: bool, book_id: str | None = None) -> tuple[VenueHalt, ...]:
+    """Cancel the slices that rest at every venue, or those of one book, several at once; protective orders stay."""
+    places = floor.orders.accounts() if book_id is None else ()
+    resting: dict[tuple[str, str], list[Order]] = {place: [] for place in places}
     for order, purpose in floor.orders.resting():
+        if book_id not in {None, order.book_id}:
+            continue
         if order.role is Role.SLICE and (exits_too or purpose is Purpose.ENTER):
             resting.setdefault((order.venue, order.account), []).append(order)
     with ThreadPoolExecutor(AT_ONCE) as pool:
