@@ -1,8 +1,20 @@
-"""The desk's HTTP API for people (FastAPI on Mangum): traders, signals, candles, prices, health."""
+"""The desk's HTTP API for people (FastAPI on Mangum): traders, signals, prices, trading, risk, health."""
 
 from mangum import Mangum
 
-from functions.routes import candles, health, performance, prices, rules, signals, traders, why
+from functions.routes import (
+    books,
+    candles,
+    health,
+    performance,
+    prices,
+    risk,
+    rules,
+    signals,
+    trade_intents,
+    traders,
+    why,
+)
 from shared.runtime.http import TEXT_TYPES, create_app
 
 app = create_app(
@@ -15,6 +27,9 @@ app = create_app(
         signals.router,
         candles.router,
         prices.router,
+        trade_intents.router,
+        books.router,
+        risk.router,
     ]
 )
 handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)

@@ -61,18 +61,18 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def write_cursor(close_time: int, signal_id: str) -> str:
-    """Pack the place of a signal into an opaque text."""
-    return base64.urlsafe_b64encode(f"{close_time}.{signal_id}".encode()).decode().rstrip("=")
+def write_cursor(time_ms: int, row_id: str) -> str:
+    """Pack the place of a row into an opaque text."""
+    return base64.urlsafe_b64encode(f"{time_ms}.{row_id}".encode()).decode().rstrip("=")
 
 
-def read_cursor(text: str) -> tuple[int, str]:
-    """Unpack a cursor; raise `InvalidMessageError` for one this API did not make."""
+def read_cursor(text: str, row_id: str = "[0-9a-f-]{36}") -> tuple[int, str]:
+    """Unpack a cursor to a row whose id matches; raise `InvalidMessageError` for one this API did not make."""
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (ValueError, binascii.Error):
         packed = ""
-    found = re.fullmatch(r"([0-9]{1,15})\.([0-9a-f-]{36})", packed)
+    found = re.fullmatch(rf"([0-9]{{1,15}})\.({row_id})", packed)
     if found is None:
         raise InvalidMessageError("cursor", "expected the `next` of an earlier page")
     return int(found[1]), found[2]

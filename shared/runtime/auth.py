@@ -27,6 +27,10 @@ def require_machine(headers: dict[str, str], body: str, settings: Settings, *, n
     if SIGNATURE_HEADER in headers:
         verify(settings.need("trigger_secret"), headers=headers, body=body, now_ms=now_ms)
         return
-    token = bearer(headers.get("authorization"))
-    if not hmac.compare_digest(token.encode(), settings.need("service_secret").encode()):
+    if not is_service_secret(bearer(headers.get("authorization")), settings.need("service_secret")):
         raise UnauthorizedError("Authorization: wrong service secret")
+
+
+def is_service_secret(token: str, secret: str) -> bool:
+    """Tell whether a token is the service secret, in a time that says nothing about it."""
+    return hmac.compare_digest(token.encode(), secret.encode())

@@ -18,6 +18,7 @@ from shared.trading_ports import (
     OrderStore,
     PaperStore,
 )
+from shared.trading_reads import Profiles, TradingReads
 
 if TYPE_CHECKING:
     from shared.runtime.exchanges import DeskExchanges
@@ -190,3 +191,29 @@ class Trading(Foundation):
         from shared.usecases.halting import Switch
 
         return Switch(states=self.desk_states, intents=self.intents, books=self.books, intents_queue=self.intents_queue)
+
+    @cached_property
+    def reads(self) -> TradingReads:
+        """What is read of everybody's trading."""
+        from shared.adapters.supabase.trading_reads import SupabaseTradingReads
+
+        return SupabaseTradingReads(self.database)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """What the desk knows of people."""
+        from shared.adapters.supabase.trading_reads import SupabaseProfiles
+
+        return SupabaseProfiles(self.database)
+
+    def books_of(self, token: str) -> BookStore:
+        """Return the books a signed-in person may see, decided by row security."""
+        from shared.adapters.supabase.books import SupabaseBookStore
+
+        return SupabaseBookStore(self.database_as(token))
+
+    def reads_of(self, token: str) -> TradingReads:
+        """Return what a signed-in person may read of trading, decided by row security."""
+        from shared.adapters.supabase.trading_reads import SupabaseTradingReads
+
+        return SupabaseTradingReads(self.database_as(token))

@@ -63,8 +63,9 @@ def change_book(
     return books.update(book, expected_version=version)
 
 
-def visible(book_id: str, *, caller: Caller, seen: BookStore, books: BookStore) -> Book:
-    """Return a book to be changed; raise `NotFoundError` where there is none, `ForbiddenError` for another's."""
+def changeable(book_id: str, *, caller: Caller, seen: BookStore, books: BookStore) -> Book:
+    """Return a book the caller may change; raise `NotFoundError` for one they cannot see, `ForbiddenError` for one that
+    is not theirs."""
     book = (books if caller.operates else seen).get(book_id)
     if not caller.may_change(book):
         raise ForbiddenError(f"book {book_id!r} is not yours")

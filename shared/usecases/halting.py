@@ -12,7 +12,7 @@ from shared.domain.traders import PositionSide
 from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState, TradingState, is_final
-from shared.messages import IntentRaised
+from shared.messages import IntentDecided, IntentRaised
 from shared.ports import Queue
 from shared.trading_ports import BookStore, DeskStates, IntentStore
 from shared.usecases.working import Floor, cancel_order, settle_order
@@ -102,6 +102,20 @@ def cancel_resting(*, floor: Floor, exits_too: bool, book_id: str | None = None)
             resting.setdefault((order.venue, order.account), []).append(order)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return tuple(_cancel(place, orders, floor, pool) for place, orders in sorted(resting.items()))
+
+
+def hand_over(halt: Halt, *, floor: Floor, orders_queue: Queue) -> int:
+    """Have execution look at once at every intent of which orders still rest; return how many there are.
+
+    Whoever halts the desk need not have the keys of its venues: execution has, and cancels what a halt forbids.
+    """
+    if not any(each.left for each in halt.accounts):
+        return 0
+    intents = {order.intent_id: order.correlation_id for order, _ in floor.orders.resting() if order.role is Role.SLICE}
+    orders_queue.send(
+        [IntentDecided(intent_id=known, correlation_id=intents[known]).model_dump_json() for known in sorted(intents)]
+    )
+    return len(intents)
 
 
 def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor) -> VenueHalt:

@@ -30,7 +30,7 @@ class Valued:
 class BookStatus:
     """A book as risk sees it; rates are fractions of its equity, None where the equity is not known.
 
-    `limits` are those it is held to, scaled by the desk's risk tier; `state` is the strictest of the desk's and its own.
+    `limits` are those it is held to, scaled by the risk tier; `state` is the strictest of the desk's and its own.
     """
 
     view: BookView

@@ -1,0 +1,97 @@
+"""/api/v1/desk/state and /api/risk: the kill switch, how books stand, how much to trade."""
+
+from decimal import Decimal
+
+from fastapi import APIRouter
+
+from functions.routes.book_schemas import AccountHaltOut
+from functions.routes.callers import FORBIDDEN, OperatorOf, Viewer, ViewerOf
+from functions.routes.common import PROBLEMS, DepsOf
+from functions.routes.risk_schemas import (
+    BookStatusOut,
+    DeskStateBody,
+    DeskStateOut,
+    PositionSizeBody,
+    PositionSizeOut,
+    RiskStatusOut,
+    TrippedOut,
+)
+from shared.runtime.wiring import Deps
+from shared.usecases.halting import hand_over, set_desk_state
+from shared.usecases.risk_desk import Market, book_status, calculate_position
+
+router = APIRouter(tags=["risk"], responses=PROBLEMS)
+
+
+@router.get("/api/v1/desk/state")
+def read_desk_state(viewer: ViewerOf, deps: DepsOf) -> DeskStateOut:  # noqa: ARG001 - only signed-in people read it
+    """Return the desk's trading state; `halted` when it cannot be read."""
+    return DeskStateOut(state=deps.desk_states.read(), accounts=[], exits=[], handed_over=0, took_ms=0)
+
+
+@router.put("/api/v1/desk/state", responses=FORBIDDEN)
+def write_desk_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) -> DeskStateOut:
+    """Halt the desk, have it leave positions only, or let it trade again; for operators.
+
+    The answer has the state as it was read back, what was cancelled at each account, and how long it took.
+    """
+    halt = set_desk_state(
+        body.state,
+        actor=operator.actor,
+        reason=body.reason,
+        flatten=body.flatten,
+        switch=deps.switch,
+        floor=deps.floor,
+    )
+    handed_over = hand_over(halt, floor=deps.floor, orders_queue=deps.orders_queue)
+    return DeskStateOut(
+        state=halt.state,
+        accounts=[AccountHaltOut.of(each) for each in halt.accounts],
+        exits=[*halt.exits],
+        handed_over=handed_over,
+        took_ms=halt.took_ms,
+    )
+
+
+@router.get("/api/risk/status")
+def risk_status(viewer: ViewerOf, deps: DepsOf) -> RiskStatusOut:
+    """Return how your books and the desk's stand, beside the limits they are held to."""
+    market, tier = market_of(deps), deps.settings.risk_tier
+    return RiskStatusOut(
+        desk_state=deps.desk_states.read(),
+        risk_tier=tier,
+        books=[told_status(book.book_id, viewer, market, tier) for book in viewer.books.list()],
+    )
+
+
+@router.post("/api/risk/calculate-position")
+def size_position(body: PositionSizeBody, viewer: ViewerOf, deps: DepsOf) -> PositionSizeOut:  # noqa: ARG001 - signed in
+    """Return how much to trade so that the stop costs a percentage of an account, fees and slippage in it."""
+    found = calculate_position(
+        symbol=body.symbol,
+        entry_price=body.entry_price,
+        stop_price=body.stop_loss,
+        account_size=body.account_size,
+        risk_percent=body.risk_percent,
+        venue=body.venue,
+        instruments=deps.instruments,
+        venues=deps.venues,
+    )
+    return PositionSizeOut.of(found, body.account_size * body.risk_percent / Decimal(100))
+
+
+def market_of(deps: Deps) -> Market:
+    """Return where prices, candles and instruments are read."""
+    return Market(
+        instruments=deps.instruments,
+        tickers=deps.ticker_board,
+        candles=deps.candle_log,
+        venues=deps.venues,
+        clock=deps.clock,
+    )
+
+
+def told_status(book_id: str, viewer: Viewer, market: Market, tier: int) -> BookStatusOut:
+    """Describe how a book stands; raise `NotFoundError` for one that is not to be seen."""
+    status = book_status(book_id, reads=viewer.reads, market=market, tier=tier)
+    return BookStatusOut.of(status, [TrippedOut.of(event) for event in viewer.reads.trips(book_id)])
