@@ -166,7 +166,7 @@ class BookOut(Schema):
     book_id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     owner_id: str | None = Field(description="Its owner; null for the desk's own.", examples=[EXAMPLE_ID])
     name: str = Field(description="What people call it.", examples=["Main"])
-    mode: Mode = Field(description="Whether money is at stake.", examples=["paper"])
+    mode: Mode = Field(description="`paper` or `live`.", examples=["paper"])
     quote: str = Field(description="The currency it is counted in.", examples=["USDT"])
     capital: Number = Field(description="What it started with, in quote units.", examples=["10000"])
     state: TradingState = Field(description="What it may trade.", examples=["active"])

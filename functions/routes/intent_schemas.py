@@ -134,7 +134,7 @@ class IntentOut(Schema):
 
     intent_id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     book_id: str = Field(description="The book it trades in.", examples=[EXAMPLE_ID])
-    mode: Mode = Field(description="Whether money is at stake.", examples=["paper"])
+    mode: Mode = Field(description="`paper` or `live`.", examples=["paper"])
     source: Source = Field(description="Who raised it.", examples=["signal"])
     trader_id: str | None = Field(description="The trader whose signal raised it.", examples=[EXAMPLE_ID])
     signal_id: str | None = Field(description="The signal that raised it.", examples=[EXAMPLE_ID])
@@ -191,7 +191,7 @@ class OrderOut(Schema):
     order_id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     intent_id: str = Field(description="The intent it works.", examples=[EXAMPLE_ID])
     book_id: str = Field(description="The book it trades in.", examples=[EXAMPLE_ID])
-    mode: Mode = Field(description="Whether money is at stake.", examples=["paper"])
+    mode: Mode = Field(description="`paper` or `live`.", examples=["paper"])
     venue: str = Field(description="Where.", examples=["binance"])
     symbol: str = Field(description="Unified symbol.", examples=["BTC/USDT"])
     role: Role = Field(description="A slice of the quantity, or protection.", examples=["slice"])

@@ -115,8 +115,8 @@ def cancel_order(order: Order, *, floor: Floor) -> Order:
             return floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason="cancelled before it was sent")
         except ConflictError:  # it is being sent now; the next look finds it at the venue
             return order
+    exchange = floor.exchanges.of(order.venue, order.account)  # first: whoever has no keys leaves the order as it is
     asked = floor.orders.mark(order, OrderState.CANCEL_PENDING, actor=ACTOR, reason="asked to cancel")
-    exchange = floor.exchanges.of(order.venue, order.account)
     try:
         report = exchange.cancel(order.symbol, order.client_order_id)
     except (OutcomeUnknownError, TransientError) as doubt:
