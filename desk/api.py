@@ -72,6 +72,14 @@ def connect(address: str | None, token: str | None, *, home: Path = HOME) -> Des
         raise InvalidMessageError("api", f"expected an address and a token one can send: {error}") from error
 
 
+def connect_operator(address: str | None, token: str | None, *, home: Path = HOME) -> DeskApi:
+    """Return the API for what operators do: with the secret of the desk running here, or a token given."""
+    if address is None and token is None:
+        here = running(home, instead="--api and --token")
+        address, token = here["api_url"], here["service_secret"]
+    return connect(address, token, home=home)
+
+
 def running(home: Path = HOME, *, instead: str) -> dict[str, str]:
     """Return the addresses of the desk that runs here; raise `NotFoundError` that names the options to give instead."""
     try:

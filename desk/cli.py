@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from desk.book_cli import app as book
 from desk.collector_cli import app as collector
 from desk.demo_options import DemoOptions, parse_candles
 from desk.drill_cli import app as drill
 from desk.migrate import migrate
 from desk.rules_cli import app as rules
+from desk.switch_cli import halt, reconcile, reduce, resume
 from desk.traders_cli import app as traders
+from desk.trading_cli import intents, orders, pnl, positions, trace
 from desk.why_cli import why
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
@@ -29,6 +32,9 @@ app.add_typer(traders)
 app.add_typer(drill)
 app.command()(migrate)
 app.command()(why)
+app.add_typer(book)
+for command in (intents, orders, positions, pnl, trace, halt, reduce, resume, reconcile):
+    app.command()(command)
 
 
 @app.command()

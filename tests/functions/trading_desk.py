@@ -10,8 +10,6 @@ import jwt
 
 from functions.api import app
 from shared.domain.people import PersonRole
-from shared.domain.trading.books import Book
-from shared.domain.trading.states import Mode
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.books import MemoryBookStore
@@ -83,7 +81,6 @@ def trade(desk: TradingInMemory, *, user: str = ALICE, **change: Any) -> str:
 def told(answer: Answer) -> dict[str, str]:
     """Return the problems of a refusal by field."""
     return {error["field"]: error["problem"] for error in answer.body["errors"]}
-
 
 
 def number(text: str) -> Decimal:

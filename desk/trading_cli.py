@@ -1,0 +1,201 @@
+"""`desk intents|orders|positions|pnl|trace`: what was asked, decided, ordered, filled and earned."""
+
+import json
+from textwrap import wrap
+from typing import Annotated, Any, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from desk.api import Address, DeskApi, Token, connect
+from desk.book_cli import AsJson, find_book
+from desk.terminal import console, refusals
+from desk.trading_text import SHORT_ID, exact, first_instant, money, percent, story, styled, when, wish
+from shared.domain.errors import InvalidMessageError, NotFoundError
+
+OfBook = Annotated[str | None, typer.Option("--book", metavar="BOOK", help="Only of this book: its id or name.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many, the newest.")]
+State = Annotated[str | None, typer.Option("--state", help="Only in this state.")]
+_SEARCHED: Final = 500
+_WIDTH: Final = 78
+
+
+def intents(
+    *,
+    book: OfBook = None,
+    state: State = None,
+    limit: Limit = 20,
+    api: Address = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was asked to be traded, newest first, and what became of it."""
+    items = _items("intents", book, state, limit, api=api, token=token)
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return
+    screen = console(highlight=False)
+    for item in items:
+        line = f"{when(item['raised_at_ms'])}  {item['intent_id'][:SHORT_ID]}  {styled(item['state'])}"
+        screen.print(f"{line}  {escape(wish(item))}", soft_wrap=True)
+        said = [f"{reason['reason']}: {reason['sentence']}" for reason in item["reasons"]] or [item["reason"]]
+        for sentence in filter(None, said):
+            for part in wrap(sentence, _WIDTH - 4):
+                screen.print(f"    [dim]{escape(part)}[/]", soft_wrap=True)
+    if not items:
+        typer.echo("no intents", err=True)
+
+
+def orders(
+    *,
+    book: OfBook = None,
+    state: State = None,
+    limit: Limit = 20,
+    api: Address = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """List orders, the last due first."""
+    items = _items("orders", book, state, limit, api=api, token=token)
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return
+    table = _table("due", "intent", "symbol", "order", "filled", "price", "state", right=("filled", "price"))
+    for item in items:
+        role = "" if item["role"] == "slice" else f" {item['role']}"
+        table.add_row(
+            when(item["due_at_ms"]),
+            item["intent_id"][:SHORT_ID],
+            item["symbol"],
+            f"{item['side']} {exact(item['qty'])}{role}",
+            exact(item["filled_qty"]),
+            exact(item["average_price"] or item["limit_price"] or item["trigger_price"]),
+            styled(item["state"]),
+        )
+    console(highlight=False).print(table)
+
+
+def positions(book: OfBook = None, api: Address = None, token: Token = None, as_json: AsJson = False) -> None:
+    """List what is held, at which price, and what closing it now would earn."""
+    items = _items("positions", book, None, None, api=api, token=token)
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return
+    numbers = ("quantity", "entry", "now", "unrealised", "stop")
+    table = _table("book", "venue", "symbol", *numbers, right=numbers)
+    for item in items:
+        stop = item["guard"]["stop_price"]
+        table.add_row(
+            item["book_id"][:SHORT_ID],
+            item["venue"],
+            item["symbol"],
+            exact(item["qty"]),
+            exact(item["entry_price"]),
+            exact(item["mark_price"]),
+            money(item["unrealised"]),
+            "none" if stop is None else exact(stop),
+        )
+    console(highlight=False).print(table)
+
+
+def pnl(api: Address = None, token: Token = None, as_json: AsJson = False) -> None:
+    """Show what each book has earned: realised, unrealised, fees, and the day so far."""
+    with refusals():
+        desk = connect(api, token)
+        status = desk.get("/api/risk/status")
+        held = desk.get("/api/v1/positions", {"flat": "true"})["items"]
+    rows = [_earned(book, held) for book in status["books"]]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    numbers = ("equity", "realised", "unrealised", "fees", "lost today")
+    table = _table("book", "", *numbers, right=numbers)
+    for row in rows:
+        amounts = [money(row[name]) for name in ("equity", "realised", "unrealised", "fees")]
+        table.add_row(escape(row["name"][:16]), row["quote"], *amounts, percent(row["drawdown_rate"]))
+    console(highlight=False).print(table)
+
+
+def trace(
+    wanted_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A correlation id, or an intent's; its first digits will do.")
+    ],
+    api: Address = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how a position came about: signal, intent, reasons, execution plan, slices, fills, with times."""
+    with refusals():
+        found = _trace(connect(api, token), wanted_id)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    screen = console(highlight=False)
+    screen.print(f"[bold]{found['correlation_id']}[/]  {first_instant(found)}")
+    for gone, subject, sentence in story(found):
+        first, *rest = wrap(sentence, _WIDTH - 20) or [""]
+        screen.print(f"{gone:>10}  [bold]{subject:<6}[/]  {escape(first)}", soft_wrap=True)
+        for part in rest:
+            screen.print(f"{'':20}{escape(part)}", soft_wrap=True)
+    for position in found["positions"]:
+        unrealised = money(position["unrealised"])
+        line = (
+            f"{exact(position['qty'])} {position['symbol']} at {exact(position['entry_price'])} on {position['venue']}"
+        )
+        screen.print(f"{'now':>10}  [bold]holds[/]   {escape(line)}, unrealised {unrealised}", soft_wrap=True)
+
+
+def _trace(desk: DeskApi, wanted_id: str) -> dict[str, Any]:
+    """Ask for a trace; an id that is not known may be the beginning of a recent intent's."""
+    try:
+        found: dict[str, Any] = desk.get(f"/api/v1/trace/{wanted_id}")
+    except NotFoundError:
+        recent = desk.get("/api/v1/intents", {"limit": _SEARCHED})["items"]
+        ids = [item["intent_id"] for item in recent if item["intent_id"].startswith(wanted_id)]
+        if not ids:
+            raise
+        if len(ids) > 1:
+            raise InvalidMessageError("ID", f"{wanted_id!r} may be any of {', '.join(ids)}") from None
+        found = desk.get(f"/api/v1/trace/{ids[0]}")
+    return found
+
+
+def _items(
+    path: str, book: str | None, state: str | None, limit: int | None, *, api: str | None, token: str | None
+) -> list[dict[str, Any]]:
+    with refusals():
+        desk = connect(api, token)
+        asked: dict[str, str | int] = {} if limit is None else {"limit": limit}
+        if state is not None:
+            asked["state"] = state
+        if book is not None:
+            asked["book_id"] = find_book(desk, book)["book_id"]
+        items: list[dict[str, Any]] = desk.get(f"/api/v1/{path}", asked)["items"]
+    return items
+
+
+def _earned(book: dict[str, Any], held: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum what the positions of a book earned; what has no price leaves the sum unknown."""
+    from decimal import Decimal
+
+    own = [position for position in held if position["book_id"] == book["book_id"]]
+    open_ones = [position["unrealised"] for position in own if Decimal(position["qty"])]
+    unrealised = None if None in open_ones else str(sum(map(Decimal, open_ones), Decimal(0)))
+    return {
+        "book_id": book["book_id"],
+        "name": book["name"],
+        "quote": book["quote"],
+        "equity": book["equity"],
+        "realised": str(sum((Decimal(position["realised"]) for position in own), Decimal(0))),
+        "unrealised": unrealised,
+        "fees": str(sum((Decimal(position["fees"]) for position in own), Decimal(0))),
+        "drawdown_rate": book["drawdown_rate"],
+    }
+
+
+def _table(*names: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return table
