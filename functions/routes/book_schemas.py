@@ -221,7 +221,7 @@ class StateOut(Schema):
 
     state: TradingState = Field(description="The state now, read back.", examples=["halted"])
     accounts: list[AccountHaltOut] = Field(description="What was done at each account.")
-    took_ms: int = Field(description="How long it took, in market time.", examples=[412])
+    took_ms: int = Field(description="How long it took.", examples=[412])
 
 
 class EquityPointOut(Schema):

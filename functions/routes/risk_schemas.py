@@ -200,7 +200,7 @@ class DeskStateOut(Schema):
     handed_over: int = Field(
         description="Intents execution was told to cancel the orders of, which alone has keys.", examples=[0]
     )
-    took_ms: int = Field(description="How long it took, in market time.", examples=[412])
+    took_ms: int = Field(description="How long it took.", examples=[412])
 
 
 def _fine(rate: Decimal | None) -> Decimal | None:

@@ -44,7 +44,7 @@ def test_equity_is_marked_every_minute(desk: TradingInMemory) -> None:
     watch_book(desk.book.book_id, desk=desk.risk.watch)
     desk.market.move(D(41_000))
     watch_book(desk.book.book_id, desk=desk.risk.watch)
-    points = [desk.database.trading.equity[key] for key in sorted(desk.database.trading.equity)]
+    points = [point.equity for _, point in sorted(desk.database.trading.equity.items())]
     assert len(points) == 2
     assert points[0] < D(100_000)  # the fee
     assert points[1] > D(100_000)
