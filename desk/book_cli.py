@@ -159,15 +159,16 @@ def _standing(found: dict[str, Any]) -> Table:
     worst = max(
         (tails[way]["value_at_risk"] for way in ("historical", "parametric", "monte_carlo") if tails[way]), default=None
     )
+    equity, stress = status["equity"], float(status["stress_loss"])
     asset = status["concentration_asset"] or "one coin"
     rows = (
         ("state", styled(status["state"]), ""),
         (f"equity, {book['quote']}", money(status["equity"]), ""),
         ("lost today", percent(status["drawdown_rate"]), percent(bounds["max_daily_drawdown_rate"])),
-        ("leverage", status["leverage"] or "?", bounds["max_leverage"]),
+        ("leverage", money(status["leverage"]), bounds["max_leverage"]),
         (f"in {asset}", percent(status["concentration_rate"] or "0"), percent(bounds["max_concentration_rate"])),
-        ("value at risk, 1 day", money(None if worst is None else str(worst)), percent(bounds["var_limit_rate"])),
-        (f"stress {status['stress_scenario']}", money(status["stress_loss"]), percent(bounds["max_stress_loss_rate"])),
+        ("value at risk, 1 day", _share(worst, equity), percent(bounds["var_limit_rate"])),
+        (f"stress {status['stress_scenario']}", _share(stress, equity), percent(bounds["max_stress_loss_rate"])),
         ("positions", str(status["open_positions"]), str(bounds["max_open_positions"])),
     )
     for row in rows:
@@ -177,3 +178,8 @@ def _standing(found: dict[str, Any]) -> Table:
     for event in status["breakers"]:
         table.add_row(f"breaker {event['breaker']}", styled(event["state"]), escape(event["reason"]))
     return table
+
+
+def _share(loss: float | None, equity: str | None) -> str:
+    """Write a loss as a share of the equity."""
+    return percent(None if loss is None or equity is None or float(equity) <= 0 else repr(loss / float(equity)))

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
+
+from shared.domain.trading.decisions import plain
 
 UNKNOWN: Final = "?"
 SHORT_ID: Final = 8
+_UUID_LENGTH: Final = 36
 _PLACES: Final = Decimal("0.01")
+_DIGITS: Final = Context(prec=12)
 _STATE_STYLES: Final = {
     "active": "green", "executed": "green", "filled": "green", "reducing": "yellow", "modified": "yellow",
     "halted": "red", "denied": "red", "failed": "red", "rejected": "red", "unknown": "red",
@@ -21,12 +25,12 @@ def when(time_ms: int | None) -> str:
 
 def money(text: str | None) -> str:
     """Write quote units to two places, with thousands apart."""
-    return UNKNOWN if text is None else f"{Decimal(text).quantize(_PLACES):,}"
+    return UNKNOWN if text is None else f"{Decimal(text).quantize(_PLACES) or 0:,.2f}"
 
 
 def exact(text: str | None) -> str:
-    """Write a quantity or a price with the digits it has, at most ten of them."""
-    return UNKNOWN if text is None else f"{Decimal(text).normalize():.10g}" if len(text) > 12 else text
+    """Write a quantity or a price with the digits it has, at most twelve that count."""
+    return UNKNOWN if text is None else plain(_DIGITS.plus(Decimal(text)))
 
 
 def percent(text: str | None) -> str:
@@ -79,8 +83,13 @@ def _sentence(step: dict[str, Any]) -> str:
         fee = f"fee {exact(details.get('fee_qty'))} {details.get('fee_asset', '')}"
         return f"{details.get('side')} {exact(details.get('qty'))} at {exact(details.get('price'))}, {fee}"
     what = _subject(step) if step["before"] is None and details else step["reason"]
-    by = f" by {step['actor']}" if step["actor"] else ""
+    by = f" by {_actor(step['actor'])}" if step["actor"] else ""
     return f"{after}{by}: {what}" if what else f"{after}{by}"
+
+
+def _actor(actor: str) -> str:
+    """Return who did something; a person by the beginning of their id."""
+    return f"person {actor[:SHORT_ID]}" if len(actor) == _UUID_LENGTH else actor
 
 
 def _subject(step: dict[str, Any]) -> str:

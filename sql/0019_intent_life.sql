@@ -202,7 +202,8 @@ as $$
       t.reason, case
         when t.after in ('approved', 'modified', 'denied') then i.decision
         when t.after = 'executing' then i.plan
-        when t.before is null then coalesce(desk.intent_json(i), desk.order_json(o))
+        when t.before is null and t.subject = 'intent' then desk.intent_json(i)
+        when t.before is null then desk.order_json(o)
       end
     from public.trading_transitions as t
     left join public.trade_intents as i on t.subject = 'intent' and i.intent_id = t.subject_id

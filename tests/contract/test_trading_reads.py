@@ -97,6 +97,16 @@ def test_an_intent_is_told_with_its_decision_plan_orders_and_fills(stores: Store
         stores.reads().intent("nothing")
 
 
+def test_a_trace_has_what_an_intent_and_an_order_were_when_they_were_new(stores: Stores) -> None:
+    (order,) = executing(stores, an_intent(open_book(stores)), "1.5")
+    steps = stores.reads().trace(order.correlation_id)
+    new = {step["subject"]: step["details"] for step in steps if step["before"] is None}
+    assert isinstance(new["intent"], dict)
+    assert isinstance(new["order"], dict)
+    assert (new["intent"]["intent_id"], new["intent"]["direction"]) == (order.intent_id, "long")
+    assert (new["order"]["order_id"], new["order"]["side"], new["order"]["qty"]) == (order.order_id, "buy", "1.5")
+
+
 def test_the_equity_curve_is_the_newest_points_oldest_first(stores: Stores) -> None:
     book = open_book(stores)
     for n in range(3):

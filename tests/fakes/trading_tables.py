@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
+from shared.adapters.supabase.trading_rows import INTENT, ORDER, write
 from shared.domain.alerts import Alert
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.signals import StoredSignal
@@ -113,6 +114,7 @@ class TradingTables:
                 "actor": actor,
                 "reason": reason,
                 "correlation_id": row.correlation_id,
+                "details": _details(row) if before is None else None,
             }
         )
 
@@ -154,6 +156,10 @@ class TradingTables:
             Role.TAKE_PROFIT: taking[Role.TAKE_PROFIT],
         }[guard]
         return qty <= abs(held) - taking[Role.SLICE] - others
+
+
+def _details(row: Intent | Order) -> object:
+    return write(ORDER, row) if isinstance(row, Order) else write(INTENT, row)
 
 
 def waits_for(role: Role, *, reduce_only: bool) -> Role | None:
