@@ -94,6 +94,8 @@ def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
     if view.plan is None and view.intent.purpose is Purpose.EXIT and not _cleared(view, desk):
         return Steps(why="waiting for the protective orders to be cancelled"), False
     offers = read_offers(view, desk)
+    if view.plan is None and not offers and view.state is not TradingState.HALTED:
+        return _await_venue(view, now_ms, desk), False
     plan = plan_from_json(view.plan) if view.plan is not None else _new_plan(view, offers, now_ms, desk)
 
     steps = next_steps(plan, view, offers, now_ms=now_ms, observed_qty=_observed(plan, desk))
@@ -125,6 +127,15 @@ def _open_accounts(orders: Sequence[Order], desk: ExecutionDesk) -> None:
             balances = floor.exchanges.of(*place).balances()
             floor.ledger.open_account(*place, {balance.asset: balance.total for balance in balances})
         desk.opened.add(place)
+
+
+def _await_venue(view: IntentView, now_ms: int, desk: ExecutionDesk) -> Steps:
+    """Leave an intent unplanned while none of its venues answers, until it expires: a plan needs what they offer."""
+    if now_ms < view.intent.expires_at_ms:
+        return Steps(why="waiting for a venue to answer")
+    steps = Steps(finish=IntentState.EXPIRED, why="no venue answered before it expired")
+    desk.intents.finish(view.intent, IntentState.EXPIRED, actor=ACTOR, reason=steps.why)
+    return steps
 
 
 def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) -> int:

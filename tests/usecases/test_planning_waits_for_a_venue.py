@@ -1,0 +1,52 @@
+"""An approved intent is planned of what venues offer; while none answers it waits, and then it expires."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.adapters.paper_exchange import PaperExchange
+from shared.domain.errors import TransientError
+from shared.domain.trading.depth import Depth
+from shared.domain.trading.states import IntentState
+from tests.usecases.trading_in_memory import TradingInMemory
+
+
+@pytest.fixture
+def desk() -> TradingInMemory:
+    return TradingInMemory()
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    def depth(*_: object, **__: object) -> Depth:
+        raise TransientError("the venue is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperExchange, "depth", depth)
+        yield patch
+
+
+def test_it_is_planned_once_the_venue_is_back(desk: TradingInMemory, away: pytest.MonkeyPatch) -> None:
+    intent = desk.wish()
+    desk.run()
+    desk.sweep(2)
+    waiting = desk.view(intent)
+    assert (waiting.intent.state, waiting.plan, waiting.orders) == (IntentState.APPROVED, None, ())
+    away.undo()
+    desk.sweep()
+    done = desk.view(intent)
+    assert done.intent.state is IntentState.EXECUTED
+    assert desk.qty() == done.intent.qty
+    assert desk.adds_up()
+
+
+def test_it_expires_when_the_venue_stays_away(desk: TradingInMemory, away: pytest.MonkeyPatch) -> None:
+    intent = desk.wish()
+    desk.run()
+    desk.sweep(6)
+    assert desk.view(intent).intent.state is IntentState.EXPIRED
+    last = desk.intents.trace(intent.correlation_id)[-1]
+    assert (last["after"], last["reason"]) == ("expired", "no venue answered before it expired")
+    away.undo()
+    desk.sweep()
+    assert desk.qty() == 0
