@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from desk.drills.orders.runner import OrderOutcome
     from desk.drills.runner import Outcome
 
 app = typer.Typer(
-    name="drill", help="Break things on purpose and hold the result against the tape.", no_args_is_help=True
+    name="drill", help="Break things on purpose and hold the result against the truth.", no_args_is_help=True
 )
 
 _COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
@@ -51,6 +52,61 @@ def collector(
         elif outcomes:
             _print(screen, outcomes)
     raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+@app.command()
+def orders(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take two minutes."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what faults hit.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Break the venue or the desk while it trades; exit code 1 unless exactly what was meant exists every time."""
+    from desk.drills.orders.catalogue import choose_order_drills
+    from desk.drills.orders.runner import run_order_drill
+    from desk.drills.orders.stage import order_stage
+
+    chosen = choose_order_drills(only or [])
+    screen = console(highlight=False)
+    outcomes: list[OrderOutcome] = []
+    try:
+        with order_stage(seed=seed) as stage:
+            for one in chosen:
+                with nullcontext() if as_json else screen.status(f"{one.name}: {one.breaks} …"):
+                    outcomes.append(run_order_drill(one, stage))
+    finally:  # what was found counts, also when the rest cannot run
+        if as_json:
+            typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
+        elif outcomes:
+            _print_orders(screen, outcomes, seed)
+    raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+def _print_orders(screen: "Console", outcomes: "list[OrderOutcome]", seed: int) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"drills of trading, seed {seed}", title_justify="left")
+    table.add_column("drill")
+    table.add_column("what breaks")
+    for name in ("intents", "orders", "fills", "unknown settled", "mismatches", "took"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for outcome in outcomes:
+        counts = (outcome.intents, outcome.orders, outcome.fills, outcome.unknown_settled)
+        table.add_row(
+            outcome.name,
+            outcome.breaks,
+            *(f"{count:,}" for count in counts),
+            _count(outcome.mismatches),
+            f"{outcome.took_s:.1f} s",
+            "[green]passed[/]" if outcome.passed else "[red]failed[/]",
+        )
+    screen.print(table)
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
 
 
 def _print(screen: "Console", outcomes: "list[Outcome]") -> None:

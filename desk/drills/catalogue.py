@@ -8,12 +8,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from desk.simulator.faults import Fault, FaultKind
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
+T = TypeVar("T")
 DAY: Final = "day"
 DAY_SPEED: Final = 600.0
 REDIS_DOWN_S: Final = 90.0
@@ -86,7 +87,7 @@ def drills(*, seed: int, redis_down_s: float = REDIS_DOWN_S) -> dict[str, Drill]
     return {drill.name: drill for drill in (*_streams(), *_requests(), *_parts(redis_down_s), day(seed))}
 
 
-def choose(found: dict[str, Drill], names: list[str]) -> list[Drill]:
+def choose(found: dict[str, T], names: list[str]) -> list[T]:
     """Return the drills of these names, all for none; raise `InvalidMessageError` that lists what there is."""
     for name in names:
         if name not in found:
