@@ -117,7 +117,7 @@ class _Entry:
             *against_instrument(self.intent, self.view, self.instrument),
             *against_data(marks, self.market, self.limits),
             *against_day(self.portfolio, self.limits),
-            *against_count(self.portfolio, self.place, self.limits),
+            *against_count(self.portfolio, self.place, self.limits, self.view.book.venues),
             *against_recent(self.intent, self.view, self.limits),
         ]
 

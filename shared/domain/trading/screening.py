@@ -1,11 +1,12 @@
 """What speaks against an intent whatever its quantity: states, mode, the intent itself, the market, the day so far."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from decimal import Decimal
 from functools import partial
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.traders import PositionSide
+from shared.domain.trading.algorithms import check_algorithm
 from shared.domain.trading.books import Limits
 from shared.domain.trading.decisions import Objection, Reason, plain, short
 from shared.domain.trading.instruments import Instrument, InstrumentKind
@@ -31,6 +32,7 @@ def against_intent(intent: Intent) -> Iterator[Objection]:
         *_positive("algorithm.limit_price", algorithm.limit_price),
         *_positive("algorithm.participation_rate", algorithm.participation_rate, most=ONE),
         *_positive("algorithm.shown_rate", algorithm.shown_rate, most=ONE),
+        partial(check_algorithm, algorithm),
         *_positive("reference_price", intent.reference_price),
         partial(require, "confidence", ZERO if intent.confidence is None else intent.confidence, least=ZERO, most=ONE),
         partial(require, "edge_rate", ZERO if intent.edge_rate is None else intent.edge_rate),
@@ -144,17 +146,23 @@ def against_day(portfolio: Portfolio, limits: Limits) -> Iterator[Objection]:
         )
 
 
-def against_count(portfolio: Portfolio, place: Place, limits: Limits) -> Iterator[Objection]:
-    """Say that another position would be one too many."""
-    places = portfolio.open_places
-    known = place in places or (place[0] is None and any(symbol == place[1] for _, symbol in places))
-    if not known and len(places) >= limits.max_open_positions:
+def against_count(portfolio: Portfolio, place: Place, limits: Limits, venues: Collection[str]) -> Iterator[Objection]:
+    """Say that there would be a position too many; where the venue is open, there may be one at each of `venues`."""
+    before = _may_be_open(portfolio.open_places, venues)
+    after = before | _may_be_open([place], venues)
+    if after != before and len(after) > limits.max_open_positions:
+        new = len(after) - len(before)
         yield Objection(
             reason=Reason.OPEN_POSITIONS,
-            sentence=f"{len(places)} positions are open or approved, at most {limits.max_open_positions}",
-            value=Decimal(len(places)),
+            sentence=f"{len(before)} positions may be open and {new} would be new, at most {limits.max_open_positions}",
+            value=Decimal(len(after)),
             limit=Decimal(limits.max_open_positions),
         )
+
+
+def _may_be_open(places: Iterable[Place], venues: Collection[str]) -> frozenset[Place]:
+    """Return the places of which none leaves its venue open: a quantity may be split over all of them."""
+    return frozenset((at, symbol) for venue, symbol in places for at in (venues if venue is None else [venue]))
 
 
 def cost_rate_of(instrument: Instrument, mark: Mark, limits: Limits) -> Decimal | None:

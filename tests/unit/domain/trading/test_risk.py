@@ -268,3 +268,17 @@ def test_a_decision_is_data() -> None:
     denied = to_json(decide(intent("1")))
     assert (denied["state"], denied["qty"]) == ("denied", None)
     assert state_of(decide()) is IntentState.APPROVED
+
+
+@pytest.mark.parametrize(("most", "is_allowed"), [(3, True), (2, False)])
+def test_an_intent_for_any_venue_may_open_a_position_at_each(most: int, is_allowed: bool) -> None:
+    seen = view(replace(WIDE, max_open_positions=most), positions=[held(BTC, "1", "100")])
+    decision = decide(intent(venue=None, symbol=ETH), seen, market(instrument=instrument(ETH)))
+    assert (Reason.OPEN_POSITIONS not in reasons(decision)) is is_allowed
+
+
+@pytest.mark.parametrize(("most", "is_allowed"), [(2, True), (1, False)])
+def test_more_of_what_is_held_may_be_routed_to_another_venue(most: int, is_allowed: bool) -> None:
+    seen = view(replace(WIDE, max_open_positions=most), positions=[held(BTC, "1", "100")])
+    decision = decide(intent(venue=None), seen)
+    assert (Reason.OPEN_POSITIONS not in reasons(decision)) is is_allowed
