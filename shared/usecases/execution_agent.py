@@ -5,14 +5,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.errors import ConflictError, NightdeskError, NotFoundError, RejectedError, TransientError
+from shared.domain.errors import (
+    ConflictError,
+    InvalidMessageError,
+    NightdeskError,
+    NotFoundError,
+    RejectedError,
+    TransientError,
+)
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import AlgorithmName, Purpose
 from shared.domain.trading.money import total
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
+from shared.domain.trading.positions import Position
 from shared.domain.trading.progress import LIVE_ACCOUNT, Steps, next_steps
-from shared.domain.trading.records import IntentView, Order
+from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState, is_final
@@ -20,7 +28,7 @@ from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, 
 from shared.ports import CandleLog, Queue
 from shared.trading_ports import AlertStore, BookStore, InstrumentStore, IntentStore
 from shared.usecases.listing import Listings, refresh_listings
-from shared.usecases.protecting import Guards, clear_standing, guard_position, watch_positions
+from shared.usecases.protecting import Guards, clear_standing, guard_position, protect_position, watch_positions
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 
@@ -91,12 +99,13 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
 def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
     """Decide once and do it; tell whether anything was done, so that it is worth looking again."""
     floor, now_ms = desk.floor, desk.floor.clock.now_ms()
-    if view.plan is None and view.intent.purpose is Purpose.EXIT and not _cleared(view, desk):
-        return Steps(why="waiting for the protective orders to be cancelled"), False
     offers = read_offers(view, desk)
-    if view.plan is None and not offers and view.state is not TradingState.HALTED:
-        return _await_venue(view, now_ms, desk), False
-    plan = plan_from_json(view.plan) if view.plan is not None else _new_plan(view, offers, now_ms, desk)
+    if view.plan is None and (kept := _kept_from_planning(view, offers, now_ms, desk)) is not None:
+        return kept, False
+    try:
+        plan = plan_from_json(view.plan) if view.plan is not None else _new_plan(view, offers, now_ms, desk)
+    except InvalidMessageError as error:
+        return _expire(view, f"it cannot be planned: {error}", desk), False
 
     steps = next_steps(plan, view, offers, now_ms=now_ms, observed_qty=_observed(plan, desk))
 
@@ -129,13 +138,28 @@ def _open_accounts(orders: Sequence[Order], desk: ExecutionDesk) -> None:
         desk.opened.add(place)
 
 
-def _await_venue(view: IntentView, now_ms: int, desk: ExecutionDesk) -> Steps:
-    """Leave an intent unplanned while none of its venues answers, until it expires: a plan needs what they offer."""
-    if now_ms < view.intent.expires_at_ms:
+def _kept_from_planning(
+    view: IntentView, offers: Sequence[VenueOffer], now_ms: int, desk: ExecutionDesk
+) -> Steps | None:
+    """Return why an intent is not planned yet, or never: its time, its venues, what protects the position it leaves.
+
+    What a halt ends is planned of nothing, and takes no protection away.
+    """
+    if view.state is TradingState.HALTED:
+        return None
+    if now_ms >= view.intent.expires_at_ms:
+        return _expire(view, "it expired before it could be planned", desk)
+    if not offers:
         return Steps(why="waiting for a venue to answer")
-    steps = Steps(finish=IntentState.EXPIRED, why="no venue answered before it expired")
-    desk.intents.finish(view.intent, IntentState.EXPIRED, actor=ACTOR, reason=steps.why)
-    return steps
+    if view.intent.purpose is Purpose.EXIT and not _cleared(view, desk):
+        return Steps(why="waiting for the protective orders to be cancelled")
+    return None
+
+
+def _expire(view: IntentView, why: str, desk: ExecutionDesk) -> Steps:
+    """End an intent nothing of which was ordered."""
+    desk.intents.finish(view.intent, IntentState.EXPIRED, actor=ACTOR, reason=why)
+    return Steps(finish=IntentState.EXPIRED, why=why)
 
 
 def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) -> int:
@@ -229,6 +253,27 @@ def _protect(view: IntentView, desk: ExecutionDesk) -> None:
         guard_position(view.intent, venue, guards=desk.guards, floor=desk.floor)
 
 
+def _protect_again(held: Sequence[Position], desk: ExecutionDesk) -> dict[str, str]:
+    """Have positions protected whose protection was refused, or whose function died; return what went wrong.
+
+    One that is being left is not: what its exit may sell cannot be promised twice.
+    """
+    errors = {}
+    leaving = {
+        (order.book_id, order.venue, order.symbol)
+        for order, purpose in desk.floor.orders.resting()
+        if order.role is Role.SLICE and purpose is Purpose.EXIT
+    }
+    for position in held:
+        place = position.book_id, position.venue, position.symbol
+        try:
+            if place not in leaving:
+                protect_position(*place, guards=desk.guards, floor=desk.floor)
+        except NightdeskError as error:
+            errors[" ".join(place)] = f"{type(error).__name__}: {error}"
+    return errors
+
+
 def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
     errors = refresh_listings(desk.listings)
@@ -244,7 +289,9 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
             worked[intent_id] = work_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting
             errors[intent_id] = f"{type(error).__name__}: {error}"
-    for venue in sorted({held.position.venue for held in desk.floor.ledger.open_positions()}):
+    held = [each.position for each in desk.floor.ledger.open_positions()]
+    errors |= _protect_again(held, desk)
+    for venue in sorted({position.venue for position in held}):
         try:
             exits += watch_positions(venue, guards=desk.guards, floor=desk.floor)
         except NightdeskError as error:

@@ -13,7 +13,7 @@ from shared.domain.trading.orders import OrderKind, client_order_id
 from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, look, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
-from shared.domain.trading.states import AT_RISK, Mode, OrderState
+from shared.domain.trading.states import AT_RISK, Mode, OrderState, TradingState
 from shared.messages import IntentRaised
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
@@ -144,10 +144,13 @@ def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing,
 def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> None:
     """Write the orders, then send them; two of which one cancels the other go out together."""
     view = floor.orders.execution(intent_id)
+    if view.state is TradingState.HALTED:
+        return  # nothing may be sent: the desk's own watch goes on, and the sweep after the halt places them
     orders = [_order(each, held, view, floor.clock.now_ms()) for each in wanted]
     stored = floor.orders.add(view.intent, orders, actor=ACTOR)
-    if len(stored) == 2:
-        work_pair(stored[0], stored[1], floor=floor)
+    by_role = {order.role: order for order in stored}
+    if len(by_role) == 2:
+        work_pair(by_role[Role.STOP], by_role[Role.TAKE_PROFIT], floor=floor)
     else:
         work_order(stored[0], floor=floor)
 

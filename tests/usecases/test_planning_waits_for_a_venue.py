@@ -7,7 +7,10 @@ import pytest
 from shared.adapters.paper_exchange import PaperExchange
 from shared.domain.errors import TransientError
 from shared.domain.trading.depth import Depth
+from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.states import IntentState
+from shared.messages import CronTick
+from shared.usecases.risk_agent import risk_agent
 from tests.usecases.trading_in_memory import TradingInMemory
 
 
@@ -46,7 +49,34 @@ def test_it_expires_when_the_venue_stays_away(desk: TradingInMemory, away: pytes
     desk.sweep(6)
     assert desk.view(intent).intent.state is IntentState.EXPIRED
     last = desk.intents.trace(intent.correlation_id)[-1]
-    assert (last["after"], last["reason"]) == ("expired", "no venue answered before it expired")
+    assert (last["after"], last["reason"]) == ("expired", "it expired before it could be planned")
     away.undo()
     desk.sweep()
     assert desk.qty() == 0
+
+
+def test_it_expires_when_nobody_came_to_plan_it_in_time(desk: TradingInMemory) -> None:
+    intent = desk.wish()
+    risk_agent(CronTick(trigger="cron"), desk=desk.risk)
+    desk.clock.advance(300_000)
+    desk.sweep()
+    assert desk.view(intent).intent.state is IntentState.EXPIRED
+    assert desk.qty() == 0
+
+
+def test_it_expires_when_what_its_plan_needs_is_not_known(
+    desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.usecases.execution_agent.volume_history_of", lambda *_: None)
+    algorithm = Algorithm(name=AlgorithmName.VWAP, duration_ms=600_000, slices=3)
+    intent = desk.wish(algorithm=algorithm)
+    desk.run()
+    assert desk.view(intent).intent.state is IntentState.EXPIRED
+    assert "it cannot be planned: volumes" in str(desk.intents.trace(intent.correlation_id)[-1]["reason"])
+
+
+def test_an_algorithm_that_means_nothing_is_denied_and_never_planned(desk: TradingInMemory) -> None:
+    intent = desk.wish(algorithm=Algorithm(name=AlgorithmName.LIMIT))
+    desk.run()
+    assert desk.view(intent).intent.state is IntentState.DENIED
+    assert "expected a price for limit" in str(desk.intents.trace(intent.correlation_id)[-1]["reason"])
