@@ -102,7 +102,7 @@ class Checks:
         moved: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         for key, fill in there.items():
             if key in self._tables.fills:
-                assert self._tables.fills[key].fill == fill, f"{key} is posted as another fill"  # type: ignore[index]
+                assert self._tables.fills[key].fill == fill, f"{key} is posted as another fill"
                 continue
             base, _, quote = fill.symbol.partition("/")
             moved[key[:2]][base] += fill.side.sign * fill.qty

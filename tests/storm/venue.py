@@ -44,10 +44,10 @@ class BadLine:
     now_ms: Callable[[], int]
     sent: Counter[str]
     late: list[tuple[int, OrderRequest]] = field(default_factory=list)
+    venue: str = field(init=False)
 
-    @property
-    def venue(self) -> str:
-        return self.inner.venue
+    def __post_init__(self) -> None:
+        self.venue = self.inner.venue
 
     def capabilities(self) -> Capabilities:
         return self.inner.capabilities()
