@@ -24,7 +24,7 @@ from desk.report import percentiles
 from desk.up import real_time_tape
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.books import Book, Limits, VarPolicy
+from shared.domain.trading.books import Book, BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.instruments import PositionSide
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Intent, Sizing, SizingMethod, Source
 from shared.domain.trading.states import IntentState, Mode, TradingState, is_final
@@ -33,7 +33,7 @@ from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
 from shared.usecases.halting import set_desk_state
 
-INTENTS: Final = 120
+INTENTS: Final = 100
 WARM_UP: Final = 5
 RESTING: Final = 200
 SYMBOLS: Final = 10
@@ -47,7 +47,7 @@ def run() -> list[dict[str, Any]]:
     """Return a row for each way to trade, and one for the halt."""
     with _running() as desk:
         bench = _Bench(desk)
-        return [*bench.first_orders(Mode.PAPER), *bench.first_orders(Mode.LIVE), bench.halt()]
+        return [bench.first_orders(Mode.PAPER), bench.first_orders(Mode.LIVE), bench.halt()]
 
 
 @contextmanager
@@ -74,16 +74,17 @@ class _Bench:
             max_stress_loss_rate=Decimal(1),
             var_policy=VarPolicy.IGNORE,  # one of the synthetic symbols stands still
         )
-        self._books = {mode: open_house_book(desk, mode, limits=limits) for mode in Mode}
+        breakers = BreakerSettings(max_slippage_bps=Decimal(10_000))  # a thin book is no fault of the desk's
+        self._books = {mode: open_house_book(desk, mode, limits=limits, breakers=breakers) for mode in Mode}
         tickers = self._deps.ticker_board.now([VENUE])[VENUE].tickers
         if tickers is None:
             raise FatalError("the collector has put up no tickers")
         self._symbols = cycle(sorted(tickers.rows))
 
-    def first_orders(self, mode: Mode) -> list[dict[str, Any]]:
+    def first_orders(self, mode: Mode) -> dict[str, Any]:
         """Raise intents one after another; return how long after that their first order was acknowledged."""
         took = [self._one(self._books[mode]) for _ in range(WARM_UP + INTENTS)][WARM_UP:]
-        return [_row(f"{mode}: intent raised → order acknowledged and stored", took, target_p99_ms=500)]
+        return _row(f"{mode}: intent raised → order acknowledged and stored", took, target_p99_ms=500)
 
     def halt(self) -> dict[str, Any]:
         """Let 200 limit orders rest at the venue, halt the desk from a process that has done nothing before."""

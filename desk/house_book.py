@@ -9,14 +9,16 @@ from desk.local.desk import VENUE, LocalDesk
 from shared.adapters.supabase.books import SupabaseBookStore
 from shared.adapters.supabase.client import connect
 from shared.domain.errors import FatalError, NotFoundError
-from shared.domain.trading.books import Book, Limits
+from shared.domain.trading.books import Book, BreakerSettings, Limits
 from shared.domain.trading.states import Mode, TradingState
 
 CAPITAL: Final = Decimal(100_000)
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/books")
 
 
-def open_house_book(desk: LocalDesk, mode: Mode = Mode.PAPER, *, limits: Limits | None = None) -> Book:
+def open_house_book(
+    desk: LocalDesk, mode: Mode = Mode.PAPER, *, limits: Limits | None = None, breakers: BreakerSettings | None = None
+) -> Book:
     """Return the desk's book of a mode, made if there is none, with the venue's instruments known.
 
     It has 100,000 units of the desk's quote currency. Raise `FatalError` when the venue's list cannot be had.
@@ -38,8 +40,9 @@ def open_house_book(desk: LocalDesk, mode: Mode = Mode.PAPER, *, limits: Limits 
                 venues=(VENUE,),
             )
         )
-    if limits is not None and book.limits != limits:
-        book = store.update(replace(book, limits=limits), expected_version=book.version)
+    wanted = replace(book, limits=limits or book.limits, breakers=breakers or book.breakers)
+    if wanted != book:
+        book = store.update(wanted, expected_version=book.version)
     sweep = desk.host.invoke("execution-agent", {"trigger": "cron"})
     if sweep.error is not None or VENUE in sweep.result["errors"]:
         raise FatalError(f"the instruments of {VENUE} are not known: {sweep.error or sweep.result['errors'][VENUE]}")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from threading import Lock
-from typing import Final
 
 from pydantic import SecretStr
 
@@ -18,12 +17,10 @@ from shared.ports import CandleLog, Clock, TickerBoard
 from shared.runtime.config import Settings, VenueAccess
 from shared.trading_ports import BookStore, Exchange, InstrumentStore, PaperStore
 
-REMEMBERED_MS: Final = 60_000
-
 
 @dataclass(slots=True, kw_only=True)
 class DeskExchanges:
-    """Accounts by venue and name, each opened once in a warm process.
+    """Accounts by venue and name, each opened once in a warm process; `instruments` is asked often, so it remembers.
 
     A paper account is named by its book. The account `live` needs AGENT_MODE=live and the venue's keys; nothing else
     leads to a venue's private interface.
@@ -108,7 +105,7 @@ class DeskExchanges:
             book_id,
             opening={book.quote: book.capital},
             store=self.paper,
-            instruments=_Remembered(venue, self.instruments, self.wall_clock),
+            instruments=lambda: self.instruments.list(venue=venue),
             market_of=CollectedMarket(venue, self._glance, self._glance, self.clock),
             clock=self.clock,
             pause=self._pause,
@@ -122,23 +119,6 @@ class DeskExchanges:
         speed = self.clock.speed if isinstance(self.clock, TapeClock) else 1.0
         if speed > 0:
             sleep_ms(round(duration_ms / speed))
-
-
-@dataclass(slots=True)
-class _Remembered:
-    """A venue's instruments, read from the store once a minute while there are some."""
-
-    venue: str
-    store: InstrumentStore
-    clock: Clock
-    _known: Sequence[Instrument] = ()
-    _read_ms: int = 0
-
-    def __call__(self) -> Sequence[Instrument]:
-        now_ms = self.clock.now_ms()
-        if not self._known or now_ms - self._read_ms >= REMEMBERED_MS:
-            self._known, self._read_ms = self.store.list(venue=self.venue), now_ms
-        return self._known
 
 
 def _needed(secret: SecretStr | None, name: str) -> str:

@@ -6,7 +6,7 @@ Only execution reaches venues, and only its function is given keys.
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.ports import Queue
+from shared.ports import Queue, VenueStore
 from shared.runtime.foundation import Foundation, sqs
 from shared.trading_ports import (
     AlertStore,
@@ -73,9 +73,17 @@ class Trading(Foundation):
     @cached_property
     def instruments(self) -> InstrumentStore:
         """What venues list."""
+        from shared.adapters.remembered import RememberedInstruments
         from shared.adapters.supabase.instruments import SupabaseInstrumentStore
 
-        return SupabaseInstrumentStore(self.database)
+        return RememberedInstruments(store=SupabaseInstrumentStore(self.database), wall_clock=self.wall_clock)
+
+    @cached_property
+    def traded_venues(self) -> VenueStore:
+        """The venues the desk collects, as trading asks for them with every intent."""
+        from shared.adapters.remembered import RememberedVenues
+
+        return RememberedVenues(store=self.venues, wall_clock=self.wall_clock)
 
     @cached_property
     def desk_states(self) -> DeskStates:
@@ -145,7 +153,7 @@ class Trading(Foundation):
             instruments=self.instruments,
             tickers=self.ticker_board,
             candles=self.candle_log,
-            venues=self.venues,
+            venues=self.traded_venues,
             orders_queue=self.orders_queue,
             clock=self.clock,
             watch=WatchDesk(
@@ -154,7 +162,7 @@ class Trading(Foundation):
                 instruments=self.instruments,
                 tickers=self.ticker_board,
                 candles=self.candle_log,
-                venues=self.venues,
+                venues=self.traded_venues,
                 clock=self.clock,
             ),
             mode=self.settings.agent_mode,

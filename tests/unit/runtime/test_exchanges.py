@@ -80,12 +80,3 @@ def test_a_third_asset_is_worth_what_the_venue_trades_it_at(desk: TradingInMemor
     assert price("BTC", "USDT") == desk.market.price
     with pytest.raises(TransientError, match="BNB"):
         price("BNB", "USDT")
-
-
-def test_instruments_are_remembered_but_not_that_there_are_none(desk: TradingInMemory) -> None:
-    account = exchanges(desk).of(VENUE, desk.book.book_id)
-    (listed,) = account.instruments()
-    desk.instruments.record([replace(listed, symbol="ETH/USDT", base="ETH")])
-    assert len(account.instruments()) == 1
-    desk.clock.advance(60_000)
-    assert len(account.instruments()) == 2

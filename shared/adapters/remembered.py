@@ -1,0 +1,54 @@
+"""What changes a few times a year, and is asked for with every intent: remembered for a minute by a warm process.
+
+Nothing is decided by it that the database does not decide again: trading states are enforced where they are stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.domain.trading.instruments import Instrument
+from shared.domain.venues import Venue
+from shared.ports import Clock, VenueStore
+from shared.trading_ports import InstrumentStore
+
+REMEMBERED_MS: Final = 60_000
+
+
+@dataclass(slots=True, kw_only=True)
+class RememberedInstruments:
+    """Instruments, each answer remembered unless it is that there are none."""
+
+    store: InstrumentStore
+    wall_clock: Clock
+    _known: dict[tuple[str | None, str | None], tuple[int, Sequence[Instrument]]] = field(default_factory=dict)
+
+    def record(self, instruments: Sequence[Instrument]) -> None:
+        """Store instruments, and forget what was remembered."""
+        self.store.record(instruments)
+        self._known.clear()
+
+    def list(self, *, venue: str | None = None, symbol: str | None = None) -> Sequence[Instrument]:
+        """Return what is traded at a venue, or of a symbol at every venue, as it was a minute ago at most."""
+        read_ms, known = self._known.get((venue, symbol), (0, ()))
+        if known and self.wall_clock.now_ms() - read_ms < REMEMBERED_MS:
+            return known
+        found = self.store.list(venue=venue, symbol=symbol)
+        self._known[venue, symbol] = self.wall_clock.now_ms(), found
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class RememberedVenues:
+    """The venues that are switched on, as they were a minute ago at most."""
+
+    store: VenueStore
+    wall_clock: Clock
+    _known: Sequence[Venue] = ()
+    _read_ms: int = 0
+
+    def enabled(self) -> Sequence[Venue]:
+        """Return the venues that are switched on."""
+        if not self._known or self.wall_clock.now_ms() - self._read_ms >= REMEMBERED_MS:
+            self._known, self._read_ms = self.store.enabled(), self.wall_clock.now_ms()
+        return self._known
