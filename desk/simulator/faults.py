@@ -54,6 +54,22 @@ class FaultKind(StrEnum):
     TRADES_SHUFFLED = "trades_shuffled"  # lists of the account's trades are in no order
 
 
+OF_ORDERS: Final = frozenset(
+    {
+        FaultKind.DOWN,
+        FaultKind.PRIVATE_429,
+        FaultKind.PRIVATE_418,
+        FaultKind.PRIVATE_5XX,
+        FaultKind.ANSWER_LOST,
+        FaultKind.ANSWER_5XX,
+        FaultKind.REJECT,
+        FaultKind.PARTIAL,
+        FaultKind.CANCEL_RACE,
+        FaultKind.TRADES_TWICE,
+        FaultKind.TRADES_SHUFFLED,
+    }
+)
+"""What goes wrong with orders; the others are of market data."""
 STRIKES_ONCE: Final = frozenset({FaultKind.DROP, FaultKind.CUT, FaultKind.HALF_OPEN})
 _SHARED: Final = frozenset({"kind", "share", "for_s"})
 _PARAMETERS: Final = {

@@ -12,7 +12,7 @@ from tests.storm.storm import Storm
 WISHES = 60
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_a_storm_leaves_nothing_that_must_not_be(seed: int) -> None:
     figures = Storm(seed, wishes=WISHES).run()
     assert figures.intents == WISHES

@@ -202,6 +202,11 @@ def _refusals() -> tuple[Drill, ...]:
             steps=(_on(FaultKind.PRIVATE_418, retry_after_s=60), Raise(count=2), Do.WORK, Pass(), Do.REPAIR, Pass(2)),
         ),
         Drill(
+            name="venue_failing",
+            breaks="the venue's machines answer 503 to whatever is signed",
+            steps=(_on(FaultKind.PRIVATE_5XX), Raise(count=2), Do.WORK, Do.REPAIR, Pass(2)),
+        ),
+        Drill(
             name="clock_skew",
             breaks="the venue's clock steps 90 s ahead, and back",
             steps=(

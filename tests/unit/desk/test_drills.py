@@ -14,8 +14,9 @@ from desk.cli import app
 from desk.drills.catalogue import Do, choose, day, drills
 from desk.drills.gate import Gate
 from desk.drills.ledger import Ledger, Pace, Verdict, longest
+from desk.drills.orders.catalogue import order_drills
 from desk.local.process import claim_port
-from desk.simulator.faults import Fault, FaultKind
+from desk.simulator.faults import OF_ORDERS, Fault, FaultKind
 from desk.simulator.spec import SyntheticSpec, build_tape
 from shared.domain.candles import Boundary, Candle
 from shared.domain.codec import encode
@@ -194,10 +195,15 @@ def test_every_fault_is_part_of_a_drill_and_of_the_mishaps_of_a_day() -> None:
     kinds = {
         step.kind for name, drill in found.items() if name != "day" for step in drill.steps if isinstance(step, Fault)
     }
-    assert kinds == set(FaultKind)
+    assert kinds == set(FaultKind) - OF_ORDERS
     of_days = {step.kind for seed in range(5) for step in day(seed).steps if isinstance(step, Fault)}
-    assert of_days == set(FaultKind) - {FaultKind.CLOCK}
+    assert of_days == set(FaultKind) - OF_ORDERS - {FaultKind.CLOCK}
     assert {step for drill in found.values() for step in drill.steps if isinstance(step, Do)} == set(Do)
+
+
+def test_every_fault_of_orders_is_part_of_an_order_drill() -> None:
+    steps = [step for drill in order_drills().values() for step in drill.steps]
+    assert {step.kind for step in steps if isinstance(step, Fault)} == OF_ORDERS | {FaultKind.CLOCK}
 
 
 @given(st.integers(0, 10_000))
