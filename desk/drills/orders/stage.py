@@ -21,7 +21,7 @@ from desk.simulator.faults import Fault
 from shared.adapters.clock import steer
 from shared.adapters.supabase.client import once
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.books import Book, Limits, VarPolicy
+from shared.domain.trading.books import Book, BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.money import ONE, floor_to
 from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.states import Mode, TradingState
@@ -32,6 +32,15 @@ LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
 _HISTORY_BARS: Final = 120
 _CHILD_S: Final = 60.0
 _TABLES: Final = ("fills", "orders", "positions", "accounts", "trade_intents", "books")
+_NO_BREAKERS: Final = BreakerSettings(  # they are not what is drilled, and would stop what is
+    consecutive_losses=1_000_000,
+    max_reject_rate=Decimal(1),
+    min_orders=1_000_000,
+    max_slippage_bps=Decimal(1_000_000),
+    mismatches_reducing=1_000_000,
+    mismatches_halted=1_000_000,
+    volatility_shock=Decimal(1_000_000),
+)
 _LIMITS: Final = Limits(
     max_concentration_rate=Decimal(10),
     max_correlated_rate=Decimal(10),
@@ -78,6 +87,7 @@ class OrderStage:
                 state=TradingState.ACTIVE,
                 venues=(VENUE,),
                 limits=_LIMITS,
+                breakers=_NO_BREAKERS,
             )
         )
 
