@@ -108,6 +108,8 @@ class _Bench:
 
         took_ms = (time.perf_counter() - began) * 1_000
         cancelled, left = sum(each.cancelled for each in halt.accounts), sum(each.left for each in halt.accounts)
+        for error in (error for each in halt.accounts for error in each.errors):
+            print(error)
         return {
             "what": f"halt with {RESTING} resting orders: {cancelled} cancelled, {left} left, desk {halt.state}",
             "n": cancelled,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.domain.errors import NightdeskError
+from shared.domain.errors import ConflictError, NightdeskError
 from shared.domain.traders import PositionSide
 from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.records import Order, Role
@@ -18,6 +18,7 @@ from shared.trading_ports import BookStore, DeskStates, IntentStore
 from shared.usecases.working import Floor, cancel_order, settle_order
 
 AT_ONCE: Final = 8
+ATTEMPTS: Final = 5
 EXIT_HORIZON_MS: Final = 600_000
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/halts")
 
@@ -126,13 +127,27 @@ def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool:
 
 
 def _end(order: Order, floor: Floor) -> str | None:
-    """End one order; return why it has not ended, None when it has."""
-    try:
-        in_doubt = order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.CANCEL_PENDING)
-        after = settle_order(order, floor=floor) if in_doubt else cancel_order(order, floor=floor)
-    except NightdeskError as error:
-        return f"{order.client_order_id}: {type(error).__name__}: {error}"
-    return None if is_final(after.state) else f"{order.client_order_id} is {after.state}"
+    """End one order; return why it has not ended, None when it has.
+
+    Somebody who settles it at the same time makes its version move: then it is looked at again, since a halt must not
+    leave it for that.
+    """
+    why = ""
+    for _ in range(ATTEMPTS):
+        try:
+            in_doubt = order.state in (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.CANCEL_PENDING)
+            order = settle_order(order, floor=floor) if in_doubt else cancel_order(order, floor=floor)
+        except ConflictError as moved:
+            why = f"{order.client_order_id}: {type(moved).__name__}: {moved}"
+            orders = floor.orders.execution(order.intent_id).orders
+            order = next(each for each in orders if each.order_id == order.order_id)
+        except NightdeskError as error:
+            return f"{order.client_order_id}: {type(error).__name__}: {error}"
+        else:
+            return None if is_final(order.state) else f"{order.client_order_id} is {order.state}"
+        if is_final(order.state):
+            return None
+    return why
 
 
 def raise_exits(*, actor: str, at_ms: int, switch: Switch, floor: Floor) -> list[str]:

@@ -1,17 +1,20 @@
 """From an intent to a position that is held, protected and accounted for."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard
+from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard, Purpose
 from shared.domain.trading.orders import TimeInForce
-from shared.domain.trading.records import Role
+from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 from shared.messages import IntentDecided, IntentRaised, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent
+from tests.fakes.orders import MemoryOrderStore
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
 D = Decimal
@@ -148,6 +151,22 @@ def test_a_halt_cancels_what_rests_and_lets_nothing_through(desk: TradingInMemor
     assert desk.view(intent).intent.state is IntentState.DENIED
     desk.sweep()
     assert desk.qty() == 0
+
+
+def test_an_order_that_somebody_settles_at_the_same_time_is_cancelled_all_the_same(desk: TradingInMemory) -> None:
+    resting(desk)
+    stale = [(replace(order, version=order.version - 1), purpose) for order, purpose in desk.orders.resting()]
+
+    class Behind(MemoryOrderStore):
+        def resting(self) -> Sequence[tuple[Order, Purpose]]:
+            return stale
+
+    floor = replace(desk.floor, orders=Behind(desk.database))
+    halt = set_desk_state(
+        TradingState.HALTED, actor="a person", reason="test", flatten=False, switch=desk.switch, floor=floor
+    )
+    assert [(each.cancelled, each.left, each.errors) for each in halt.accounts] == [(1, 0, ())]
+    assert desk.orders.resting() == []
 
 
 def test_an_intent_approved_before_a_halt_is_not_sent_after_it(desk: TradingInMemory) -> None:
