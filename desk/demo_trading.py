@@ -32,7 +32,8 @@ HOLD_BARS: Final = 60
 _PATIENCE_MS: Final = 30_000
 """How much real time a signal is of use in the demo, and how old a price may be: on a fast tape, a lot of its time."""
 _PAGE: Final = 1_000
-_SETTLE_S: Final = 30.0
+_SETTLE_S: Final = 90.0
+_SWEEP_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +104,14 @@ class DemoTrading:
         )
 
     def settle(self) -> None:
-        """Let every intent come to its end, which the agents' own sweeps would do a minute later."""
-        deadline = time.monotonic() + _SETTLE_S
+        """Let every intent come to its end: messages do it, and now and then the sweeps that find what they miss."""
+        deadline, swept_at = time.monotonic() + _SETTLE_S, float("-inf")
         while self._unfinished() and time.monotonic() < deadline:
-            for agent in ("risk-agent", "execution-agent"):
-                self._desk.host.invoke(agent, {"trigger": "cron"})
-            time.sleep(0.2)
+            if time.monotonic() - swept_at > _SWEEP_S:
+                for agent in ("risk-agent", "execution-agent"):
+                    self._desk.host.invoke(agent, {"trigger": "cron"})
+                swept_at = time.monotonic()
+            time.sleep(0.5)
 
     def figures(self) -> TradingFigures:
         """Count what was traded, and reconcile: the desk with its venue, the ledger with its fills and its account."""
