@@ -43,17 +43,23 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     """Bring the desk up to what a venue says of an account, and return where they still differ.
 
     Orders are asked for by the desk's own id, fills are known by their trade id, so doing it twice changes nothing.
-    What is held is compared last, and only of what no order may be changing meanwhile.
+    What rests unchanged is told by one list of open orders; only what is not in it is asked for by itself. What is held
+    is compared last, and only of what no order may be changing meanwhile.
     """
     exchange = floor.exchanges.of(venue, account)
     before = floor.orders.unsettled(venue=venue, account=account)
-    settled = [settle_order(order, floor=floor) for order in before]
-    recent = floor.orders.recent(venue=venue, account=account, since_ms=floor.clock.now_ms() - WINDOW_MS)
-    posted, foreign = _post_missed(exchange, account, recent, floor)
+    resting = exchange.open_orders()
+    listed = {report.client_order_id: report for report in resting}
+    settled = [settle_order(order, floor=floor, listed=listed.get(order.client_order_id)) for order in before]
+    since_ms = floor.clock.now_ms() - WINDOW_MS
+    recent = floor.orders.recent(venue=venue, account=account, since_ms=since_ms)
+    moved = {after.order_id for order, after in zip(before, settled, strict=True) if order.version != after.version}
+    stirred = [each for each in recent if each.order_id in moved or (each.submitted_at_ms or 0) >= since_ms]
+    posted, foreign = _post_missed(exchange, account, stirred, floor)
     working = floor.orders.unsettled(venue=venue, account=account)
     ours = {order.client_order_id for order in (*recent, *working)}
     differences = [
-        *foreign_orders(venue, account, exchange.open_orders(), ours),
+        *foreign_orders(venue, account, resting, ours),
         *foreign,
         *_holdings(exchange, account, busy={order.symbol for order in working}, floor=floor),
     ]
@@ -61,7 +67,7 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
         venue=venue,
         account=account,
         intents=frozenset(order.intent_id for order in settled),
-        settled=sum(a.version != b.version for a, b in zip(before, settled, strict=True)),
+        settled=len(moved),
         posted=posted,
         differences=tuple(differences),
     )

@@ -92,10 +92,15 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
             take_report(order, report, exchange, floor=floor)
 
 
-def settle_order(order: Order, *, floor: Floor) -> Order:
-    """Ask the venue what became of an order, and store it; an order it never had is rejected once it no longer can."""
+def settle_order(order: Order, *, floor: Floor, listed: OrderReport | None = None) -> Order:
+    """Ask the venue what became of an order, and store it; an order it never had is rejected once it no longer can.
+
+    One that was `listed` among the open orders need not be asked for.
+    """
     exchange = floor.exchanges.of(order.venue, order.account)
-    report = exchange.order(order.symbol, order.client_order_id)
+    if listed is not None and (listed.state, listed.filled_qty) == (order.state, order.filled_qty):
+        return order
+    report = listed or exchange.order(order.symbol, order.client_order_id)
     accepts_for_ms = exchange.capabilities().accepts_for_ms
 
     outcome = settle(order, report, now_ms=floor.clock.now_ms(), accepts_for_ms=accepts_for_ms)

@@ -1,16 +1,19 @@
 """Books are marked, stopped by their breakers once an occasion, and told apart from what a venue holds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.domain.trading.accounts import Balance
+from shared.domain.trading.intents import Algorithm, AlgorithmName
+from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import TradingState
 from shared.messages import CronTick
 from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import execution_agent
+from shared.usecases.reconciling import reconcile
 from shared.usecases.risk_agent import risk_agent
 from shared.usecases.watching import watch_book
 from tests.usecases.trading_in_memory import TradingInMemory
@@ -94,3 +97,32 @@ def test_a_difference_to_the_last_digit_is_an_alert_with_its_numbers(desk: Tradi
     desk.exchange = None
     execution_agent(CronTick(trigger="cron"), desk=desk.execution)
     assert desk.books.observe(desk.book.book_id, since_ms=0).mismatches == 0
+
+
+@dataclass
+class Counting:
+    """A venue that counts what it is asked."""
+
+    exchange: Exchange
+    asked: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self.exchange, name)
+
+
+def test_what_rests_unchanged_costs_one_question_for_all_of_it(desk: TradingInMemory) -> None:
+    for price in (39_000, 38_000, 37_000):
+        desk.wish(algorithm=Algorithm(name=AlgorithmName.LIMIT, limit_price=D(price), time_in_force=TimeInForce.GTC))
+    desk.run()
+    desk.sweep(12)
+    venue = Counting(desk.account(desk.book.book_id))
+    desk.exchange = venue
+    found = reconcile("binance", desk.book.book_id, floor=desk.floor)
+    assert (found.settled, found.differences) == (0, ())
+    assert (venue.asked.count("open_orders"), venue.asked.count("order"), venue.asked.count("fills")) == (1, 0, 0)
+    desk.market.move(D(38_500))
+    again = reconcile("binance", desk.book.book_id, floor=desk.floor)
+    assert again.settled == 1
+    assert venue.asked.count("order") == 1
+    assert desk.adds_up()
