@@ -166,6 +166,9 @@ begin
       raise exception 'order %: % of % are taken, % more were not approved', o.order_id, taken, intent.qty, o.qty
         using errcode = 'ND002';
     end if;
+  elsif not desk.reduces(o.book_id, o.venue, o.symbol, o.side, o.qty, o.role, o.reduce_only) then
+    -- Two processes that protect the same position at once: the later one finds it protected.
+    raise exception 'order %: nothing of that size is left to protect', o.order_id using errcode = 'ND002';
   end if;
   if not exists (select from public.books as b where b.book_id = o.book_id and b.mode = o.mode) then
     raise exception 'halted: book % does not trade %', o.book_id, o.mode using errcode = 'ND001';

@@ -1,6 +1,7 @@
 """Work one order at its venue: the row is written before the call, and an outcome that is not known is asked for."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -14,7 +15,7 @@ from shared.domain.errors import (
 )
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.reconciliation import Settled, settle, sort_fills
-from shared.domain.trading.records import Order
+from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState
 from shared.ports import Clock
 from shared.trading_ports import Exchange, Ledger, OrderStore
@@ -52,11 +53,9 @@ def work_order(order: Order, *, floor: Floor) -> Order | None:
     """
     now_ms = floor.clock.now_ms()
     try:
-        taken = floor.orders.submit(order.order_id, now_ms=now_ms, lease_ms=LEASE_MS, actor=ACTOR)
+        taken = _submit(order, now_ms, floor)
     except HaltedError as halt:
         return floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason=str(halt))
-    except ConflictError:  # its intent has ended, or has no such quantity left
-        return None
     if taken is None:
         return None
     exchange = floor.exchanges.of(taken.venue, taken.account)
@@ -72,9 +71,7 @@ def work_order(order: Order, *, floor: Floor) -> Order | None:
 def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
     """Send two new orders of which one cancels the other, once; what is in doubt of one is in doubt of both."""
     now_ms = floor.clock.now_ms()
-    taken = [
-        floor.orders.submit(order.order_id, now_ms=now_ms, lease_ms=LEASE_MS, actor=ACTOR) for order in (stop, target)
-    ]
+    taken = [_submit(order, now_ms, floor) for order in (stop, target)]
     mine = [order for order in taken if order is not None]
     if len(mine) < 2:  # somebody else has one: the other was never sent, which settling finds out
         return
@@ -90,6 +87,17 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
     else:
         for order, report in zip(mine, reports, strict=True):
             take_report(order, report, exchange, floor=floor)
+
+
+def _submit(order: Order, now_ms: int, floor: Floor) -> Order | None:
+    """Take a new order to send it; None when somebody else has it, or nothing of its size is left to order."""
+    try:
+        return floor.orders.submit(order.order_id, now_ms=now_ms, lease_ms=LEASE_MS, actor=ACTOR)
+    except ConflictError as refusal:
+        if order.role is not Role.SLICE:  # a slice that is not sent is told of by its intent; this one by itself
+            with suppress(ConflictError):
+                floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason=str(refusal))
+        return None
 
 
 def settle_order(order: Order, *, floor: Floor, listed: OrderReport | None = None) -> Order:

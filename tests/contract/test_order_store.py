@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -289,6 +290,7 @@ def test_what_rests_is_told_with_what_it_is_for(stores: Stores) -> None:
 
 def test_protective_orders_stand_until_they_end(stores: Stores) -> None:
     book = open_book(stores)
+    hold(stores, book, "1")
     intent = stores.orders().execution(executing(stores, an_intent(book), "1")[0].intent_id).intent
     stop = an_order(intent, role=Role.STOP, side=Side.SELL, kind=OrderKind.STOP_MARKET, trigger_price=Decimal(40_000))
     (stored_stop,) = stores.orders().add(intent, [stop], actor="test")
@@ -298,6 +300,31 @@ def test_protective_orders_stand_until_they_end(stores: Stores) -> None:
     assert list(stores.orders().standing(book.book_id, "binance", BTC)) == [sent]
     stores.orders().advance(sent, a_report(sent, OrderState.CANCELLED), actor="test")
     assert list(stores.orders().standing(book.book_id, "binance", BTC)) == []
+
+
+def test_a_position_is_protected_once_and_by_no_more_than_it_is(stores: Stores) -> None:
+    book = open_book(stores)
+    hold(stores, book, "1")
+    first, second = (executing(stores, an_intent(book), "1")[0] for _ in range(2))
+
+    def a_stop(order: Order, qty: str, attempt: int) -> Order:
+        intent = stores.orders().execution(order.intent_id).intent
+        terms: dict[str, Any] = {
+            "role": Role.STOP,
+            "side": Side.SELL,
+            "kind": OrderKind.STOP_MARKET,
+            "trigger_price": Decimal(40_000),
+        }
+        return stores.orders().add(intent, [an_order(intent, qty, attempt=attempt, **terms)], actor="test")[0]
+
+    with pytest.raises(ConflictError):
+        submit(stores, a_stop(first, "1.1", 1))
+    standing = submit(stores, a_stop(first, "1", 2))
+    again = a_stop(second, "1", 1)
+    with pytest.raises(ConflictError):
+        submit(stores, again)
+    stores.orders().advance(standing, a_report(standing, OrderState.CANCELLED), actor="test")
+    assert submit(stores, again).state is OrderState.SUBMITTING
 
 
 def test_orders_are_recent_while_they_may_fill_or_since_they_were_sent(stores: Stores) -> None:

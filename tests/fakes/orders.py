@@ -230,10 +230,13 @@ class MemoryOrderStore:
             taken = total(other.qty if other.state in AT_RISK else other.filled_qty for other in others)
             if taken + order.qty > intent.qty:
                 raise ConflictError(f"{taken} of {intent.qty} are taken, {order.qty} more were not approved")
+        where = (order.book_id, order.venue, order.symbol)
+        protects = order.role is not Role.SLICE
+        if protects and not tables.reduces(*where, side=order.side, qty=order.qty, guard=order.role):
+            raise ConflictError(f"order {order.order_id}: nothing of that size is left to protect")
         if tables.books[order.book_id].mode is not order.mode:
             raise HaltedError(f"book {order.book_id} does not trade {order.mode}")
         guard = waits_for(order.role, reduce_only=order.reduce_only)
-        where = (order.book_id, order.venue, order.symbol)
         reduces = tables.reduces(*where, side=order.side, qty=order.qty, guard=guard)
         states = self.database.states_of(order.book_id, order.venue, order.symbol, intent.trader_id)
         require_trading(states, reduces=reduces)

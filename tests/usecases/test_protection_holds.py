@@ -9,8 +9,9 @@ from shared.domain.errors import TransientError
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard
 from shared.domain.trading.orders import OrderKind, OrderRequest
 from shared.domain.trading.records import Role
-from shared.domain.trading.states import AT_RISK, IntentState, TradingState
+from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.messages import CronTick
+from shared.usecases.protecting import protect_position
 from shared.usecases.risk_agent import risk_agent
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
@@ -97,3 +98,19 @@ def test_a_halted_desk_writes_no_orders_it_may_not_send(desk: TradingInMemory, m
     orders = len(desk.database.trading.orders)
     desk.sweep(3)
     assert len(desk.database.trading.orders) == orders
+
+
+def test_a_second_process_that_protects_at_once_sends_nothing(
+    desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.wish(guard=GUARD)
+    desk.run()
+    before = standing(desk)
+    monkeypatch.setattr(type(desk.orders), "standing", lambda *_: ())  # read before the other had written
+    place = desk.book.book_id, VENUE, SYMBOL
+    protect_position(*place, guards=desk.guards, floor=desk.floor)
+    monkeypatch.undo()
+    assert standing(desk) == before
+    refused = [row.order for row in desk.database.trading.orders.values() if row.order.attempt == 2]
+    assert {order.state for order in refused} == {OrderState.CANCELLED}
+    assert all("left to protect" in (order.reason or "") for order in refused)
