@@ -1,4 +1,7 @@
-"""Mending: what the sockets did not bring is asked for by REST, and what only the clock has closed is confirmed."""
+"""Mending: what the sockets did not bring is asked for by REST, and what only the clock has closed is confirmed.
+
+The repair of a boundary that waits for it goes before all other questions, what is in the log already after it.
+"""
 
 import asyncio
 from collections import Counter

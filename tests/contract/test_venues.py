@@ -1,17 +1,23 @@
 """What every venue's dialect promises: nothing lost on the way from its words to a candle, and nothing invented."""
 
 import math
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.venues.registry import VENUES, dialect_of
+from shared.adapters.venues.rest_client import TokenBucket
+from shared.domain.backfill import Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
 from shared.domain.pushes import Push, Trade
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 from tests.contract.venue_samples import SAMPLES, Sample
 
 every = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.venue)
@@ -56,6 +62,41 @@ def test_every_venue_has_a_sample() -> None:
 def test_an_unknown_venue_is_told_the_known_ones() -> None:
     with pytest.raises(InvalidMessageError, match="binance_usdm"):
         dialect_of("mtgox")
+
+
+class Noting(TokenBucket):
+    """A bucket that notes how urgent a question is, and lets none be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 1.0)
+        self.noted: set[Urgency] = set()
+
+    def turn(self, weight: float, urgency: Urgency) -> Any:
+        self.noted.add(urgency)
+        raise InvalidMessageError("question", "not asked")
+
+
+@every
+async def test_every_question_takes_its_place_in_the_line(sample: Sample) -> None:
+    window = Window.before(Timeframe.M1, BTC.open_time, bars=5)
+    async with aiohttp.ClientSession() as session:
+        source: Any = dialect_of(sample.venue).source(session, "http://127.0.0.1:9")
+        questions: list[tuple[Coroutine[Any, Any, object], set[Urgency]]] = [
+            (source.server_time(), {Urgency.REPAIR}),
+            (source.candles("BTC", window, now_ms=BTC.open_time, urgency=Urgency.CONFIRM), {Urgency.CONFIRM}),
+            (source.listings(), {Urgency.BACKFILL}),
+            (source.quote_volumes(), {Urgency.BACKFILL}),
+            (source.tickers(["BTC"]), {Urgency.TICKERS}),
+        ]
+        for question, place in questions:
+            source._client.bucket = Noting()
+            with suppress(InvalidMessageError):
+                await question
+            assert source._client.bucket.noted == place
+        source._client.bucket = Noting()
+        with suppress(InvalidMessageError):
+            assert await source.funding(["BTC"]) == {}  # as a spot market says without being asked
+        assert source._client.bucket.noted <= {Urgency.TICKERS}
 
 
 @pushing

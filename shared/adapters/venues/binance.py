@@ -32,6 +32,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 1_000
 STREAMS_PER_CONNECTION: Final = 200  # their names make a URL of 5 KB; servers accept 8
@@ -219,7 +220,7 @@ class BinanceRest:
 
     async def server_time(self) -> int:
         """Return Binance's clock (epoch ms)."""
-        return parse_server_time(await self._client.get(f"{self._root}/time"))
+        return parse_server_time(await self._client.get(f"{self._root}/time", urgency=Urgency.REPAIR))
 
     async def listings(self) -> list[Listing]:
         """Return every pair Binance lists, and adopt the request weight it allows."""
@@ -234,7 +235,9 @@ class BinanceRest:
         weight = 80 if self._spot else 40
         return parse_quote_volumes(await self._client.get(f"{self._root}/ticker/24hr", weight=weight))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         for page in window.pages(MAX_ROWS):
@@ -245,7 +248,8 @@ class BinanceRest:
                 "endTime": str(page.last_open),
                 "limit": str(page.bars),
             }
-            body = await self._client.get(f"{self._root}/klines", params, weight=self._klines_weight(page.bars))
+            weight = self._klines_weight(page.bars)
+            body = await self._client.get(f"{self._root}/klines", params, weight=weight, urgency=urgency)
             candles += parse_klines(body, page.timeframe)
         return Stretch.of(candles, window, now_ms=now_ms)
 
@@ -261,15 +265,16 @@ class BinanceRest:
         return of_those(found, venue_ids)
 
     async def _tickers(self, params: Mapping[str, str]) -> dict[str, Ticker]:
-        prices = await self._client.get(f"{self._root}/ticker/price", params, weight=4 if self._spot else 2)
-        books = await self._client.get(f"{self._root}/ticker/bookTicker", params, weight=4 if self._spot else 5)
+        weights, urgency = (4, 4) if self._spot else (2, 5), Urgency.TICKERS
+        prices = await self._client.get(f"{self._root}/ticker/price", params, weight=weights[0], urgency=urgency)
+        books = await self._client.get(f"{self._root}/ticker/bookTicker", params, weight=weights[1], urgency=urgency)
         return parse_tickers(prices, books)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these futures pay and how much of them is held: one question each."""
         if self._spot:
             return {}
-        body = await self._client.get("/fapi/v1/premiumIndex", weight=10)
+        body = await self._client.get("/fapi/v1/premiumIndex", weight=10, urgency=Urgency.TICKERS)
         return {
             row.symbol: Funding(
                 number(row.rate, "lastFundingRate"), row.due_time, await self._open_interest(row.symbol)
@@ -281,7 +286,7 @@ class BinanceRest:
     async def _open_interest(self, venue_id: str) -> float:
         """Return how much of a future is held, NaN where Binance refuses to say, as of one that is being settled."""
         try:
-            answer = await self._client.get("/fapi/v1/openInterest", {"symbol": venue_id})
+            answer = await self._client.get("/fapi/v1/openInterest", {"symbol": venue_id}, urgency=Urgency.TICKERS)
         except InvalidMessageError:
             return NAN
         return number(decoded(_decode_open_interest, answer, "openInterest").open_interest, "openInterest")

@@ -32,6 +32,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import MINUTE_MS, Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 1_000
 TOPICS_PER_CONNECTION: Final = 200  # 7,000 of 21,000 characters
@@ -214,7 +215,7 @@ class BybitRest:
 
     async def server_time(self) -> int:
         """Return Bybit's clock (epoch ms)."""
-        return parse_server_time(await self._client.get("/v5/market/time"))
+        return parse_server_time(await self._client.get("/v5/market/time", urgency=Urgency.REPAIR))
 
     async def listings(self) -> list[Listing]:
         """Return every pair Bybit lists; raise `InvalidMessageError` when its pages go in circles."""
@@ -233,7 +234,9 @@ class BybitRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._get("tickers", {}))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         for page in window.pages(MAX_ROWS):
@@ -244,21 +247,21 @@ class BybitRest:
                 "end": str(page.last_open),
                 "limit": str(page.bars),
             }
-            candles += parse_klines(await self._get("kline", params), page.timeframe)
+            candles += parse_klines(await self._get("kline", params, urgency), page.timeframe)
         return Stretch.of(candles, window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        return of_those(parse_tickers(await self._get("tickers", {})), venue_ids)
+        return of_those(parse_tickers(await self._get("tickers", {}, Urgency.TICKERS)), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these contracts pay and how much of them is held."""
         if self._category == "spot":
             return {}
-        return of_those(parse_funding(await self._get("tickers", {})), venue_ids)
+        return of_those(parse_funding(await self._get("tickers", {}, Urgency.TICKERS)), venue_ids)
 
-    async def _get(self, name: str, params: Mapping[str, str]) -> bytes:
-        return await self._client.get(f"/v5/market/{name}", {"category": self._category, **params})
+    async def _get(self, name: str, params: Mapping[str, str], urgency: Urgency = Urgency.BACKFILL) -> bytes:
+        return await self._client.get(f"/v5/market/{name}", {"category": self._category, **params}, urgency=urgency)
 
 
 def _topic(venue_id: str, timeframe: Timeframe) -> str:

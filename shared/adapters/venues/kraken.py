@@ -36,6 +36,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import MINUTE_MS, Timeframe
+from shared.domain.urgency import Urgency
 
 SYMBOLS_A_MESSAGE: Final = 50
 LOCKOUT_S: Final = 3.0
@@ -202,13 +203,13 @@ class KrakenRest:
         self._client = client
         self._clock = WholeSeconds()
 
-    async def _ask(self, what: str, **params: str) -> bytes:
-        return await self._client.get(f"/0/public/{what}", {"assetVersion": "1", **params})
+    async def _ask(self, what: str, urgency: Urgency = Urgency.BACKFILL, **params: str) -> bytes:
+        return await self._client.get(f"/0/public/{what}", {"assetVersion": "1", **params}, urgency=urgency)
 
     async def server_time(self) -> int:
         """Return Kraken's clock (epoch ms), which it tells in whole seconds."""
         asked_ms = time.monotonic() * 1_000
-        body = await self._ask("Time")
+        body = await self._ask("Time", Urgency.REPAIR)
         second = decoded(_decode_clock, body, "Time").result.unixtime
         return self._clock.told(second, asked_ms=asked_ms, answered_ms=time.monotonic() * 1_000)
 
@@ -220,15 +221,18 @@ class KrakenRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._ask("Ticker"))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window; what is older than the newest 720 Kraken does not have."""
         since = str(window.first_open // 1_000 - 1)  # "since" is read as "after"
-        body = await self._ask("OHLC", pair=venue_id, interval=str(window.timeframe.ms // MINUTE_MS), since=since)
+        minutes = str(window.timeframe.ms // MINUTE_MS)
+        body = await self._ask("OHLC", urgency, pair=venue_id, interval=minutes, since=since)
         return Stretch.of(parse_candles(body, window.timeframe), window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now; asked for all, since one question costs the same."""
-        return of_those(parse_tickers(await self._ask("Ticker")), venue_ids)
+        return of_those(parse_tickers(await self._ask("Ticker", Urgency.TICKERS)), venue_ids)
 
     async def funding(self, _venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return nothing: this is the spot market."""

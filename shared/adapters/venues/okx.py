@@ -33,6 +33,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 300
 MAX_OLD_ROWS: Final = 100  # the limit was raised to 300; what answers 100 all the same would leave a hole unseen
@@ -222,7 +223,7 @@ class OkxRest:
 
     async def server_time(self) -> int:
         """Return OKX's clock (epoch ms)."""
-        return parse_server_time(await self._client.get("/api/v5/public/time", weight=4))
+        return parse_server_time(await self._client.get("/api/v5/public/time", weight=4, urgency=Urgency.REPAIR))
 
     async def listings(self) -> list[Listing]:
         """Return every pair OKX lists."""
@@ -232,7 +233,9 @@ class OkxRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._all("market/tickers"), in_base=self._kind == "SWAP")
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         since = window.timeframe.open_time(now_ms) - NEWEST_BARS * window.timeframe.ms
@@ -243,7 +246,7 @@ class OkxRest:
             params = {"instId": venue_id, "bar": _BARS[page.timeframe], "limit": str(page.bars)}
             # `before` is newer than, `after` older than: neither bound is included.
             params |= {"before": str(page.first_open - 1), "after": str(page.last_open + 1)}
-            body = await self._client.get(f"/api/v5/market/{path}", params, weight=weight)
+            body = await self._client.get(f"/api/v5/market/{path}", params, weight=weight, urgency=urgency)
             closed, forming = parse_candles(body, page.timeframe, volume=self._volume)
             candles += closed + forming
             # What OKX has not confirmed is not closed, though it be past its time by our clock.
@@ -252,17 +255,18 @@ class OkxRest:
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        return of_those(parse_tickers(await self._all("market/tickers")), venue_ids)
+        return of_those(parse_tickers(await self._all("market/tickers", Urgency.TICKERS)), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these swaps pay and how much of them is held."""
         if self._kind == "SPOT":
             return {}
-        rates = await self._client.get("/api/v5/public/funding-rate", {"instId": "ANY"}, weight=4)
-        return of_those(parse_funding(rates, await self._all("public/open-interest")), venue_ids)
+        urgency = Urgency.TICKERS
+        rates = await self._client.get("/api/v5/public/funding-rate", {"instId": "ANY"}, weight=4, urgency=urgency)
+        return of_those(parse_funding(rates, await self._all("public/open-interest", urgency)), venue_ids)
 
-    async def _all(self, path: str) -> bytes:
-        return await self._client.get(f"/api/v5/{path}", {"instType": self._kind}, weight=2)
+    async def _all(self, path: str, urgency: Urgency = Urgency.BACKFILL) -> bytes:
+        return await self._client.get(f"/api/v5/{path}", {"instType": self._kind}, weight=2, urgency=urgency)
 
 
 def _topic(venue_id: str, timeframe: Timeframe) -> str:
