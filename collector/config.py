@@ -22,14 +22,17 @@ from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
 FILE: Final = Path(__file__).with_name("collector.toml")
-_IN_FILE: Final = {
+IN_FILE: Final = {
     "quote": "collector_quote",
     "symbols": "collector_symbols",
     "timeframes": "collector_timeframes",
     "log_depth": "log_depth",
+    "ticker_interval_s": "ticker_interval_s",
+    "funding_interval_s": "funding_interval_s",
     "rest_url": "venue_rest_url",
     "ws_url": "venue_ws_url",
 }
+"""Which setting a name in a venue's table of the file is."""
 
 
 def _timeframes(listed: object) -> object:
@@ -117,8 +120,8 @@ def _section(path: Path, venue: str) -> dict[str, Any]:
         raise FatalError(f"bad settings: COLLECTOR_FILE: {error}") from error
     if not isinstance(table, dict):
         raise FatalError(f"bad settings: COLLECTOR_FILE: expected a table [{venue}]")
-    if unknown := sorted(set(table) - set(_IN_FILE)):
+    if unknown := sorted(set(table) - set(IN_FILE)):
         raise FatalError(
-            f"bad settings: COLLECTOR_FILE: [{venue}] knows {', '.join(_IN_FILE)}, not {', '.join(unknown)}"
+            f"bad settings: COLLECTOR_FILE: [{venue}] knows {', '.join(IN_FILE)}, not {', '.join(unknown)}"
         )
-    return {_IN_FILE[name]: value for name, value in table.items()}
+    return {IN_FILE[name]: value for name, value in table.items()}
