@@ -11,7 +11,7 @@ from shared.adapters.venues.dialect import Dialect
 from shared.domain.assembly import REMEMBER, Assembler, Cell
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
-from shared.domain.pushes import Closer, Closing, Push, confirmed
+from shared.domain.pushes import Closer, Closing, Late, Push, changes, confirmed
 from shared.domain.timeframe import Timeframe
 
 SHOWN: Final = 500
@@ -20,7 +20,8 @@ SHOWN: Final = 500
 class Intake:
     """What the sockets bring for the symbols we follow; `symbols` maps the venue's ids to them and may change.
 
-    `unconfirmed` are the candles that only the clock has closed, by cell, until REST has been asked for them.
+    `unconfirmed` are the candles that only the clock has closed, or for which something came too late, by cell, until
+    REST has been asked for them.
     """
 
     def __init__(
@@ -121,7 +122,26 @@ class Intake:
     def _known(self, venue_ids: Collection[str]) -> list[str]:
         return [self._symbols[venue_id] for venue_id in venue_ids if venue_id in self._symbols]
 
-    def _close(self, closings: Collection[Closing]) -> None:
-        for timeframe, symbol, candle, is_confirmed in closings:
+    def _close(self, closings: Collection[Closing | Late]) -> None:
+        for closing in closings:
+            if isinstance(closing, Late):
+                self._doubt(closing)
+                continue
+            timeframe, symbol, candle, is_confirmed = closing
             if self.add(timeframe, symbol, candle) and not is_confirmed:
                 self.unconfirmed[Cell(timeframe, candle.open_time, symbol)] = candle
+
+    def _doubt(self, late: Late) -> None:
+        """Have a candle confirmed that may be another with what came too late for it.
+
+        And the quiet ones behind it, which repeat its close. What is missing will be asked for anyway.
+        """
+        step_ms = late.timeframe.ms
+        cell = Cell(late.timeframe, late.open_time, late.symbol)
+        closed = self._assembler.known(cell)
+        if closed is None or (late.candle is not None and not changes(late.candle, closed)):
+            return
+        while closed is not None and (closed.filled or cell.open_time == late.open_time):
+            self.unconfirmed[cell] = closed
+            cell = cell._replace(open_time=cell.open_time + step_ms)
+            closed = self._assembler.known(cell)
