@@ -115,12 +115,14 @@ class Collector:
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
             self._progress = Progress(len(self._roster.venue_ids) * len(self._timeframes), log=self._log)
             self._phase = "backfilling"
+            keeping_time = tasks.create_task(self._keep_time())
             refused: set[str] = set()
             for timeframe in self._timeframes:
                 refused |= await self._fill(timeframe, since)
             if refused:
                 self._let_go(refused)
                 self._refresh_early.set()
+            keeping_time.cancel()
             self._phase = "live"
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
@@ -136,6 +138,14 @@ class Collector:
         fetched = await self._history.fill(timeframe, since, done=self._progress.advance)
         self._assembler.note_gaps(fetched.missing)
         return fetched.refused
+
+    async def _keep_time(self) -> None:
+        """Let what the sockets bring while history is fetched be held against the clock as it is by then."""
+        while True:
+            now_ms = self._clock.now_ms()
+            self._assembler.advance(now_ms)
+            self._intake.note_time(now_ms)
+            await asyncio.sleep(TICK_S)
 
     def _let_go(self, refused: Collection[str]) -> None:
         """Follow no more whose history the venue refuses: what we follow is whole. The next choice tries them again."""

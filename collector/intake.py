@@ -74,6 +74,10 @@ class Intake:
         self._news()
         return True
 
+    def note_time(self, now_ms: int) -> None:
+        """Note what time it is while nothing is closed by the clock yet."""
+        self._closer.note_time(now_ms)
+
     def advance(self, now_ms: int, *, grace_ms: int) -> None:
         """Close by the clock what no push has closed."""
         if not self._dialect.says_closed:

@@ -117,9 +117,13 @@ class Closer:
         self._doubtful: set[_Series] = set()
         self._now_ms = 0  # as last told
 
+    def note_time(self, now_ms: int) -> None:
+        """Note what time it is, by which a push may be from the future."""
+        self._now_ms = max(self._now_ms, now_ms)
+
     def watch(self, symbols: Iterable[str], now_ms: int) -> None:
         """Note that from now on every push of these symbols is seen."""
-        self._now_ms = max(self._now_ms, now_ms)
+        self.note_time(now_ms)
         for symbol in symbols:
             self._watched.setdefault(symbol, now_ms)
 
@@ -205,7 +209,7 @@ class Closer:
 
     def due(self, now_ms: int, *, grace_ms: int, symbols: Iterable[str]) -> list[Closing]:
         """Return what the clock has closed of these symbols since it was last asked."""
-        self._now_ms = max(self._now_ms, now_ms)
+        self.note_time(now_ms)
         closings: list[Closing] = []
         symbols = tuple(symbols)
         for timeframe in self._timeframes:

@@ -1,10 +1,12 @@
 """The collector at venues that never say a candle has closed: the log equals the market, whatever is lost."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,8 +19,9 @@ from shared.adapters.venues import kraken
 from shared.adapters.venues.coinbase import CoinbaseRest
 from shared.adapters.venues.kraken import KrakenRest
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
+from shared.domain.backfill import Stretch
 from shared.domain.candles import Candle
-from shared.domain.pushes import Trade
+from shared.domain.pushes import STRAY_MS, Trade
 from shared.domain.timeframe import Timeframe
 from shared.ports import VenueSource
 from tests.fakes.collecting import FlakyWriter, LookingTrigger, running, until
@@ -56,9 +59,8 @@ class Desk:
             return KrakenRest(RestClient(self.session, self.url, bucket=bucket, check=kraken.check))
         return CoinbaseRest(RestClient(self.session, self.url, bucket=bucket))
 
-    @asynccontextmanager
-    async def collecting(self) -> AsyncIterator[Collector]:
-        """Run a collector until the block ends; a run that fails fails the test."""
+    def collector(self) -> Collector:
+        """Return one that is not running yet."""
         settings = Settings(
             venue=self.name,
             venue_rest_url=self.url,
@@ -73,7 +75,7 @@ class Desk:
             trigger_secret="unused",
             clock_file=self.clock_file,
         )
-        collector = Collector(
+        return Collector(
             settings,
             session=self.session,
             source=self.source(),
@@ -83,7 +85,11 @@ class Desk:
             clock=self.venue.clock,
             log=Logger(service="collector-test", level="CRITICAL"),
         )
-        async with running(collector):
+
+    @asynccontextmanager
+    async def collecting(self) -> AsyncIterator[Collector]:
+        """Run a collector until the block ends; a run that fails fails the test."""
+        async with running(collector := self.collector()):
             yield collector
 
     def play(self, *, speed: float = SPEED) -> None:
@@ -158,6 +164,35 @@ async def test_the_log_equals_the_market_quiet_minutes_and_all(desk: Desk) -> No
     pushed = [one for one in live["BTC/USD"] if not math.isnan(one.trades)]  # REST at Coinbase has no count
     assert len(pushed) >= LIVE - 2
     assert list(desk.board.texts) == [f"tickers:{desk.name}"]
+
+
+async def test_history_may_take_longer_than_a_push_may_be_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on meanwhile, so that what the sockets bring is not taken for the future's."""
+    may_answer = asyncio.Event()
+    kind = KrakenRest if desk.name == "kraken" else CoinbaseRest
+    answer = kind.candles
+
+    async def dawdle(*args: Any, **options: Any) -> Stretch:
+        await may_answer.wait()
+        return await answer(*args, **options)
+
+    monkeypatch.setattr(kind, "candles", dawdle)
+    collector = desk.collector()
+    run = asyncio.create_task(collector.run())
+    try:
+        await until(lambda: collector.report().phase == "backfilling")
+        began_ms = desk.venue.clock.now_ms()
+        desk.play(speed=20 * SPEED)
+        await until(lambda: desk.venue.clock.now_ms() > began_ms + STRAY_MS + 20 * M1.ms)
+        desk.play(speed=SLOW)
+        may_answer.set()
+        await until(lambda: run.done() or collector.report().phase == "live")
+        counts = collector.report().counts
+    finally:
+        run.cancel()
+        await asyncio.wait([run])
+    assert counts["frames"] > 0
+    assert "invalid_frames" not in counts
 
 
 async def test_a_cut_connection_costs_nothing(desk: Desk) -> None:

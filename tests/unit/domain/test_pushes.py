@@ -181,6 +181,16 @@ def test_a_trade_that_comes_twice_is_not_late() -> None:
     assert closer.trade("X", numbered(2, START + M1.ms)) == []
 
 
+def test_the_clock_moves_on_while_nobody_asks_what_is_due() -> None:
+    """History may take an hour, and what the sockets bring meanwhile is not from the future."""
+    closer = watched()
+    closer.push(M1, "X", candle(0, 5.0))
+    closer.note_time(START + 90 * M1.ms)
+    assert len(closer.push(M1, "X", candle(90))) == 90
+    with pytest.raises(InvalidMessageError, match="ahead"):
+        closer.push(M1, "X", candle(151))
+
+
 def test_a_number_gone_wild_closes_no_thousand_years() -> None:
     closer = watched()
     closer.push(M1, "X", candle(0, 5.0))
