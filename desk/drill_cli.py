@@ -19,6 +19,7 @@ app = typer.Typer(
     name="drill", help="Break things on purpose and hold the result against the tape.", no_args_is_help=True
 )
 
+_NARROW: Final = 144
 _COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
 
 
@@ -49,21 +50,43 @@ def collector(
         if as_json:
             typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
         elif outcomes:
-            _print(screen, outcomes)
+            show(screen, outcomes)
     raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
 
 
-def _print(screen: "Console", outcomes: "list[Outcome]") -> None:
-    screen.print(_table(outcomes))
+def show(screen: "Console", outcomes: "list[Outcome]") -> None:
+    """Print what drills showed, as a table where it fits, and what was wrong."""
+    if screen.width >= _NARROW:
+        screen.print(_table(outcomes))
+    else:
+        screen.print(_title(outcomes))
+        for outcome in outcomes:
+            screen.print(_lines(outcome))
     for outcome in outcomes:
         for problem in outcome.problems:
             screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
 
 
+def _title(outcomes: "list[Outcome]") -> str:
+    return f"drills, seed {outcomes[0].seed}, Redis is {outcomes[0].redis}"
+
+
+def _lines(outcome: "Outcome") -> str:
+    """Return what a row of the table says, for a terminal it does not fit."""
+    found = outcome.verdict
+    return (
+        f"[bold]{outcome.name}[/]  {_said(outcome)}  {outcome.took_s:.0f} s, blind {found.blind_s:.1f} s\n"
+        f"  {outcome.breaks}\n"
+        f"  {found.expected:,} candles: {_count(found.missing)} missing, {_count(found.invented)} invented, "
+        f"{found.repeated:,} repeated\n"
+        f"  {_count(found.out_of_order)} entries out of order, {_count(found.premature)} announcements premature"
+    )
+
+
 def _table(outcomes: "list[Outcome]") -> "Table":
     from rich.table import Table
 
-    table = Table(title=f"drills, seed {outcomes[0].seed}, Redis is {outcomes[0].redis}", title_justify="left")
+    table = Table(title=_title(outcomes), title_justify="left")
     table.add_column("drill")
     table.add_column("what breaks")
     for name in _COLUMNS:
@@ -79,9 +102,13 @@ def _table(outcomes: "list[Outcome]") -> "Table":
             f"{found.repeated:,}",
             f"{found.blind_s:.1f} s",
             f"{outcome.took_s:.0f} s",
-            "[green]passed[/]" if outcome.passed else "[red]failed[/]",
+            _said(outcome),
         )
     return table
+
+
+def _said(outcome: "Outcome") -> str:
+    return "[green]passed[/]" if outcome.passed else "[red]failed[/]"
 
 
 def _count(count: int) -> str:

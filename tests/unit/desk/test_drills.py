@@ -1,19 +1,24 @@
 """Drills without their processes: what a ledger finds, what a gate lets through, what the catalogue holds."""
 
 import asyncio
+import io
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from desk.cli import app
+from desk.drill_cli import show
 from desk.drills.catalogue import Do, choose, day, drills
 from desk.drills.gate import Gate
 from desk.drills.ledger import Ledger, Pace, Verdict, longest
+from desk.drills.runner import Outcome
 from desk.local.process import claim_port
 from desk.simulator.faults import Fault, FaultKind
 from desk.simulator.spec import SyntheticSpec, build_tape
@@ -35,6 +40,45 @@ def boundary(timeframe: Timeframe, close_time: int, symbols: tuple[str, ...] = T
     frame = TAPE.frame(timeframe, since=close_time - 1, until=close_time, symbols=symbols)
     cells = {symbol: frame.candles(symbol)[0] for symbol in symbols}
     return Boundary.of(timeframe, close_time - timeframe.ms, cells.items())
+
+
+def printed(outcome: Outcome, *, width: int) -> list[str]:
+    screen = io.StringIO()
+    show(Console(file=screen, width=width), [outcome])
+    return screen.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 143, 144, 160])
+def test_a_drill_is_told_in_full_on_every_terminal(width: int) -> None:
+    verdict = Verdict(
+        expected=1_272,
+        missing=0,
+        invented=2,
+        out_of_order=0,
+        premature=0,
+        repeated=41,
+        late=0,
+        unannounced=0,
+        boundaries=77,
+        blind_s=3.7,
+    )
+    outcome = Outcome(
+        name="two_collectors",
+        breaks="two collectors serve one venue, and the holder is killed",
+        seed=7,
+        verdict=verdict,
+        problems=("2 candles invented",),
+        hits={},
+        redis="redis-server",
+        took_s=18.2,
+        home=Path("home"),
+    )
+    lines = printed(outcome, width=width)
+    said = " ".join(lines)
+    assert max(map(len, lines)) <= width
+    assert "…" not in said
+    for fact in ("two_collectors", "1,272", "invented", "41", "premature", "3.7 s", "18 s", "failed", "2 candles"):
+        assert fact in said
 
 
 def entries() -> list[tuple[Timeframe, int]]:
