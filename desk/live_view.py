@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -40,8 +41,7 @@ def render(scene: Scene) -> RenderableType:
         f"close → signal p50 [bold]{_ms(scene.latency_ms.p50)}[/]  p99 [bold]{_ms(scene.latency_ms.p99)}[/]",
     )
     bar = ProgressBar(total=max(scene.boundaries_total, 1), completed=scene.boundaries_done)
-    body = Table.grid(padding=(0, 2), expand=True)
-    body.add_row(_runs(scene.runs), _signals(scene))
+    body = Columns((_runs(scene.runs), _signals(scene)), padding=(0, 2))  # one below the other where it is narrow
     return Panel(
         Group(head, bar, Text(), body), title=f"[bold]nightdesk[/]  {scene.title}", subtitle=f"API {scene.api}"
     )
