@@ -21,7 +21,8 @@ class Report:
     """What the collector knows of itself; times in epoch ms, `now_ms` and the closes by the market's clock.
 
     `buffered` is how many writes wait for the log. `lease` is `holder`, `standby`, `asking` (no holder has answered) or
-    `none`, `token` the fencing token of a holder. `clock_offset_ms` is the venue's clock less ours, None if unknown.
+    `none`, `token` the fencing token of a holder; `is_cut_off` when Redis is out of its reach. `clock_offset_ms` is the
+    venue's clock less ours, None if unknown.
     """
 
     venue: str
@@ -30,6 +31,7 @@ class Report:
     speed: float = 1.0
     phase: str = "starting"
     lease: str = "none"
+    is_cut_off: bool = False
     token: int = 0
     newest_close: Mapping[Timeframe, int] = field(default_factory=dict)
     last_write_ms: int | None = None
@@ -115,6 +117,8 @@ class Report:
             yield f"Backfilling: {self.backfill_done} of {self.backfill_total} series are whole."
         elif self.phase != "live" and not self.is_healthy:
             yield f"The collector is not live: {self.phase}."
+        if self.is_cut_off:
+            yield "Redis is out of reach."
         if self.phase == "live":
             for timeframe in self.timeframes:
                 age_ms = self.age_ms(timeframe)
