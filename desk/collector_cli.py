@@ -88,7 +88,7 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "lease", f"{lease['state']}, token {lease['token']}" if lease["token"] else lease["state"]
     yield "symbols", f"{body['symbols']:,}"
     yield "connections", f"{connections['open']} of {connections['wanted']} open, {counts.get('disconnects', 0):,} lost"
-    yield "gaps open", f"{body['open_gaps']:,}"
+    yield "gaps", f"{body['open_gaps']:,} candles missing now, {counts.get('gaps', 0):,} when written"
     yield "buffer", f"{body['buffered']:,} writes wait for Redis, {body['pending_instants']} being assembled"
     yield "last write", "none" if body["last_write_ms"] is None else _time(body["last_write_ms"])
     yield "clock offset", "unknown" if body["clock_offset_ms"] is None else f"{body['clock_offset_ms']:,} ms"
@@ -96,7 +96,7 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "backfill", f"{backfill['done']:,} of {backfill['total']:,} series"
     yield "frames", f"{counts.get('frames', 0):,}, {counts.get('invalid_frames', 0):,} of them invalid"
     yield "candles", f"{counts.get('closed', 0):,}, {counts.get('corrections', 0):,} corrected"
-    yield "repairs", f"{counts.get('repairs', 0):,}, {counts.get('gaps', 0):,} candles written late"
+    yield "repairs", f"{counts.get('repairs', 0):,} times REST was asked for what was late"
     yield "runs", f"{counts.get('runs', 0):,}"
 
 
