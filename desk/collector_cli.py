@@ -73,8 +73,11 @@ def _print(body: Mapping[str, Any], *, is_healthy: bool) -> None:
     ages.add_column("newest close", justify="right")
     ages.add_column("")
     for timeframe, age in body["data_age"].items():
-        said = "none" if age["age_ms"] is None else f"{span(age['age_ms'])} ago"
-        ages.add_row(timeframe, said, "[red]stale[/]" if age["is_stale"] else "[green]fresh[/]")
+        if age["age_ms"] is None:  # one that stands by, or starts, has not looked into the log
+            ages.add_row(timeframe, "not known", "")
+        else:
+            state = "[red]stale[/]" if age["is_stale"] else "[green]fresh[/]"
+            ages.add_row(timeframe, f"{span(age['age_ms'])} ago", state)
     screen.print(ages)
     facts = Table.grid(padding=(0, 2))
     for name, value in (*_facts(body), *_redis(body["redis"])):

@@ -127,6 +127,13 @@ def test_nothing_known_yet_is_said_so() -> None:
     assert "unknown" in text
 
 
+def test_what_a_standby_has_not_looked_at_is_not_stale() -> None:
+    result = status_of(replace(REPORT, phase="standby", lease="standby", newest_close={}))
+    assert (result.exit_code, result.stdout.splitlines()[0].strip()) == (0, "binance  standby")
+    assert "not known" in result.stdout
+    assert "stale" not in result.stdout
+
+
 def test_json_is_what_health_says_and_the_exit_code_stays() -> None:
     result = status_of(REPORT, "--json")
     assert json.loads(result.stdout) == REPORT.body()
