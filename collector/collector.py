@@ -136,6 +136,7 @@ class Collector:
 
     async def _fill(self, timeframe: Timeframe, since: int) -> set[str]:
         fetched = await self._history.fill(timeframe, since, done=self._progress.advance)
+        self._progress.leave_out(len(fetched.refused))
         self._assembler.note_gaps(fetched.missing)
         return fetched.refused
 

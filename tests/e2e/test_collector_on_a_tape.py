@@ -330,7 +330,9 @@ async def test_whose_history_is_refused_is_not_followed_until_it_is_told(desk: D
     desk.source.refused.add(wire)
     async with desk.collecting() as collector:
         assert "SOL/USDT" not in (await desk.writer.frame("binance", M1)).symbols
-        assert collector.report().symbols == SYMBOLS - 1
+        report = collector.report()
+        assert report.symbols == SYMBOLS - 1
+        assert report.backfill_done == report.backfill_total == report.symbols * len(TIMEFRAMES)
         assert collector.report().open_gaps == 0
         desk.play(speed=30)
         await until(lambda: len(desk.trigger.told) > 2)
