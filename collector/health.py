@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from collector.usage import RedisUse
-from collector.venue_clock import ALERT_MS
+from collector.venue_clock import is_off
 from shared.domain.timeframe import Timeframe
 
 ALLOWANCE_MS: Final = 15_000
@@ -135,7 +135,7 @@ class Report:
         if self.phase == "live" and self.connections_open < self.connections_wanted:
             yield f"{self.connections_open} of {self.connections_wanted} connections are open."
         offset_ms = self.clock_offset_ms or 0
-        if abs(offset_ms) > ALERT_MS * max(self.speed, 1.0):
+        if is_off(offset_ms, self.speed):
             side = "behind" if offset_ms > 0 else "ahead of"
             yield f"Our clock is {abs(offset_ms):,} ms {side} the venue's."
         if self.redis is not None and self.redis.is_over_plan:

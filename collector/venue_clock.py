@@ -37,7 +37,7 @@ class VenueClock:
     @property
     def is_off(self) -> bool:
         """Tell whether our clock needs mending."""
-        return abs(self.offset_ms or 0) > ALERT_MS * max(self.speed, 1.0)
+        return is_off(self.offset_ms, self.speed)
 
     def grace_ms(self, grace_ms: int, *, shortest_ms: int) -> int:
         """Return a grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
@@ -72,3 +72,8 @@ class VenueClock:
         answered_ms = self._clock.now_ms()
         self._measured_s = time.monotonic()
         self.offset_ms = 0 if asked_ms - 1 <= venue_ms <= answered_ms + 1 else venue_ms - answered_ms
+
+
+def is_off(offset_ms: int | None, speed: float) -> bool:
+    """Tell whether a clock this far from the venue's needs mending; the clock of a tape is read at its speed."""
+    return abs(offset_ms or 0) > ALERT_MS * max(speed, 1.0)
