@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from shared.adapters.venues import connection as venue_connection
 from shared.adapters.venues import streams as venue_streams
 from shared.adapters.venues.binance import SPOT
 from shared.adapters.venues.dialect import Dialect, Limits, plain_url
@@ -81,8 +82,8 @@ Make = Callable[..., Made]
 
 @pytest.fixture
 async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
-    monkeypatch.setattr(venue_streams, "BACKOFF_S", (0.01, 0.05))
-    monkeypatch.setattr(venue_streams, "OPEN_S", 0.2)
+    monkeypatch.setattr(venue_connection, "BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(venue_connection, "OPEN_S", 0.2)
     venue = Venue()
     app = web.Application()
     app.router.add_get("/stream", venue.handle)
@@ -159,7 +160,7 @@ async def test_a_half_open_socket_is_noticed_by_its_silence(make: Make) -> None:
     async with made.streams as streams:
         streams.follow(["BTCUSDT"])
         await until(lambda: len(made.venue.ever) >= 3)
-    assert set(made.ends) == {"silent for 0 s"}
+    assert set(made.ends) == {"silent for 0.02 s"}
 
 
 async def test_a_closed_connection_is_made_again(make: Make) -> None:
