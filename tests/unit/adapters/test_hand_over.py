@@ -1,6 +1,7 @@
-"""The hand-over from an old connection to its successor, turn by turn of the event loop and without a network."""
+"""Replacing and joining connections, turn by turn of the event loop and without a network."""
 
 import asyncio
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import cast
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from shared.adapters.venues import connection as venue_connection
 from shared.adapters.venues import streams as venue_streams
 from shared.adapters.venues.binance import SPOT
+from shared.adapters.venues.dialect import Dialect
 from shared.adapters.venues.streams import Streams
 from shared.domain.timeframe import Timeframe
 from tests.fakes.clock import ManualClock
@@ -37,14 +39,14 @@ def no_pauses() -> Iterator[None]:
 class Watch:
     """Streams on fake sockets, and whom they say to be watching."""
 
-    def __init__(self, *, roll_after_s: float = 0.0) -> None:
+    def __init__(self, dialect: Dialect = HASTY, *, roll_after_s: float = 0.0) -> None:
         self.session = FakeSession()
         self.clock = ManualClock(QUIET)
         self.watched: set[str] = set()
         self.ends: list[tuple[Collection[str], str]] = []
         self.streams = Streams(
             cast("aiohttp.ClientSession", self.session),
-            HASTY,
+            dialect,
             "ws://venue",
             (Timeframe.M1,),
             clock=self.clock,
@@ -115,3 +117,17 @@ async def test_who_breaks_while_both_are_open_is_watched_anew() -> None:
         await watch.settle()
         assert [venue_ids for venue_ids, _ in watch.ends] == [IDS]
         assert watch.watched == IDS
+
+
+@pytest.mark.parametrize(("topics_in_all", "connections"), [(None, 1), (4, 1), (3, 2)])
+async def test_connections_are_joined_only_where_an_address_may_have_their_streams_twice(
+    topics_in_all: int | None, connections: int
+) -> None:
+    dialect = replace(HASTY, limits=replace(HASTY.limits, topics_in_all=topics_in_all))
+    watch = Watch(dialect, roll_after_s=math.inf)
+    async with watch.streams as streams:
+        streams.follow(["AUSDT"])
+        streams.follow(["AUSDT", "BUSDT"])
+        await turns(SETTLED)
+        assert (streams.open, streams.wanted, len(watch.session.open)) == (connections, connections, connections)
+        assert len(watch.session.ever) == (3 if connections == 1 else 2)

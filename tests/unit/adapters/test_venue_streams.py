@@ -263,16 +263,3 @@ async def test_newcomers_do_not_leave_a_connection_each(make: Make) -> None:
         await until(lambda: streams.wanted == 1 and len(made.venue.open) == 1)
         assert len(made.venue.ever[-1]) == 5 * len(SIX)
     assert made.ends == []
-
-
-@pytest.mark.usefixtures("looks_often")
-async def test_connections_are_not_joined_where_an_address_may_not_have_their_streams_twice(make: Make) -> None:
-    limits = replace(HASTY.limits, topics_in_all=3 * len(SIX))
-    made = make(clock=ManualClock(60_000 * 1_000 + 30_000), dialect=replace(HASTY, limits=limits))
-    async with made.streams as streams:
-        streams.follow(["AUSDT"])
-        await streams.wait_open(10)
-        streams.follow(["AUSDT", "BUSDT"])
-        await streams.wait_open(10)
-        await asyncio.sleep(0.1)
-        assert (streams.wanted, len(made.venue.ever)) == (2, 2)
