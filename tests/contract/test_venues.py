@@ -182,12 +182,22 @@ def test_every_series_is_subscribed_to_once(sample: Sample) -> None:
     dialect = dialect_of(sample.venue)
     ids = [sample.venue_id, f"X{sample.venue_id}", f"Y{sample.venue_id}"]
     topics = list(dict.fromkeys(dialect.topic(one, tf) for one in ids for tf in dialect.timeframes))
-    told = dialect.url("wss://venue", topics) + "\n".join(dialect.subscribe(topics))
-    assert dialect.url("wss://venue", topics).startswith("wss://venue")
-    for one in ids:
-        assert one in told or one.lower() in told
+    url, messages = dialect.url("wss://venue", topics), dialect.subscribe(topics)
+    assert url.startswith("wss://venue")
+    for told in (url, "".join(messages)) if dialect.subscribes_by_url else ("".join(messages),):
+        assert all(one in told or one.lower() in told for one in ids)
     assert len(topics) <= len(ids) * len(dialect.timeframes)
     assert dialect.limits.topics >= 1
+
+
+@every
+def test_what_was_subscribed_to_is_let_go_in_the_same_words(sample: Sample) -> None:
+    dialect = dialect_of(sample.venue)
+    topics = list(dict.fromkeys(dialect.topic(sample.venue_id, timeframe) for timeframe in dialect.timeframes))
+    asked, taken_back = dialect.subscribe(topics), dialect.unsubscribe(topics)
+    plain = [message.replace(',"snapshot":false', "") for message in asked]
+    assert taken_back == [one.replace("subscribe", "unsubscribe").replace("SUBSCRIBE", "UNSUBSCRIBE") for one in plain]
+    assert taken_back != asked
 
 
 @every

@@ -48,10 +48,11 @@ class FakeSocket:
 
 @dataclass
 class FakeSession:
-    """An HTTP session that makes such sockets, or refuses to; `ever` are all it made."""
+    """An HTTP session that makes such sockets after some turns, or refuses to; `ever` are all it made."""
 
     ever: list[FakeSocket] = field(default_factory=list)
     refuses: bool = False
+    slow: int = 0
 
     @property
     def open(self) -> list[FakeSocket]:
@@ -63,6 +64,7 @@ class FakeSession:
         """Connect, or raise what aiohttp does."""
         if self.refuses:
             raise aiohttp.ClientConnectionError("refused")
+        await turns(self.slow)
         socket = FakeSocket(url)
         self.ever.append(socket)
         try:

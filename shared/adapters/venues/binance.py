@@ -22,7 +22,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits
+from shared.adapters.venues.dialect import Dialect, Limits, batches
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, number, of_those
 from shared.domain.backfill import Stretch, Window
@@ -36,6 +36,7 @@ from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 1_000
 STREAMS_PER_CONNECTION: Final = 200  # their names make a URL of 5 KB; servers accept 8
+NAMED_AT_ONCE: Final = 100  # streams in a message; none is said to take more than a few thousand characters
 NAMED_AT_MOST: Final = 400  # more names make a URL of over 8 KB
 WEIGHT_HEADER: Final = "X-MBX-USED-WEIGHT-1M"
 
@@ -312,6 +313,13 @@ def _url(base: str, topics: Sequence[str]) -> str:
     return f"{base}/stream?streams={'/'.join(topics)}"
 
 
+def _ask(topics: Sequence[str], *, method: str) -> list[str]:
+    return [
+        json.dumps({"method": method, "params": list(some), "id": number})
+        for number, some in enumerate(batches(topics, NAMED_AT_ONCE), start=1)
+    ]
+
+
 def source(session: aiohttp.ClientSession, url: str, *, spot: bool = True) -> BinanceRest:
     """Return Binance's REST interface at an address, within the weight it allows an address a minute."""
     bucket = TokenBucket(6_000 if spot else 2_400, 60.0)
@@ -327,7 +335,9 @@ SPOT: Final = Dialect(
     limits=Limits(topics=STREAMS_PER_CONNECTION, messages_per_s=4.0),
     topic=_topic,
     url=_url,
-    subscribe=lambda _: (),
+    subscribe=partial(_ask, method="SUBSCRIBE"),
+    unsubscribe=partial(_ask, method="UNSUBSCRIBE"),
+    subscribes_by_url=True,
     read=read,
     source=source,
 )

@@ -268,9 +268,9 @@ def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return f"kline.{_INTERVALS[timeframe]}.{venue_id}"
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
-    """Subscribe to a few topics a message: one that is refused may take the others of its message with it."""
-    return [json.dumps({"op": "subscribe", "args": list(some)}) for some in batches(topics, TOPICS_PER_MESSAGE)]
+def _ask(topics: Sequence[str], *, operation: str) -> list[str]:
+    """Name a few topics a message: one that is refused may take the others of its message with it."""
+    return [json.dumps({"op": operation, "args": list(some)}) for some in batches(topics, TOPICS_PER_MESSAGE)]
 
 
 def source(session: aiohttp.ClientSession, url: str, *, category: str = "spot") -> BybitRest:
@@ -288,7 +288,8 @@ SPOT: Final = Dialect(
     limits=Limits(topics=TOPICS_PER_CONNECTION, messages_per_s=10.0, connect_every_s=0.7, ping='{"op":"ping"}'),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, operation="subscribe"),
+    unsubscribe=partial(_ask, operation="unsubscribe"),
     read=read,
     source=source,
 )

@@ -21,6 +21,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 import aiohttp
@@ -237,10 +238,10 @@ def _iso(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
+def _ask(topics: Sequence[str], *, kind: str) -> list[str]:
     """Return one message: the trades of all, and a heartbeat of one, so that quiet does not look dead."""
     channels = [{"name": "matches", "product_ids": topics}, {"name": "heartbeat", "product_ids": topics[:1]}]
-    return [msgspec.json.encode({"type": "subscribe", "channels": channels}).decode()]
+    return [msgspec.json.encode({"type": kind, "channels": channels}).decode()]
 
 
 def source(session: aiohttp.ClientSession, url: str) -> CoinbaseRest:
@@ -257,7 +258,8 @@ SPOT: Final = Dialect(
     limits=Limits(topics=600, messages_per_s=10.0, connect_every_s=0.25, cut_after_s=math.inf),
     topic=lambda venue_id, _: venue_id,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, kind="subscribe"),
+    unsubscribe=partial(_ask, kind="unsubscribe"),
     read=read,
     source=source,
 )

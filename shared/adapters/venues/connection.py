@@ -6,10 +6,10 @@ One that had worked is made again at once, one that had not after growing, jitte
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import aiohttp
 
@@ -34,6 +34,28 @@ OnOpen = Callable[[Collection[str]], None]
 OnEnd = Callable[[Collection[str], str], None]
 
 
+class Pace:
+    """Turns to send a message, so many a second."""
+
+    def __init__(self, per_s: float) -> None:
+        self._gap_s = 1.0 / per_s
+        self._next_s = 0.0
+
+    async def turn(self) -> None:
+        """Wait for the next turn."""
+        now_s = time.monotonic()
+        turn_s = max(self._next_s, now_s)
+        self._next_s = turn_s + self._gap_s
+        await asyncio.sleep(turn_s - now_s)
+
+
+class _Errand(NamedTuple):
+    """Messages to send, and what to do when they are sent."""
+
+    messages: Sequence[str]
+    done: Callable[[], None] = lambda: None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """What the connections of one process have in common; `doors` lets them open one after another, not all at once.
@@ -50,6 +72,11 @@ class Line:
     on_open: OnOpen
     on_end: OnEnd
     doors: asyncio.Lock = field(default_factory=asyncio.Lock)
+    shared_pace: Pace | None = None
+
+    def pace(self) -> Pace:
+        """Return the pace of a connection, the same for all where the venue counts by address."""
+        return self.shared_pace or Pace(self.dialect.limits.messages_per_s)
 
     def topics(self, venue_ids: Collection[str]) -> list[str]:
         """Return what to subscribe to for some symbols."""
@@ -58,23 +85,38 @@ class Line:
 
 
 class Connection:
-    """One connection: the symbols it carries, and whether it is open, which it is once all are subscribed to.
-
-    `topics` is what it subscribed to when it was made, those included whose symbols have left since.
-    """
+    """One connection: the symbols it carries, and whether it is open, which it is once all are subscribed to."""
 
     def __init__(self, line: Line, venue_ids: set[str]) -> None:
         self.venue_ids = venue_ids
         self.is_open = False
-        self.topics = 0
         self.opened_s = 0.0
         self.was_open = asyncio.Event()
         self._line = line
         self._task: asyncio.Task[None] | None = None
+        self._errands: asyncio.Queue[_Errand] | None = None  # while there is a socket to send them on
+
+    @property
+    def topics(self) -> list[str]:
+        """Return what it is subscribed to, or will be."""
+        return self._line.topics(self.venue_ids)
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Make it, and make it again whenever it breaks, until it is dropped."""
         self._task = tasks.create_task(self._keep(tasks))
+
+    def keep_only(self, venue_ids: set[str]) -> None:
+        """Carry no more than these: unsubscribe from the others, on the connection as it is."""
+        if not (left := self.venue_ids - venue_ids):
+            return
+        self.venue_ids &= venue_ids
+        if not self.venue_ids:
+            self.drop()
+        elif self._errands is not None:
+            gone = dict.fromkeys(self._line.topics(left))
+            for topic in self.topics:  # of several series, some of which stay
+                gone.pop(topic, None)
+            self._errands.put_nowait(_Errand(self._line.dialect.unsubscribe(list(gone))))
 
     def drop(self) -> None:
         """End it without a word."""
@@ -95,16 +137,15 @@ class Connection:
     async def _visit(self, tasks: asyncio.TaskGroup) -> None:
         """Connect once, and listen to the end."""
         line = self._line
-        topics = line.topics(self.venue_ids)
-        self.topics = len(topics)
         opening = asyncio.timeout(OPEN_S)
         try:
             async with line.doors:
                 await asyncio.sleep(line.dialect.limits.connect_every_s)
+            named = self.topics
             async with (
                 opening,
                 line.session.ws_connect(
-                    line.dialect.url(line.base_url, topics),
+                    line.dialect.url(line.base_url, named),
                     heartbeat=PONG_S,
                     decode_text=False,
                     max_msg_size=0,
@@ -112,7 +153,7 @@ class Connection:
                 ) as socket,
             ):
                 opening.reschedule(None)
-                talking = tasks.create_task(self._talk(socket, topics))
+                talking = tasks.create_task(self._talk(socket, self._first_errands(named)))
                 try:
                     self._end(await self._listen(socket))  # told before the goodbyes, which take their time
                 finally:
@@ -124,7 +165,7 @@ class Connection:
 
     def _end(self, reason: str) -> None:
         carried = frozenset(self.venue_ids) if self.is_open else frozenset()
-        self.is_open = False
+        self.is_open, self._errands = False, None
         self._line.on_end(carried, reason)
 
     async def _listen(self, socket: "_Socket") -> str:
@@ -143,17 +184,31 @@ class Connection:
                     on_frame(message.data)
         return f"silent for {patience_s:g} s"
 
-    async def _talk(self, socket: "_Socket", topics: list[str]) -> None:
-        """Subscribe at the venue's pace, then keep the connection alive."""
-        dialect, limits = self._line.dialect, self._line.dialect.limits
+    def _first_errands(self, named: Sequence[str]) -> asyncio.Queue[_Errand]:
+        """Subscribe, or take back what the URL named and has left since, and say so; later errands wait behind."""
+        errands = self._errands = asyncio.Queue()
+        dialect, topics = self._line.dialect, self.topics
+        if dialect.subscribes_by_url:
+            messages = dialect.unsubscribe([topic for topic in named if topic not in topics])
+        else:
+            messages = dialect.subscribe(topics)
+        errands.put_nowait(_Errand(messages, self._open))
+        return errands
+
+    async def _talk(self, socket: "_Socket", errands: asyncio.Queue[_Errand]) -> None:
+        """Run errands at the venue's pace, and keep the connection alive in between."""
+        limits, pace = self._line.dialect.limits, self._line.pace()
         with suppress(ConnectionError, aiohttp.ClientError):  # the listener sees the end too, and says why
-            for message in dialect.subscribe(topics):
-                await socket.send_str(message)
-                await asyncio.sleep(1.0 / limits.messages_per_s)
-            self._open()
-            while limits.ping is not None:
-                await asyncio.sleep(limits.ping_every_s)
-                await socket.send_str(limits.ping)
+            while True:
+                try:
+                    async with asyncio.timeout(None if limits.ping is None else limits.ping_every_s):
+                        messages, done = await errands.get()
+                except TimeoutError:
+                    messages, done = _Errand((limits.ping,) if limits.ping else ())
+                for message in messages:
+                    await pace.turn()
+                    await socket.send_str(message)
+                done()
 
     def _open(self) -> None:
         self.is_open, self.opened_s = True, time.monotonic()

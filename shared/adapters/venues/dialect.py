@@ -17,9 +17,9 @@ DAY_S: Final = 86_400.0
 class Limits:
     """What a venue allows a client of its streams, and what keeps a connection to it alive.
 
-    `topics` streams a connection, `topics_in_all` an address (None where nobody counts), `messages_per_s` sent on a
-    connection; connections may be opened `connect_every_s` apart, and live for `cut_after_s`. `ping` is a message to
-    send every `ping_every_s`, None where WebSocket pings will do.
+    `topics` streams a connection, `topics_in_all` an address (None where nobody counts); `messages_per_s` sent on a
+    connection, or on all of them together where `counts_by_address`; connections may be opened `connect_every_s` apart,
+    and live for `cut_after_s`. `ping` is a message to send every `ping_every_s`, None where WebSocket pings will do.
     """
 
     topics: int
@@ -27,6 +27,7 @@ class Limits:
     connect_every_s: float = 0.25
     cut_after_s: float = DAY_S
     topics_in_all: int | None = None
+    counts_by_address: bool = False
     ping: str | None = None
     ping_every_s: float = 20.0
 
@@ -39,7 +40,8 @@ class Dialect:
     - `says_closed`: whether it marks the last push of a candle. Then `read` returns closed candles only; elsewhere it
       returns forming candles or trades, and the collector closes them.
     - `topic(venue_id, timeframe)`: what to subscribe to for one series; series may share one.
-    - `url(base, topics)`: where to connect, and `subscribe(topics)`: which messages to send then.
+    - `url(base, topics)`: where to connect. Where the venue `subscribes_by_url`, that subscribes to the topics too.
+    - `subscribe(topics)`, `unsubscribe(topics)`: which messages to send on an open connection.
     - `read(frame)`: what a frame holds, nothing for a forming candle or another kind of message; raises
       `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
     """
@@ -53,8 +55,10 @@ class Dialect:
     topic: Callable[[str, Timeframe], str]
     url: Callable[[str, Sequence[str]], str]
     subscribe: Callable[[Sequence[str]], Sequence[str]]
+    unsubscribe: Callable[[Sequence[str]], Sequence[str]]
     read: Callable[[bytes], Sequence[Push | Trade]]
     source: Callable[[aiohttp.ClientSession, str], VenueSource]
+    subscribes_by_url: bool = False
 
 
 def plain_url(base: str, _topics: Sequence[str]) -> str:

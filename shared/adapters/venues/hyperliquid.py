@@ -16,6 +16,7 @@ its replacement beside it would need twice the subscriptions, so none is rolled.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -212,12 +213,12 @@ class HyperliquidRest:
         return parse_contexts(await self._ask("metaAndAssetCtxs", 20, urgency))
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
+def _ask(topics: Sequence[str], *, method: str) -> list[str]:
     """Return one message for every series: it takes no lists."""
     parts = [topic.rpartition(" ") for topic in topics]
     return [
         msgspec.json.encode(
-            {"method": "subscribe", "subscription": {"type": "candle", "coin": coin, "interval": interval}}
+            {"method": method, "subscription": {"type": "candle", "coin": coin, "interval": interval}}
         ).decode()
         for coin, _, interval in parts
     ]
@@ -238,13 +239,15 @@ PERPETUALS: Final = Dialect(
         topics=1_000,
         topics_in_all=1_000,
         messages_per_s=25.0,
+        counts_by_address=True,
         connect_every_s=2.0,
         cut_after_s=math.inf,
         ping='{"method":"ping"}',
     ),
     topic=lambda venue_id, timeframe: f"{venue_id} {timeframe}",
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, method="subscribe"),
+    unsubscribe=partial(_ask, method="unsubscribe"),
     read=read,
     source=source,
 )

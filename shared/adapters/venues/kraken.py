@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 import aiohttp
@@ -243,18 +244,18 @@ def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return f"{timeframe.ms // MINUTE_MS} {venue_id}"
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
+def _ask(topics: Sequence[str], *, method: str, **options: bool) -> list[str]:
     """Return one message for every interval and some symbols."""
     symbols: dict[int, list[str]] = {}
     for topic in topics:
         minutes, _, venue_id = topic.partition(" ")
         symbols.setdefault(int(minutes), []).append(venue_id)
     wanted = [
-        {"channel": "ohlc", "symbol": some, "interval": minutes, "snapshot": False}
+        {"channel": "ohlc", "symbol": some, "interval": minutes, **options}
         for minutes, listed in symbols.items()
         for some in batches(listed, SYMBOLS_A_MESSAGE)
     ]
-    return [msgspec.json.encode({"method": "subscribe", "params": params}).decode() for params in wanted]
+    return [msgspec.json.encode({"method": method, "params": params}).decode() for params in wanted]
 
 
 def source(session: aiohttp.ClientSession, url: str) -> KrakenRest:
@@ -271,7 +272,8 @@ SPOT: Final = Dialect(
     limits=Limits(topics=600, messages_per_s=5.0, connect_every_s=1.0, cut_after_s=math.inf, ping='{"method":"ping"}'),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, method="subscribe", snapshot=False),
+    unsubscribe=partial(_ask, method="unsubscribe"),
     read=read,
     source=source,
 )

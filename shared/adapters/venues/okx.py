@@ -273,9 +273,9 @@ def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return json.dumps({"channel": f"candle{_BARS[timeframe]}", "instId": venue_id})
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
-    """Subscribe to a few topics a message: one that is refused may take the others of its message with it."""
-    return [f'{{"op": "subscribe", "args": [{", ".join(some)}]}}' for some in batches(topics, TOPICS_PER_MESSAGE)]
+def _ask(topics: Sequence[str], *, operation: str) -> list[str]:
+    """Name a few topics a message: one that is refused may take the others of its message with it."""
+    return [f'{{"op": "{operation}", "args": [{", ".join(some)}]}}' for some in batches(topics, TOPICS_PER_MESSAGE)]
 
 
 def source(session: aiohttp.ClientSession, url: str, *, kind: str = "SPOT") -> OkxRest:
@@ -293,7 +293,8 @@ SPOT: Final = Dialect(
     limits=Limits(topics=TOPICS_PER_CONNECTION, messages_per_s=3.0, connect_every_s=0.4, ping="ping"),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, operation="subscribe"),
+    unsubscribe=partial(_ask, operation="unsubscribe"),
     read=read,
     source=source,
 )

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from shared.adapters.venues.connection import OPEN_S, Connection, Line, OnEnd, OnFrame, OnOpen
+from shared.adapters.venues.connection import OPEN_S, Connection, Line, OnEnd, OnFrame, OnOpen, Pace
 from shared.adapters.venues.dialect import Dialect
 from shared.domain.timeframe import MINUTE_MS, Timeframe
 from shared.ports import Clock
@@ -52,6 +52,7 @@ class Streams:
             on_frame=on_frame,
             on_open=on_open,
             on_end=self._ended,
+            shared_pace=Pace(dialect.limits.messages_per_s) if dialect.limits.counts_by_address else None,
         )
         self._size = max(dialect.limits.topics // len(self._line.timeframes), 1)  # symbols a connection
         self._clock = clock
@@ -87,16 +88,10 @@ class Streams:
         return sum(connection.is_open for connection in self._connections)
 
     def follow(self, venue_ids: Iterable[str]) -> None:
-        """Stream exactly these symbols: connect for newcomers, let go of leavers.
-
-        A connection that carries some leavers keeps them until it next reconnects; their frames are not wanted, and
-        cutting the others off for that is not worth it.
-        """
+        """Stream exactly these symbols: connect for newcomers, unsubscribe from leavers where they are."""
         wanted = set(venue_ids)
         for connection in self._all():
-            connection.venue_ids &= wanted
-            if not connection.venue_ids:
-                connection.drop()
+            connection.keep_only(wanted)
         self._connections = [connection for connection in self._connections if connection.venue_ids]
         carried = {venue_id for connection in self._connections for venue_id in connection.venue_ids}
         newcomers = sorted(wanted - carried)
@@ -156,7 +151,7 @@ class Streams:
         together = sum(len(connection.venue_ids) for connection in small)
         if len(small) < 2 or together > self._size or not all(connection.is_open for connection in small):
             return []
-        topics = sum(connection.topics for connection in (*self._connections, *small))
+        topics = sum(len(connection.topics) for connection in (*self._connections, *small))
         most = self._dialect.limits.topics_in_all
         return small if most is None or topics <= most else []
 

@@ -31,6 +31,7 @@ TALKING = Dialect(
     topic=lambda venue_id, timeframe: f"{venue_id}.{timeframe}",
     url=plain_url,
     subscribe=lambda topics: [f"subscribe {topic}" for topic in topics],
+    unsubscribe=lambda topics: [f"unsubscribe {topic}" for topic in topics],
     read=lambda _: (),
     source=SPOT.source,
 )
@@ -83,7 +84,6 @@ Make = Callable[..., Made]
 @pytest.fixture
 async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     monkeypatch.setattr(venue_connection, "BACKOFF_S", (0.01, 0.05))
-    monkeypatch.setattr(venue_connection, "OPEN_S", 0.2)
     venue = Venue()
     app = web.Application()
     app.router.add_get("/stream", venue.handle)
@@ -212,8 +212,11 @@ async def test_a_venue_that_is_told_by_message_is_open_once_it_was_told_everythi
     assert made.venue.told[:4] == ["subscribe a.1m", "subscribe a.1h", "subscribe b.1m", "subscribe b.1h"]
 
 
-async def test_a_venue_that_takes_the_call_and_says_nothing_is_called_again(make: Make) -> None:
+async def test_a_venue_that_takes_the_call_and_says_nothing_is_called_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The HTTP client would wait five minutes for the answer to its upgrade."""
+    monkeypatch.setattr(venue_connection, "OPEN_S", 0.2)
     made = make()
     made.venue.stalls = True
     async with made.streams as streams:
