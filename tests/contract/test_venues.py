@@ -146,6 +146,18 @@ def test_other_messages_hold_nothing(sample: Sample) -> None:
 
 
 @every
+def test_data_is_told_from_everything_else_by_its_mark(sample: Sample) -> None:
+    """A connection that brings answers, pongs and heartbeats alone is as dead as one that brings nothing."""
+    mark = dialect_of(sample.venue).data_mark
+    if sample.written is not None:
+        data = [sample.written(BTC, Timeframe.M1, is_closed) for is_closed in (True, False)]
+    else:
+        data = [_traded(sample)]
+    assert all(mark in frame.encode() for frame in data)
+    assert not any(mark in frame.encode() for frame in (*sample.other, *sample.refused))
+
+
+@every
 def test_a_refused_subscription_is_loud(sample: Sample) -> None:
     for message in sample.refused:
         with pytest.raises(InvalidMessageError):

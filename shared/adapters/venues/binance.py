@@ -338,6 +338,7 @@ SPOT: Final = Dialect(
     subscribe=partial(_ask, method="SUBSCRIBE"),
     unsubscribe=partial(_ask, method="UNSUBSCRIBE"),
     subscribes_by_url=True,
+    data_mark=b'"kline"',
     read=read,
     source=source,
 )

@@ -260,6 +260,7 @@ SPOT: Final = Dialect(
     url=plain_url,
     subscribe=partial(_ask, kind="subscribe"),
     unsubscribe=partial(_ask, kind="unsubscribe"),
+    data_mark=b'"match"',
     read=read,
     source=source,
 )

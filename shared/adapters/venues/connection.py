@@ -26,6 +26,10 @@ STEADY_S: Final = 5.0
 OPEN_S: Final = 30.0
 CLOSE_S: Final = 1.0
 """How long a goodbye may take; one that is half open never hears it."""
+MOST_PATIENT: Final = 8
+"""Where few trade nothing comes for minutes: after each silence the next one is borne twice as long, up to so many
+times, until an hour has passed without one."""
+PATIENT_S: Final = 3_600.0
 SILENCE_STEPS: Final = 50
 """A deadline is put off so many times within itself, not with every frame."""
 
@@ -93,6 +97,8 @@ class Connection:
         self.opened_s = 0.0
         self.was_open = asyncio.Event()
         self._line = line
+        self._patience_s = line.silence_s
+        self._patient_until_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self._errands: asyncio.Queue[_Errand] | None = None  # while there is a socket to send them on
 
@@ -169,20 +175,22 @@ class Connection:
         self._line.on_end(carried, reason)
 
     async def _listen(self, socket: "_Socket") -> str:
-        """Hand over what comes, and return why nothing comes any more."""
-        loop, on_frame, patience_s = asyncio.get_running_loop(), self._line.on_frame, self._line.silence_s
-        due = 0.0
+        """Hand over what comes, and return why nothing comes any more. Only data breaks the silence."""
+        clock, on_frame, mark = asyncio.get_running_loop().time, self._line.on_frame, self._line.dialect.data_mark
+        patience_s, due = self._line.silence_s if clock() > self._patient_until_s else self._patience_s, 0.0
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s) as silence:
                 while True:
                     message = await socket.receive()
                     if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                         return f"closed by the other side: {message.type.name} {message.data!r}"
-                    if (now := loop.time()) >= due:
+                    if mark in message.data and (now := clock()) >= due:
                         due = now + patience_s / SILENCE_STEPS
                         silence.reschedule(now + patience_s)
                     on_frame(message.data)
-        return f"silent for {patience_s:g} s"
+        self._patience_s = min(2 * patience_s, MOST_PATIENT * self._line.silence_s)
+        self._patient_until_s = clock() + PATIENT_S
+        return f"no data for {patience_s:g} s"
 
     def _first_errands(self, named: Sequence[str]) -> asyncio.Queue[_Errand]:
         """Subscribe, or take back what the URL named and has left since, and say so; later errands wait behind."""

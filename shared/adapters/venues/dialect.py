@@ -42,6 +42,7 @@ class Dialect:
     - `topic(venue_id, timeframe)`: what to subscribe to for one series; series may share one.
     - `url(base, topics)`: where to connect. Where the venue `subscribes_by_url`, that subscribes to the topics too.
     - `subscribe(topics)`, `unsubscribe(topics)`: which messages to send on an open connection.
+    - `data_mark`: what every frame with a candle or trade contains, forming ones too, and no other frame does.
     - `read(frame)`: what a frame holds, nothing for a forming candle or another kind of message; raises
       `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
     """
@@ -56,6 +57,7 @@ class Dialect:
     url: Callable[[str, Sequence[str]], str]
     subscribe: Callable[[Sequence[str]], Sequence[str]]
     unsubscribe: Callable[[Sequence[str]], Sequence[str]]
+    data_mark: bytes
     read: Callable[[bytes], Sequence[Push | Trade]]
     source: Callable[[aiohttp.ClientSession, str], VenueSource]
     subscribes_by_url: bool = False

@@ -248,6 +248,7 @@ PERPETUALS: Final = Dialect(
     url=plain_url,
     subscribe=partial(_ask, method="subscribe"),
     unsubscribe=partial(_ask, method="unsubscribe"),
+    data_mark=b'"t":',
     read=read,
     source=source,
 )

@@ -274,6 +274,7 @@ SPOT: Final = Dialect(
     url=plain_url,
     subscribe=partial(_ask, method="subscribe", snapshot=False),
     unsubscribe=partial(_ask, method="unsubscribe"),
+    data_mark=b'"interval_begin"',
     read=read,
     source=source,
 )

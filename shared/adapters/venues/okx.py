@@ -295,6 +295,7 @@ SPOT: Final = Dialect(
     url=plain_url,
     subscribe=partial(_ask, operation="subscribe"),
     unsubscribe=partial(_ask, operation="unsubscribe"),
+    data_mark=b'[["',
     read=read,
     source=source,
 )

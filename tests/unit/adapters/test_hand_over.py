@@ -1,7 +1,8 @@
-"""Replacing and joining connections, turn by turn of the event loop and without a network."""
+"""Replacing, joining and giving up connections, turn by turn of the event loop and without a network."""
 
 import asyncio
 import math
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import cast
@@ -39,7 +40,7 @@ def no_pauses() -> Iterator[None]:
 class Watch:
     """Streams on fake sockets, and whom they say to be watching."""
 
-    def __init__(self, dialect: Dialect = HASTY, *, roll_after_s: float = 0.0) -> None:
+    def __init__(self, dialect: Dialect = HASTY, *, roll_after_s: float = 0.0, silence_s: float = 75.0) -> None:
         self.session = FakeSession()
         self.clock = ManualClock(QUIET)
         self.watched: set[str] = set()
@@ -54,6 +55,7 @@ class Watch:
             on_open=self.watched.update,
             on_end=self._end,
             roll_after_s=roll_after_s,
+            silence_s=silence_s,
         )
 
     def _end(self, venue_ids: Collection[str], reason: str) -> None:
@@ -131,3 +133,32 @@ async def test_connections_are_joined_only_where_an_address_may_have_their_strea
         await turns(SETTLED)
         assert (streams.open, streams.wanted, len(watch.session.open)) == (connections, connections, connections)
         assert len(watch.session.ever) == (3 if connections == 1 else 2)
+
+
+async def test_a_connection_that_brings_answers_and_pongs_alone_is_dead() -> None:
+    watch = Watch(roll_after_s=math.inf, silence_s=0.02)
+    async with watch.streams as streams:
+        streams.follow(sorted(IDS))
+        while len(watch.ends) < 5:
+            for socket in watch.session.open:
+                socket.bring(b'{"result":null,"id":1}')
+            await asyncio.sleep(0.001)
+    assert [reason for _, reason in watch.ends[:5]] == [
+        "no data for 0.02 s",
+        "no data for 0.04 s",
+        "no data for 0.08 s",
+        "no data for 0.16 s",
+        "no data for 0.16 s",
+    ]
+
+
+async def test_forming_candles_are_life() -> None:
+    watch = Watch(roll_after_s=math.inf, silence_s=0.5)
+    async with watch.streams as streams:
+        streams.follow(sorted(IDS))
+        started_s = time.monotonic()
+        while time.monotonic() < started_s + 1.2:
+            for socket in watch.session.open:
+                socket.bring(b'{"stream":"x","data":{"e":"kline","k":{"x":false}}}')
+            await asyncio.sleep(0.001)
+    assert watch.ends == []
