@@ -7,7 +7,7 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-from shared.adapters.venues.dialect import Dialect
+from shared.adapters.venues.dialect import Dialect, SubscriptionRefusedError
 from shared.domain.assembly import REMEMBER, Assembler, Cell
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
@@ -58,6 +58,9 @@ class Intake:
                     self.add(push.timeframe, symbol, push.candle)
                 else:
                     self._close(self._closer.push(push.timeframe, symbol, push.candle))
+        except SubscriptionRefusedError as error:
+            self._counts["refused_subscriptions"] += 1
+            self._log.warning("subscription refused", error=str(error))
         except InvalidMessageError as error:
             # Its boundary lacks the candle now, and is repaired by REST; or a candle lacks a trade, and is confirmed.
             self._closer.doubt(self._symbols.values())

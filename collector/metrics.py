@@ -25,6 +25,7 @@ COUNTERS: Final = {
     "tickers_failed": ("tickers_failed", "Times there was no new snapshot of tickers to put up."),
     "funding": ("funding", "Snapshots of funding put up."),
     "funding_failed": ("funding_failed", "Times there was no new snapshot of funding to put up."),
+    "refused_subscriptions": ("refused_subscriptions", "Subscriptions the venue turned down."),
     "disconnects": ("disconnects", "Connections that ended."),
     "runs": ("runs", "Runs started; more than one means that a run failed."),
 }

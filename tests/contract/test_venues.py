@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.adapters.venues.dialect import SubscriptionRefusedError
 from shared.adapters.venues.registry import VENUES, dialect_of
 from shared.adapters.venues.rest_client import TokenBucket
 from shared.domain.backfill import Window
@@ -160,8 +161,9 @@ def test_data_is_told_from_everything_else_by_its_mark(sample: Sample) -> None:
 @every
 def test_a_refused_subscription_is_loud(sample: Sample) -> None:
     for message in sample.refused:
-        with pytest.raises(InvalidMessageError):
+        with pytest.raises(SubscriptionRefusedError):
             dialect_of(sample.venue).read(message.encode())
+    assert sample.refused
 
 
 @every

@@ -114,7 +114,10 @@ class FormingVenue:
         try:
             async for message in socket:
                 series, answers = self.subscribed(json.loads(message.data))
-                self.sockets[socket] |= series
+                if "unsubscribe" in message.data:
+                    self.sockets[socket] -= series
+                else:
+                    self.sockets[socket] |= series
                 for answer in answers:
                     await socket.send_str(answer)
         finally:
@@ -247,7 +250,7 @@ class CoinbaseLike(FormingVenue):
 
     def subscribed(self, message: Any) -> tuple[set[tuple[str, Timeframe]], list[str]]:
         """Return what a message asks for, and its answer, with the last trade of each, which is none to count."""
-        (matches, _) = message["channels"]
+        (matches,) = message["channels"]
         bases = [product.removesuffix("-USD") for product in matches["product_ids"]]
         lasts = [self.market.between(base, self.market.start, self.clock.now_ms())[-1] for base in bases]
         answers = [self.frame(last, Timeframe.M1).replace('"match"', '"last_match"') for last in lasts]

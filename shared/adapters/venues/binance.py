@@ -22,7 +22,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, number, of_those
 from shared.domain.backfill import Stretch, Window
@@ -62,8 +62,16 @@ class _KlineEvent(msgspec.Struct, gc=False):
     kline: _Kline | None = msgspec.field(name="k", default=None)
 
 
+class _Problem(msgspec.Struct, gc=False):
+    code: int
+    message: str = msgspec.field(name="msg", default="")
+
+
 class _Combined(msgspec.Struct, gc=False):
     data: _KlineEvent | None = None
+    error: _Problem | None = None
+    code: int | None = None  # futures name a problem without a wrapping
+    message: str = msgspec.field(name="msg", default="")
 
 
 class _Symbol(msgspec.Struct):
@@ -137,11 +145,14 @@ _NOTHING: Final[tuple[Push, ...]] = ()
 def read(frame: bytes) -> Sequence[Push]:
     """Return the closed candle of a combined-stream frame, nothing for a forming one or another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame or an impossible candle. Of the frames of a forming candle, about
-    29 of 30, no number is read.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`. Of the frames
+    of a forming candle, about 29 of 30, no number is read.
     """
-    event = decoded(_decode_frame, frame, "frame").data
-    if event is None or event.event_type != "kline":
+    message = decoded(_decode_frame, frame, "frame")
+    event = message.data
+    if event is None:
+        return _answer(message)
+    if event.event_type != "kline":
         return _NOTHING
     kline = event.kline
     if kline is None:
@@ -159,6 +170,14 @@ def read(frame: bytes) -> Sequence[Push]:
         taker_buy_volume=kline.taker_buy_volume,
     )
     return (Push(kline.symbol_id, timeframe, candle, True, event.event_time),)
+
+
+def _answer(message: _Combined) -> Sequence[Push]:
+    if message.error is not None:
+        raise SubscriptionRefusedError("subscribe", f"{message.error.code} {message.error.message}")
+    if message.code is not None:
+        raise SubscriptionRefusedError("subscribe", f"{message.code} {message.message}")
+    return _NOTHING
 
 
 def parse_klines(body: bytes, timeframe: Timeframe) -> list[Candle]:

@@ -22,7 +22,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import astuple
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import candle_of, decoded, known, number, of_those, whole
 from shared.domain.backfill import Stretch, Window
@@ -122,11 +122,11 @@ _decode_time = msgspec.json.Decoder(_Time).decode
 def read(frame: bytes) -> Sequence[Push]:
     """Return the closed candles of a kline push, nothing for forming ones or another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_frame, frame, "frame")
     if not message.is_success:
-        raise InvalidMessageError(message.operation or "operation", message.problem or "refused")
+        raise SubscriptionRefusedError(message.operation or "operation", message.problem or "refused")
     if not message.topic.startswith("kline."):
         return ()
     if not (closed := [one for one in decoded(_decode_klines, message.data, "data") if one.is_closed]):

@@ -13,8 +13,9 @@ REST candles come newest first, at most 300, without a count, a quote volume or 
 which nobody traded are absent. What was before such a hole is on the same page, and what came after the last trade is
 told by the ticker, which knows that trade: both are filled with marked no-trade candles.
 
-Limits: 10 REST questions a second and address; 8 connections a second; a connection must subscribe within 5 s. No cut
-of long ones is documented, so none is rolled.
+Limits: 10 REST questions a second and address; 8 connections and 100 messages a second and address; a connection must
+subscribe within 5 s. No cut of long ones is documented, so none is rolled. A `subscribe` that names an unknown pair is
+answered by an `error` and ignored entirely, says https://github.com/coinbase/coinbase-pro-node/issues/174.
 """
 
 import math
@@ -27,7 +28,7 @@ from typing import Annotated, Final
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import EPOCH, MILLISECOND, NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window, series_of
@@ -100,13 +101,13 @@ _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 def read(frame: bytes) -> Sequence[Trade]:
     """Return the trade of a `match`, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible trade, or a subscription that was refused.
+    Raise `InvalidMessageError` for a damaged frame or an impossible trade, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_message, frame, "frame")
     if message.kind == "match":
         return (_trade(message),)
     if message.kind == "error":
-        raise InvalidMessageError("subscribe", f"{message.message}: {message.reason}")
+        raise SubscriptionRefusedError("subscribe", f"{message.message}: {message.reason}")
     return _NOTHING
 
 
@@ -239,9 +240,9 @@ def _iso(time_ms: int) -> str:
 
 
 def _ask(topics: Sequence[str], *, kind: str) -> list[str]:
-    """Return one message: the trades of all, and a heartbeat of one, so that quiet does not look dead."""
-    channels = [{"name": "matches", "product_ids": topics}, {"name": "heartbeat", "product_ids": topics[:1]}]
-    return [msgspec.json.encode({"type": kind, "channels": channels}).decode()]
+    """Return one message a pair: one unknown pair, and Coinbase ignores the whole message."""
+    channels = ([{"name": "matches", "product_ids": [topic]}] for topic in topics)
+    return [msgspec.json.encode({"type": kind, "channels": some}).decode() for some in channels]
 
 
 def source(session: aiohttp.ClientSession, url: str) -> CoinbaseRest:
@@ -255,7 +256,7 @@ SPOT: Final = Dialect(
     ws_url="wss://ws-feed.exchange.coinbase.com",
     timeframes=TIMEFRAMES,
     says_closed=False,
-    limits=Limits(topics=600, messages_per_s=10.0, connect_every_s=0.25, cut_after_s=math.inf),
+    limits=Limits(topics=600, messages_per_s=25.0, counts_by_address=True, connect_every_s=0.25, cut_after_s=math.inf),
     topic=lambda venue_id, _: venue_id,
     url=plain_url,
     subscribe=partial(_ask, kind="subscribe"),

@@ -6,11 +6,16 @@ from typing import Final
 
 import aiohttp
 
+from shared.domain.errors import InvalidMessageError
 from shared.domain.pushes import Push, Trade
 from shared.domain.timeframe import Timeframe
 from shared.ports import VenueSource
 
 DAY_S: Final = 86_400.0
+
+
+class SubscriptionRefusedError(InvalidMessageError):
+    """Say that the venue turned down a subscription, or the end of one: it will be tried again if it is missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,8 @@ class Dialect:
     - `subscribe(topics)`, `unsubscribe(topics)`: which messages to send on an open connection.
     - `data_mark`: what every frame with a candle or trade contains, forming ones too, and no other frame does.
     - `read(frame)`: what a frame holds, nothing for a forming candle or another kind of message; raises
-      `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+      `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError` where the venue
+      turns down what it was told.
     """
 
     venue: str

@@ -22,7 +22,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window
@@ -95,7 +95,7 @@ _NOTHING: Final[tuple[Push, ...]] = ()
 def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of a `candle` message, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle, or a subscription that was refused.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     if frame == GREETING:
         return _NOTHING
@@ -104,7 +104,7 @@ def read(frame: bytes) -> Sequence[Push]:
         data = decoded(_decode_candle, message.data, "frame")
         return [_push(row) for row in (data if isinstance(data, list) else (data,))]
     if message.channel == "error":
-        raise InvalidMessageError("subscribe", bytes(message.data)[:200].decode(errors="replace"))
+        raise SubscriptionRefusedError("subscribe", bytes(message.data)[:200].decode(errors="replace"))
     return _NOTHING
 
 

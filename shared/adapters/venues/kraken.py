@@ -26,7 +26,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.whole_seconds import WholeSeconds
 from shared.adapters.venues.wire import EPOCH, MILLISECOND, candle_of, decoded, number, of_those
@@ -115,11 +115,11 @@ _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of an `ohlc` update, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle, or an answer that refuses a request.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_message, frame, "frame")
     if not message.success:
-        raise InvalidMessageError("subscribe", message.error or "refused")
+        raise SubscriptionRefusedError("subscribe", message.error or "refused")
     if message.channel != "ohlc" or message.kind != "update":
         return _NOTHING
     return [_push(row) for row in decoded(_decode_ohlc, message.data, "frame")]

@@ -23,7 +23,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, known, of_those, whole
 from shared.domain.backfill import Stretch, Window
@@ -118,13 +118,13 @@ def read(frame: bytes, *, volume: int = _VOLUME) -> Sequence[Push]:
     """Return the closed candles of a candle push, nothing for forming ones or another kind of message.
 
     `volume` is the column of the volume in base units. The event time is the close, the earliest it can be. Raise
-    `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+    `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     if frame == b"pong":
         return ()
     message = decoded(_decode_frame, frame, "frame")
     if message.event.endswith("error"):
-        raise InvalidMessageError(message.event, f"{message.code} {message.problem}")
+        raise SubscriptionRefusedError(message.event, f"{message.code} {message.problem}")
     if message.event or message.arg is None or not message.arg.channel.startswith("candle"):
         return ()
     if not (closed := [row for row in decoded(_decode_pushed, message.data, "data") if _is_closed(row)]):

@@ -61,13 +61,11 @@ def test_another_shape_is_refused(parse: object) -> None:
         parse(b'[{"code":-1}]')  # type: ignore[operator]
 
 
-def test_one_subscription_serves_every_timeframe() -> None:
+def test_one_subscription_serves_every_timeframe_of_a_pair_and_of_no_other() -> None:
+    """One pair it does not know, and Coinbase ignores the whole message."""
     topics = list(dict.fromkeys(SPOT.topic(one, tf) for one in ("BTC-USD", "ETH-USD") for tf in SPOT.timeframes))
-    (message,) = SPOT.subscribe(topics)
-    assert json.loads(message) == {
-        "type": "subscribe",
-        "channels": [
-            {"name": "matches", "product_ids": ["BTC-USD", "ETH-USD"]},
-            {"name": "heartbeat", "product_ids": ["BTC-USD"]},
-        ],
-    }
+    assert [json.loads(message) for message in SPOT.subscribe(topics)] == [
+        {"type": "subscribe", "channels": [{"name": "matches", "product_ids": [pair]}]} for pair in topics
+    ]
+    assert SPOT.limits.messages_per_s <= 100
+    assert SPOT.limits.counts_by_address

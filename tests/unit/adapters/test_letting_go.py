@@ -72,7 +72,7 @@ async def test_a_stream_somebody_else_needs_is_kept() -> None:
         await turns(30)
         streams.follow(["BTC-USD"])
         await turns(30)
-        assert session.ever[0].told[1:] == COINBASE.unsubscribe(["ETH-USD"])
+        assert session.ever[0].told[2:] == COINBASE.unsubscribe(["ETH-USD"])
 
 
 async def test_who_leaves_while_the_url_that_names_him_is_on_its_way_is_unsubscribed_from() -> None:

@@ -161,3 +161,9 @@ def test_a_trade_that_comes_too_late_has_its_candle_confirmed() -> None:
         trade = Trade("BTC-USD", time, 1.0, 2.0, is_taker_buy=True, number=number)
         intake.take(traded_at_coinbase(trade).encode())
     assert intake.unconfirmed.keys() == {Cell(M1, START + M1.ms, "BTC/USD")}
+
+
+def test_a_refused_subscription_is_counted_and_casts_no_doubt_on_what_comes() -> None:
+    market = Market("BTC")
+    market.intake.take(b'{"error":"Currency pair not supported X/USD","method":"subscribe","success":false}')
+    assert market.counts == {"frames": 1, "refused_subscriptions": 1}
