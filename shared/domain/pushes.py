@@ -277,8 +277,11 @@ def changes(late: Candle, closed: Candle) -> bool:
 def confirmed(pushed: Candle, asked: Candle) -> Candle | None:
     """Return what REST knows better of a candle that was pushed, None when it says the same.
 
-    What it does not know stays as pushed. Sums of trades agree to a billionth, as they depend on the order of adding.
+    What it does not know stays as pushed, unless trades were missed, as the volume shows: then nobody knows it. Sums of
+    trades agree to a billionth, as they depend on the order of adding.
     """
+    if not math.isclose(pushed.volume, asked.volume, rel_tol=_SAME):
+        return asked
     better = asked._replace(**{name: getattr(pushed, name) for name in _OPTIONAL if math.isnan(getattr(asked, name))})
     same = pushed.filled == better.filled and all(
         math.isclose(old, new, rel_tol=_SAME) or (math.isnan(old) and math.isnan(new))

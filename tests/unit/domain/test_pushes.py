@@ -306,9 +306,17 @@ def test_rest_corrects_what_it_knows_and_leaves_the_rest() -> None:
     pushed = candle(0, 5.0)
     asked = pushed._replace(volume=2.0 * (1 + 1e-12), quote_volume=math.nan, trades=math.nan)
     assert confirmed(pushed, asked) is None
-    better = confirmed(pushed, asked._replace(volume=3.0))
+    better = confirmed(pushed, asked._replace(high=6.0))
     assert better is not None
-    assert (better.volume, better.quote_volume, better.trades) == (3.0, 10.0, 1.0)
+    assert (better.high, better.quote_volume, better.trades) == (6.0, 10.0, 1.0)
+
+
+def test_what_rest_does_not_know_of_a_candle_whose_trades_were_missed_nobody_knows() -> None:
+    """The zeros of a quiet minute that was none would say that all its volume was sold, in no trade."""
+    asked = candle(0, 5.0)._replace(trades=math.nan, taker_buy_volume=math.nan)
+    for pushed in (no_trade_candle(START, 5.0), candle(0, 5.0, volume=1.0)):
+        better = confirmed(pushed, asked)
+        assert better is asked
 
 
 @given(ticks=TICKS, lost=st.sets(st.integers(0, 39)), doubled=st.sets(st.integers(0, 39)))
