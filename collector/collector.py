@@ -36,6 +36,7 @@ from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, V
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
 EARLY_REFRESH_S: Final = 60.0
+RESUBSCRIBE_S: Final = 5.0
 
 
 class Collector:
@@ -129,6 +130,7 @@ class Collector:
             tasks.create_task(self._assemble(tasks))
             tasks.create_task(self._mending.mend_gaps())
             tasks.create_task(self._refresh_symbols())
+            tasks.create_task(self._resubscribe())
             tasks.create_task(self._clock.follow(self._source, log=self._log))
             tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
@@ -269,6 +271,12 @@ class Collector:
                 self._log.warning("symbols not refreshed", error=str(error))
                 self._roster.dismiss(newcomers)
                 self._follow()
+
+    async def _resubscribe(self) -> None:
+        """Subscribe again to what the streams have lost without a word."""
+        while True:
+            await asyncio.sleep(RESUBSCRIBE_S)
+            self._streams.resubscribe(self._intake.take_lost())
 
     def _follow(self) -> None:
         self._streams.follow(self._roster.venue_ids.values())

@@ -8,6 +8,7 @@ from typing import Final
 from aws_lambda_powertools import Logger
 
 from shared.adapters.venues.dialect import Dialect, SubscriptionRefusedError
+from shared.domain.absences import Absences
 from shared.domain.assembly import REMEMBER, Assembler, Cell
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
@@ -40,6 +41,7 @@ class Intake:
         self._assembler = assembler
         self._symbols = symbols
         self._closer = Closer(timeframes)
+        self._absences = Absences(timeframes)
         self._counts = counts
         self._news = news
         self._log = log
@@ -55,6 +57,7 @@ class Intake:
                 if not isinstance(push, Push):
                     self._close(self._closer.trade(symbol, push))
                 elif push.is_closed:
+                    self._absences.came(push.timeframe, symbol, push.candle.open_time)
                     self.add(push.timeframe, symbol, push.candle)
                 else:
                     self._close(self._closer.push(push.timeframe, symbol, push.candle))
@@ -81,6 +84,11 @@ class Intake:
         """Note what time it is while nothing is closed by the clock yet."""
         self._closer.note_time(now_ms)
 
+    def mend(self, timeframe: Timeframe, symbol: str, asked: Candle) -> None:
+        """Take from REST a candle that did not come."""
+        if self.add(timeframe, symbol, asked) and not asked.filled:
+            self._absences.missed(timeframe, symbol, asked.open_time)
+
     def advance(self, now_ms: int, *, grace_ms: int) -> None:
         """Close by the clock what no push has closed."""
         if not self._dialect.says_closed:
@@ -91,6 +99,8 @@ class Intake:
         pushed = self.unconfirmed.pop(Cell(timeframe, asked.open_time, symbol), None)
         if pushed is not None and (better := confirmed(pushed, asked)) is not None:
             self.add(timeframe, symbol, better)
+            if pushed.filled and not asked.filled:
+                self._absences.missed(timeframe, symbol, asked.open_time)
 
     def doubtful(self, *, series: int) -> list[Cell]:
         """Return what is unconfirmed of so many series, those first that have waited longest since they were asked."""
@@ -111,6 +121,7 @@ class Intake:
         """Note that the symbols have changed: of those who left nothing is known any more, and nothing is asked."""
         followed = frozenset(self._symbols.values())
         self._closer.retain(followed)
+        self._absences.retain(followed)
         for cell in [cell for cell in self.unconfirmed if cell.symbol not in followed]:
             del self.unconfirmed[cell]
 
@@ -118,13 +129,24 @@ class Intake:
         """Note that a connection brings everything of these symbols from now on."""
         symbols = self._known(venue_ids)
         self._closer.watch(symbols, now_ms)
+        self._absences.watch(symbols, now_ms)
         self._closer.doubt(symbols)
 
     def ended(self, venue_ids: Collection[str], reason: str) -> None:
         """Note that a connection ended, and what it carried may have been missed."""
-        self._closer.lose(self._known(venue_ids))
+        symbols = self._known(venue_ids)
+        self._closer.lose(symbols)
+        self._absences.lose(symbols)
         self._counts["disconnects"] += 1
         self._log.warning("connection ended", reason=reason, symbols=len(venue_ids))
+
+    def take_lost(self) -> list[str]:
+        """Return the venue ids whose subscriptions seem to be lost; who asks sees that they are `opened` again."""
+        if lost := self._absences.take():
+            self._closer.lose(lost)
+            self._counts["resubscriptions"] += len(lost)
+            self._log.warning("traded, but not told: subscribing again", symbols=lost)
+        return [venue_id for venue_id, symbol in self._symbols.items() if symbol in lost]
 
     def _known(self, venue_ids: Collection[str]) -> list[str]:
         return [self._symbols[venue_id] for venue_id in venue_ids if venue_id in self._symbols]
@@ -132,9 +154,12 @@ class Intake:
     def _close(self, closings: Collection[Closing | Late]) -> None:
         for closing in closings:
             if isinstance(closing, Late):
+                self._absences.came(closing.timeframe, closing.symbol, closing.open_time)
                 self._doubt(closing)
                 continue
             timeframe, symbol, candle, is_confirmed = closing
+            if not candle.filled:
+                self._absences.came(timeframe, symbol, candle.open_time)
             if self.add(timeframe, symbol, candle) and not is_confirmed:
                 self.unconfirmed[Cell(timeframe, candle.open_time, symbol)] = candle
 

@@ -52,7 +52,7 @@ class Mending:
         self._log.info("repairing", missing=named(missing))
         try:
             async with asyncio.timeout(REPAIR_S):
-                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.add)
+                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.mend)
         except TimeoutError:
             self._log.warning("repair not done in time", timeout_s=REPAIR_S)
         finally:
@@ -66,7 +66,7 @@ class Mending:
             if gaps := self._assembler.gaps:
                 self._gone()
                 await self._backfill.together(
-                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add, within_s=GAP_RETRY_S
+                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.mend, within_s=GAP_RETRY_S
                 )
                 self._news()
 

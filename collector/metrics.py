@@ -26,6 +26,7 @@ COUNTERS: Final = {
     "funding": ("funding", "Snapshots of funding put up."),
     "funding_failed": ("funding_failed", "Times there was no new snapshot of funding to put up."),
     "refused_subscriptions": ("refused_subscriptions", "Subscriptions the venue turned down."),
+    "resubscriptions": ("resubscriptions", "Symbols subscribed to again, since they traded and nothing came."),
     "disconnects": ("disconnects", "Connections that ended."),
     "runs": ("runs", "Runs started; more than one means that a run failed."),
 }

@@ -99,6 +99,8 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "backfill", f"{backfill['done']:,} of {backfill['total']:,} series"
     yield "frames", f"{counts.get('frames', 0):,}, {counts.get('invalid_frames', 0):,} of them invalid"
     yield "candles", f"{counts.get('closed', 0):,}, {counts.get('corrections', 0):,} corrected"
+    refused, again = counts.get("refused_subscriptions", 0), counts.get("resubscriptions", 0)
+    yield "streams", f"{refused:,} refused, {again:,} made again"
     yield "repairs", f"{counts.get('repairs', 0):,} times REST was asked for what was late"
     yield "runs", f"{counts.get('runs', 0):,}"
 

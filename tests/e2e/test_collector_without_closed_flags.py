@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aws_lambda_powertools import Logger
 
+from collector import collector as collector_module
 from collector.collector import Collector
 from collector.config import Settings
 from shared.adapters.clock import TapeClock, steer
@@ -94,6 +95,11 @@ class Desk:
 
     def play(self, *, speed: float = SPEED) -> None:
         steer(self.clock_file, tape_ms=self.venue.clock.now_ms(), speed=speed)
+
+    @property
+    def minute(self) -> int:
+        """Return how many minutes the market has been live."""
+        return (self.venue.clock.now_ms() - LIVE_FROM) // M1.ms
 
     async def has(self, minutes: int) -> None:
         """Wait until the log equals the market up to a minute; the tape slows down for a machine that falls behind."""
@@ -202,6 +208,36 @@ async def test_a_cut_connection_costs_nothing(desk: Desk) -> None:
         await desk.venue.cut()
         await desk.has(LIVE)
         assert collector.report().counts["disconnects"] >= 1
+
+
+async def test_a_subscription_that_is_dropped_without_a_word_is_made_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on, so nothing looks dead, and REST would have to stand in for ever."""
+    monkeypatch.setattr(collector_module, "RESUBSCRIBE_S", 0.1)
+    async with desk.collecting() as collector:
+        desk.play()
+        await desk.has(2)
+        desk.venue.forget("BTC")
+        await until(lambda: desk.venue.bring("BTC"))
+        await desk.has(desk.minute + LIVE)
+        counts = collector.report().counts
+    assert counts["resubscriptions"] >= 1
+    assert "disconnects" not in counts
+
+
+async def test_a_refused_subscription_is_tried_again_and_costs_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector_module, "RESUBSCRIBE_S", 0.1)
+    desk.venue.refuses["BTC"] = len(TIMEFRAMES) if desk.name == "kraken" else 1
+    async with desk.collecting() as collector:
+        assert desk.venue.bring("ETH")
+        assert not desk.venue.bring("BTC")
+        desk.play()
+        await until(lambda: desk.venue.bring("BTC"))
+        await desk.has(desk.minute + LIVE)
+        assert collector.report().counts["refused_subscriptions"] >= 1
 
 
 @pytest.mark.parametrize("desk", ["coinbase"], indirect=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import aiohttp
@@ -124,6 +125,19 @@ class Connection:
                 gone.pop(topic, None)
             self._errands.put_nowait(_Errand(self._line.dialect.unsubscribe(list(gone))))
 
+    def resubscribe(self, venue_ids: Collection[str]) -> None:
+        """Subscribe again to what it carries of these, one after another, so that none is refused with another.
+
+        One that is not open yet is about to subscribe to everything.
+        """
+        dialect = self._line.dialect
+        if self._errands is None or not self.is_open:
+            return
+        for venue_id in sorted(self.venue_ids.intersection(venue_ids)):
+            topics = self._line.topics([venue_id])
+            messages = (*dialect.unsubscribe(topics), *dialect.subscribe(topics))
+            self._errands.put_nowait(_Errand(messages, partial(self._reopen, venue_id)))
+
     def drop(self) -> None:
         """End it without a word."""
         self.is_open = False
@@ -217,6 +231,10 @@ class Connection:
                     await pace.turn()
                     await socket.send_str(message)
                 done()
+
+    def _reopen(self, venue_id: str) -> None:
+        if venue_id in self.venue_ids:
+            self._line.on_open({venue_id})
 
     def _open(self) -> None:
         self.is_open, self.opened_s = True, time.monotonic()

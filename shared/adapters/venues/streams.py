@@ -98,6 +98,11 @@ class Streams:
         for start in range(0, len(newcomers), self._size):
             self._connections.append(self._connect(set(newcomers[start : start + self._size])))
 
+    def resubscribe(self, venue_ids: Collection[str]) -> None:
+        """Subscribe to these symbols again, where they are; `on_open` gets each when that is done."""
+        for connection in self._all():
+            connection.resubscribe(venue_ids)
+
     async def wait_open(self, timeout_s: float) -> bool:
         """Wait until every connection has been open once, and tell whether that happened in time."""
         try:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -12,6 +12,7 @@ import pytest
 from shared.adapters.venues import connection as venue_connection
 from shared.adapters.venues.binance import SPOT
 from shared.adapters.venues.coinbase import SPOT as COINBASE
+from shared.adapters.venues.connection import OnOpen
 from shared.adapters.venues.dialect import Dialect
 from shared.adapters.venues.hyperliquid import PERPETUALS
 from shared.adapters.venues.streams import Streams
@@ -35,7 +36,9 @@ def hasty(dialect: Dialect, *, messages_per_s: float = math.inf, topics: int = 1
     return replace(dialect, limits=limits)
 
 
-def streams_of(session: FakeSession, dialect: Dialect, *timeframes: Timeframe) -> Streams:
+def streams_of(
+    session: FakeSession, dialect: Dialect, *timeframes: Timeframe, on_open: OnOpen = lambda _: None
+) -> Streams:
     return Streams(
         cast("aiohttp.ClientSession", session),
         dialect,
@@ -43,7 +46,7 @@ def streams_of(session: FakeSession, dialect: Dialect, *timeframes: Timeframe) -
         timeframes,
         clock=ManualClock(),
         on_frame=lambda _: None,
-        on_open=lambda _: None,
+        on_open=on_open,
         on_end=lambda *_: None,
     )
 
@@ -73,6 +76,33 @@ async def test_a_stream_somebody_else_needs_is_kept() -> None:
         streams.follow(["BTC-USD"])
         await turns(30)
         assert session.ever[0].told[2:] == COINBASE.unsubscribe(["ETH-USD"])
+
+
+async def test_who_is_lost_is_subscribed_to_again_where_it_is_each_by_itself() -> None:
+    session = FakeSession()
+    opened: list[Collection[str]] = []
+    async with streams_of(session, hasty(COINBASE), M1, on_open=opened.append) as streams:
+        streams.follow(["BTC-USD", "ETH-USD", "SOL-USD"])
+        await turns(30)
+        streams.resubscribe(["SOL-USD", "ETH-USD", "DOGE-USD"])
+        await turns(30)
+        (socket,) = session.ever
+        assert socket.told[3:] == [
+            message
+            for one in ("ETH-USD", "SOL-USD")
+            for message in (*COINBASE.unsubscribe([one]), *COINBASE.subscribe([one]))
+        ]
+    assert opened == [{"BTC-USD", "ETH-USD", "SOL-USD"}, {"ETH-USD"}, {"SOL-USD"}]
+
+
+async def test_who_is_lost_while_nothing_is_open_needs_no_more_than_to_be_connected() -> None:
+    session = FakeSession(slow=10)
+    async with streams_of(session, hasty(COINBASE), M1) as streams:
+        streams.follow(["BTC-USD"])
+        await turns(5)
+        streams.resubscribe(["BTC-USD"])
+        await turns(30)
+        assert session.ever[0].told == COINBASE.subscribe(["BTC-USD"])
 
 
 async def test_who_leaves_while_the_url_that_names_him_is_on_its_way_is_unsubscribed_from() -> None:

@@ -6,9 +6,10 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from collector.intake import Intake
-from shared.adapters.venues import coinbase, kraken
+from shared.adapters.venues import binance, coinbase, kraken
+from shared.adapters.venues.dialect import Dialect
 from shared.domain.assembly import Assembler, Cell
-from shared.domain.candles import Candle
+from shared.domain.candles import Candle, no_trade_candle
 from shared.domain.pushes import Trade
 from shared.domain.timeframe import Timeframe
 from tests.contract.venue_samples import SAMPLES
@@ -38,12 +39,12 @@ def traded_at_coinbase(trade: Trade) -> str:
 class Market:
     """An intake that follows some coins of Kraken, watched from the start, and a clock."""
 
-    def __init__(self, *coins: str) -> None:
+    def __init__(self, *coins: str, dialect: Dialect = kraken.SPOT) -> None:
         self.symbols = {f"{coin}/USD": f"{coin}/USD" for coin in coins}
         self.assembler = Assembler([M1], self.symbols.values(), since=START)
         self.counts: Counter[str] = Counter()
         self.intake = Intake(
-            kraken.SPOT, self.assembler, self.symbols, [M1], counts=self.counts, news=lambda: None, log=LOG
+            dialect, self.assembler, self.symbols, [M1], counts=self.counts, news=lambda: None, log=LOG
         )
         self.intake.opened(self.symbols, START)
 
@@ -167,3 +168,30 @@ def test_a_refused_subscription_is_counted_and_casts_no_doubt_on_what_comes() ->
     market = Market("BTC")
     market.intake.take(b'{"error":"Currency pair not supported X/USD","method":"subscribe","success":false}')
     assert market.counts == {"frames": 1, "refused_subscriptions": 1}
+
+
+def test_a_series_that_rest_repairs_time_and_again_is_lost_until_it_is_opened_again() -> None:
+    market = Market("BTC", "ETH", dialect=binance.SPOT)
+    market.at(10)
+    for minute in range(3):
+        market.intake.mend(M1, "BTC/USD", candle(minute))
+        market.intake.mend(M1, "ETH/USD", no_trade_candle(START + minute * M1.ms, 1.0))  # quiet is no sign
+    assert market.intake.take_lost() == ["BTC/USD"]
+    assert market.counts["resubscriptions"] == 1
+    for minute in range(3, 9):
+        market.intake.mend(M1, "BTC/USD", candle(minute))
+    assert market.intake.take_lost() == []
+
+
+def test_a_quiet_minute_that_was_none_is_a_sign_too() -> None:
+    """Nothing is missing where the clock closes, so nothing would ever be repaired."""
+    market = Market("BTC", "ETH")
+    for coin in ("BTC", "ETH"):
+        market.intake.add(M1, f"{coin}/USD", candle(0))
+    market.at(4)
+    for minute in (1, 2, 3):
+        market.intake.confirm(M1, "BTC/USD", candle(minute))
+        market.intake.confirm(M1, "ETH/USD", no_trade_candle(START + minute * M1.ms, 1.0))
+    assert market.intake.take_lost() == ["BTC/USD"]
+    market.at(6)
+    assert {cell.symbol for cell in market.intake.unconfirmed} == {"ETH/USD"}  # BTC is not watched now

@@ -93,6 +93,7 @@ def test_a_healthy_collector_fits_a_terminal() -> None:
         "clock offset  -37 ms",
         "frames        123,456,789, 0 of them invalid",
         "candles       9,876,543, 12 corrected",
+        "streams       0 refused, 0 made again",
         "repairs       3 times REST was asked for what was late",
         "runs          1",
         "Redis         65,432 commands, 900.0 MB since start",
