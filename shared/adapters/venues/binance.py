@@ -36,7 +36,7 @@ from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 1_000
 STREAMS_PER_CONNECTION: Final = 200  # their names make a URL of 5 KB; servers accept 8
-NAMED_AT_ONCE: Final = 100  # streams in a message; none is said to take more than a few thousand characters
+NAMED_AT_ONCE: Final = 100  # streams in a message, which makes it half as long as our URLs
 NAMED_AT_MOST: Final = 400  # more names make a URL of over 8 KB
 WEIGHT_HEADER: Final = "X-MBX-USED-WEIGHT-1M"
 
