@@ -69,9 +69,19 @@ class Verdict:
     blind_s: float
 
     @property
+    def breaches(self) -> dict[str, int]:
+        """Return what may not be, in words, and how often it was: any of it fails a drill."""
+        return {
+            "candles missing": self.missing,
+            "candles invented": self.invented,
+            "entries out of order": self.out_of_order,
+            "announcements before their entry": self.premature,
+        }
+
+    @property
     def is_exact(self) -> bool:
         """Tell whether the log equals the tape."""
-        return not (self.missing or self.invented or self.out_of_order or self.premature)
+        return not any(self.breaches.values())
 
 
 class Ledger:

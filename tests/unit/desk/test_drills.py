@@ -5,6 +5,7 @@ import io
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from desk.drill_cli import show
 from desk.drills.catalogue import Do, choose, day, drills
 from desk.drills.gate import Gate
 from desk.drills.ledger import Ledger, Pace, Verdict, longest
-from desk.drills.runner import Outcome
+from desk.drills.runner import Outcome, problems_of
 from desk.local.process import claim_port
 from desk.simulator.faults import Fault, FaultKind
 from desk.simulator.spec import SyntheticSpec, build_tape
@@ -173,6 +174,16 @@ def test_an_announcement_before_its_entry_is_premature() -> None:
     assert (judge(ledger).premature, judge(ledger).unannounced) == (1, 4)
     ledger.tell(M1, UNTIL + M1.ms, at_ms=NOW)
     assert (judge(ledger).premature, judge(ledger).is_exact) == (2, False)
+
+
+def test_every_breach_fails_the_verdict_and_has_words() -> None:
+    exact = judge(written())
+    assert exact.breaches == dict.fromkeys(exact.breaches, 0)
+    for name in ("missing", "invented", "out_of_order", "premature"):
+        found = replace(exact, **{name: 3})
+        assert not found.is_exact
+        (said,) = problems_of(choose(drills(seed=7), ["delisted"])[0], found, {})
+        assert said.startswith("3 ")
 
 
 def test_the_grace_is_half_a_candle_within_the_collectors_bounds() -> None:
