@@ -19,8 +19,8 @@ app = typer.Typer(
     name="drill", help="Break things on purpose and hold the result against the tape.", no_args_is_help=True
 )
 
-_NARROW: Final = 144
-_COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
+_NARROW: Final = 152
+_COLUMNS: Final = ("candles", "missing", "invented", "short", "out of order", "premature", "repeated", "blind", "took")
 
 
 @app.command()
@@ -78,7 +78,7 @@ def _lines(outcome: "Outcome") -> str:
         f"[bold]{outcome.name}[/]  {_said(outcome)}  {outcome.took_s:.0f} s, blind {found.blind_s:.1f} s\n"
         f"  {outcome.breaks}\n"
         f"  {found.expected:,} candles: {_count(found.missing)} missing, {_count(found.invented)} invented, "
-        f"{found.repeated:,} repeated\n"
+        f"{_count(found.short)} short, {found.repeated:,} repeated\n"
         f"  {_count(found.out_of_order)} entries out of order, {_count(found.premature)} announcements premature"
     )
 
@@ -98,7 +98,7 @@ def _table(outcomes: "list[Outcome]") -> "Table":
             outcome.name,
             outcome.breaks,
             f"{found.expected:,}",
-            *(_count(count) for count in (found.missing, found.invented, found.out_of_order, found.premature)),
+            *(_count(count) for count in found.breaches.values()),
             f"{found.repeated:,}",
             f"{found.blind_s:.1f} s",
             f"{outcome.took_s:.0f} s",

@@ -55,7 +55,8 @@ async def run_drill(drill: Drill, *, seed: int, home: Path = HOME, patience_s: f
         await play.steps()
         hits = await stage.recover()
         await play.catch_up(patience_s)
-        await stage.stop_collectors()
+        await stage.clear()
+        await asyncio.to_thread(stage.read_back)
         verdict = play.verdict()
         problems = (*play.problems, *problems_of(drill, verdict, hits))
         return Outcome(

@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from typer.testing import CliRunner
 
 from desk.cli import app
 from desk.drills.catalogue import AtClose, Do, Drill, Step, Wait, day, drills
+from desk.drills.ledger import Pace
 from desk.drills.runner import run_drill
+from desk.drills.stage import VENUE, stage_of
 from desk.simulator.faults import Fault, FaultKind
+from shared.adapters.redis_log import stream_key
+from shared.domain.timeframe import Timeframe
 
 SPEED = 240.0
 SEED = 11
@@ -105,3 +110,19 @@ async def test_a_drill_fails_that_shows_nothing_or_takes_too_long(tmp_path: Path
         "rest_5xx was on and never struck",
         f"blind for {outcome.verdict.blind_s:.1f} s, at most -1 s are allowed",
     )
+
+
+async def test_a_drill_fails_whose_log_was_trimmed_by_one_entry_too_many(tmp_path: Path) -> None:
+    drill = short("trimmed", Wait(0.5))
+    async with stage_of(drill, home=tmp_path, seed=SEED) as stage:
+        await stage.clear()
+        until = stage.tape.live_from
+        stage.read_back()
+        pace = Pace(tape_ms=until, real_ms=0, speed=SPEED)
+        assert stage.ledger.verdict(until, pace=pace, now_ms=0).is_exact
+        with Redis(port=stage.redis.port or 0) as redis:
+            key = stream_key(VENUE, Timeframe.M5)
+            redis.xtrim(key, maxlen=redis.xlen(key) - 1, approximate=False)
+        stage.read_back()
+        found = stage.ledger.verdict(until, pace=pace, now_ms=0)
+    assert (found.missing, found.short) == (0, drill.symbols)
