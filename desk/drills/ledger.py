@@ -60,6 +60,7 @@ class Verdict:
     not follow the one before; `premature` announcements came before their entry. `repeated` candles were written again
     and `late` entries written off the spine, both harmless; `unannounced` boundaries are left to the sweep. `blind_s`
     is the longest stretch of real time in which a candle was overdue: closed, past the grace, and not in the log.
+    `held_s` is the longest time from the close of a boundary to its first entry, whole or not.
     """
 
     expected: int
@@ -73,6 +74,7 @@ class Verdict:
     unannounced: int
     boundaries: int
     blind_s: float
+    held_s: float
 
     @property
     def breaches(self) -> dict[str, int]:
@@ -181,6 +183,7 @@ class Ledger:
             unannounced=len(live - self._told.keys()),
             boundaries=len(live),
             blind_s=round(longest(self._overdue(expected, pace, now_ms)) / 1_000, 3),
+            held_s=round(max((self._held_ms(*key, pace, now_ms) for key in live), default=0.0) / 1_000, 3),
         )
 
     def _compare(self, boundary: Boundary) -> Iterable[tuple[str, bool]]:
@@ -217,6 +220,9 @@ class Ledger:
         """Yield the cells of the newest bars that a log must still show and that close up to an instant."""
         oldest_ms = self._newest[timeframe] - (self.bars(timeframe) - 1) * timeframe.ms
         return self._cells(timeframe, since=oldest_ms, until=until)
+
+    def _held_ms(self, timeframe: Timeframe, open_time: int, pace: Pace, now_ms: int) -> float:
+        return self._written.get((timeframe, open_time), now_ms) - pace.real(open_time + timeframe.ms)
 
     def _overdue(self, expected: Iterable[_Cell], pace: Pace, now_ms: int) -> Iterable[tuple[float, float]]:
         grace_ms = pace.grace_ms(min(self._timeframes, key=lambda timeframe: timeframe.ms))

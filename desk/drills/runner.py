@@ -163,4 +163,8 @@ def problems_of(drill: Drill, verdict: Verdict, hits: dict[str, int]) -> list[st
     problems += [f"{kind} was on and never struck" for kind in sorted(kinds) if not hits.get(kind)]
     if drill.max_blind_s is not None and verdict.blind_s > drill.max_blind_s:
         problems.append(f"blind for {verdict.blind_s:.1f} s, at most {drill.max_blind_s:g} s are allowed")
+    if drill.max_held_s is not None and verdict.held_s > drill.max_held_s:
+        problems.append(f"a boundary was held for {verdict.held_s:.1f} s, at most {drill.max_held_s:g} s are allowed")
+    if drill.must_correct and not verdict.late:
+        problems.append("no boundary went out without all of its candles")
     return problems

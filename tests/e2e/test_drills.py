@@ -88,6 +88,16 @@ async def test_the_log_equals_the_tape_after(drill: Drill, tmp_path: Path) -> No
     assert outcome.verdict.boundaries > 10
 
 
+async def test_boundaries_go_out_while_rest_is_down_and_are_whole_after(tmp_path: Path) -> None:
+    wide = drills(seed=SEED)["rest_down_wide"]
+    outage = (Fault(kind=FaultKind.REST_SLOW, delay_s=9.0, for_s=10.0), Fault(kind=FaultKind.REST_5XX, for_s=10.0))
+    lost = Fault(kind=FaultKind.LOSE, share=0.2, for_s=10.0)
+    outcome = await run_drill(replace(wide, steps=(Wait(0.5), *outage, lost, Wait(10.5))), seed=SEED, home=tmp_path)
+    assert outcome.problems == ()
+    assert 8.0 < outcome.verdict.held_s < 10.0
+    assert outcome.verdict.late > 0
+
+
 def test_the_command_prints_json_and_succeeds_when_nothing_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_drill_is_told_in_full_on_every_terminal(width: int) -> None:
         unannounced=0,
         boundaries=77,
         blind_s=3.7,
+        held_s=4.2,
     )
     outcome = Outcome(
         name="two_collectors",
@@ -155,6 +156,26 @@ def test_a_candle_that_comes_late_ends_the_blindness() -> None:
     found = log.judge()
     assert (found.missing, found.out_of_order, found.late, found.is_exact) == (0, 0, 1, True)
     assert found.blind_s == 1.25
+    assert found.held_s == (GRACE_MS + 1_250) / 1_000
+
+
+def test_a_boundary_is_held_until_its_first_entry_though_that_is_not_whole() -> None:
+    close_time = LIVE + 2 * M1.ms
+    log = Log(without=((M1, close_time),))
+    log.write(M1, {**encode(boundary(M1, close_time, ("BTC/USDT",))), "c": "1"}, at_ms=int(PACE.real(close_time)) + 900)
+    assert (log.judge().held_s, log.judge().missing) == (0.9, 2)
+    assert Log(without=((M1, close_time),)).judge().held_s == (NOW - PACE.real(close_time)) / 1_000
+
+
+def test_a_drill_of_an_outage_fails_when_boundaries_wait_for_its_end_or_none_was_cut_short() -> None:
+    (drill,) = choose(drills(seed=7), ["rest_down_wide"])
+    hits = {"lose": 1, "rest_slow": 1, "rest_5xx": 1}
+    found = replace(Log().judge(), late=2, held_s=9.5)
+    assert problems_of(drill, found, hits) == []
+    assert problems_of(drill, replace(found, held_s=20.0), hits) == [
+        "a boundary was held for 20.0 s, at most 10 s are allowed"
+    ]
+    assert problems_of(drill, replace(found, late=0), hits) == ["no boundary went out without all of its candles"]
 
 
 def test_other_values_are_invented_even_when_they_are_corrected_later() -> None:
