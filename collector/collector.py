@@ -58,7 +58,7 @@ class Collector:
         self._session = session
         self._dialect = dialect_of(settings.venue)
         self._timeframes = settings.collector_timeframes
-        self._shortest_ms = min(timeframe.ms for timeframe in self._timeframes)
+        self._shortest = min(self._timeframes, key=lambda timeframe: timeframe.ms)
         self._source = source
         self._writer = writer
         self._clock = VenueClock(clock)
@@ -97,9 +97,8 @@ class Collector:
         """Collect until cancelled; raise what ended the run."""
         try:
             await self._clock.measure(self._source)
-            venue = self._settings.venue
-            shortest = min(self._timeframes, key=lambda timeframe: timeframe.ms)
-            await self._roster.choose(incumbents=newest_symbols(await self._writer.frame(venue, shortest)))
+            newest = await self._writer.frame(self._settings.venue, self._shortest)
+            await self._roster.choose(incumbents=newest_symbols(newest))
             await self._collect()
         finally:
             self._phase = "ended"
@@ -304,4 +303,4 @@ class Collector:
         self._assembler.note_gaps(fetched.missing)
 
     def _grace_ms(self) -> int:
-        return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest_ms)
+        return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest.ms)
