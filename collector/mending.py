@@ -62,7 +62,7 @@ class Mending:
     async def mend_gaps(self) -> None:
         """Ask again and again for what is still missing; a symbol that stays away may have stopped trading."""
         while True:
-            await asyncio.sleep(max(GAP_RETRY_S / max(self._clock.speed, 1.0), 1.0))
+            await asyncio.sleep(self._clock.pause_s(GAP_RETRY_S, at_least_s=1.0))
             if gaps := self._assembler.gaps:
                 self._gone()
                 await self._backfill.together(
@@ -73,7 +73,7 @@ class Mending:
     async def confirm(self) -> None:
         """Ask for what only the clock has closed, some series at a time, in turn, and correct what was otherwise."""
         while True:
-            await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
+            await asyncio.sleep(self._clock.pause_s(CONFIRM_S, at_least_s=0.1))
             self._intake.forget(self._clock.now_ms())
             await self._backfill.together(
                 self._intake.doubtful(series=CONFIRM_AT_ONCE),

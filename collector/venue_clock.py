@@ -44,6 +44,13 @@ class VenueClock:
         speed = max(self.speed, 1.0)
         return int(max(min(grace_ms * speed, shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
 
+    def pause_s(self, market_s: float, *, at_least_s: float) -> float:
+        """Return how many real seconds a span of market time takes, but no fewer than that; that many on a held tape.
+
+        A held tape may be let go any moment, and a span measured before would be slept through at its speed.
+        """
+        return max(market_s / max(self.speed, 1.0), at_least_s) if self.speed else at_least_s
+
     async def follow(self, source: VenueSource, *, log: Logger) -> None:
         """Measure again and again, since clocks drift; say so when ours is off."""
         while True:

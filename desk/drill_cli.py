@@ -27,7 +27,7 @@ _COLUMNS: Final = ("candles", "missing", "invented", "short", "out of order", "p
 def collector(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take 12 minutes."),
+        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take 15 minutes."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what faults hit.")] = 7,
     redis_down_s: Annotated[float, typer.Option(min=1, help="How long Redis is away in redis_down.")] = 90.0,
