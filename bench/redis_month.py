@@ -77,10 +77,9 @@ async def _measure(redis: LocalRedis, reader: UpstashCandleLog, tape: Tape) -> d
         "candles and status": log,
         f"tickers every {TICKER_S} s, funding every {FUNDING_S} s": tickers,
         "reads of one shard": reads,
-        f"newcomers, chosen every hour: {hourly:.1f} times a day": hourly * welcome,
-        f"newcomers, chosen once a day: {daily:.1f} times a day": daily * welcome,
-        "all of it, chosen every hour": steady + hourly * welcome,
-        "all of it, chosen once a day": steady + daily * welcome,
+        f"newcomers, {daily:.1f} times a day": daily * welcome,
+        "all of it": steady + daily * welcome,
+        f"all of it, chosen every hour: newcomers {hourly:.1f} times a day": steady + hourly * welcome,
     }
 
 

@@ -255,7 +255,7 @@ class Collector:
             self._publisher.correct(corrections)
 
     async def _refresh_symbols(self) -> None:
-        """Choose the symbols anew every hour or so, and early when one goes missing."""
+        """Choose the symbols anew every day or so, and early when one goes missing."""
         while True:
             await asyncio.sleep(min(EARLY_REFRESH_S, self._settings.symbol_refresh_s))
             with suppress(TimeoutError):

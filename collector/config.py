@@ -70,7 +70,7 @@ class Settings(BaseModel):
     log_depth: int = Field(default=1_000, ge=10, le=10_000)
     collector_grace_ms: int = Field(default=1_500, ge=0, le=20_000)
     collector_port: int = Field(default=8_080, ge=0, le=65_535)
-    symbol_refresh_s: int = Field(default=3_600, ge=10)
+    symbol_refresh_s: int = Field(default=86_400, ge=10)  # newcomers are what Redis costs most
     redis_plan_commands: int = Field(default=500_000, ge=1)
     redis_plan_bytes: int = Field(default=10_000_000_000, ge=1)
     ticker_interval_s: int = Field(default=10, ge=0, le=3_600)
@@ -109,7 +109,8 @@ class Settings(BaseModel):
 
 
 def _problem(error: Any) -> str:
-    return f"{str(error['loc'][0]).upper()}: {error['msg']}" if error["loc"] else str(error["msg"])
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said
 
 
 def _section(path: Path, venue: str) -> dict[str, Any]:

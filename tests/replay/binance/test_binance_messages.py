@@ -5,9 +5,8 @@ from functools import partial
 
 import pytest
 
-from shared.adapters.venues.binance import (
-    SPOT,
-    USDM,
+from shared.adapters.venues.binance import SPOT, USDM
+from shared.adapters.venues.binance_wire import (
     parse_klines,
     parse_listings,
     parse_quote_volumes,
