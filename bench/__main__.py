@@ -54,7 +54,9 @@ def _table(title: str, rows: list[dict[str, object]]) -> Table:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 if __name__ == "__main__":

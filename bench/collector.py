@@ -1,10 +1,10 @@
-"""Collector: kline frames a second, from the bytes of a push to whole boundaries, on one core, each native venue.
+"""Collector: frames a second, from the bytes of a push to whole boundaries, on one core, each venue.
 
 The frames are synthetic: 200 symbols in 6 timeframes, pushed 30 times each of which the last closes the candle, at an
 instant where all six timeframes close together, which is the worst there is. Where a venue pushes trades, each of them
 goes into every timeframe; where it marks no close, the clock closes. `nightdesk` is what the collector does with a
 frame: read, check, assemble, pack the boundary. cryptofeed and ccxt.pro read the same frames in an environment of their
-own, and hand candles over one by one; they assemble nothing.
+own where they can, and hand candles (or trades) over one by one; they assemble nothing.
 """
 
 import json
@@ -32,16 +32,15 @@ PUSHES: Final = 30
 PEER_PUSHES: Final = 3  # they are slower, and each push costs the same
 ROUNDS: Final = 5
 MIDNIGHT: Final = 1_704_067_200_000
+QUOTES: Final = {"kraken": "USD", "coinbase": "USD", "hyperliquid": "USDC"}
+SWAPS: Final = frozenset({"binance_usdm", "bybit_linear", "okx_swap", "hyperliquid"})
 PEERS: Final = Path(__file__).parent / "peers" / "frames.py"
 PEER_PYTHON: Final = Path(".venv-peers/bin/python")
 
 
 def run() -> list[dict[str, object]]:
-    """Return a row for us at each venue, and one for each peer where a venue says when a candle has closed."""
-    rows: list[dict[str, object]] = []
-    for sample in SAMPLES:
-        rows += [_ours(sample), *(_peers(sample) if dialect_of(sample.venue).says_closed else ())]
-    return rows
+    """Return for each venue a row for us and one for each peer, which says so where it does not read these frames."""
+    return [row for sample in SAMPLES for row in (_ours(sample), *_peers(sample))]
 
 
 def _ours(sample: Sample) -> dict[str, object]:
@@ -86,14 +85,15 @@ def _ours(sample: Sample) -> dict[str, object]:
 def _peers(sample: Sample) -> list[dict[str, object]]:
     if not PEER_PYTHON.exists():
         return [{"venue": sample.venue, "handled by": "cryptofeed, ccxt.pro: not installed, `make bench` does"}]
-    is_swap = "linear" in sample.venue or "usdm" in sample.venue or "swap" in sample.venue
+    quote, is_swap = QUOTES.get(sample.venue, "USDT"), sample.venue in SWAPS
     given = {
         "venue": sample.venue,
+        "is_swap": is_swap,
         "symbols": [
             {
                 "id": _named(sample.venue_id, number),
-                "symbol": f"S{number:03}/USDT{':USDT' if is_swap else ''}",
-                "standard": f"S{number:03}-USDT{'-PERP' if is_swap else ''}",
+                "symbol": f"S{number:03}/{quote}" + (f":{quote}" if is_swap else ""),
+                "standard": f"S{number:03}-{quote}" + ("-PERP" if is_swap else ""),
             }
             for number in range(SYMBOLS)
         ],

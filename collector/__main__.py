@@ -159,7 +159,7 @@ class Service:
         else:
             report = self._collector.report()
         if tenant is not None:
-            report = replace(report, lease=tenant.state, token=tenant.tenure.token)
+            report = replace(report, lease=tenant.state, token=tenant.tenure.token, is_cut_off=tenant.is_cut_off)
         counts = self._counts + Counter(self._collector.report().counts if self._collector is not None else {})
         return replace(report, counts=dict(counts), redis=self._usage.use())
 

@@ -15,6 +15,7 @@ from shared.domain.backfill import Window, lacking, series_of
 from shared.domain.candles import Candle, CandleFrame, frame_of
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 from shared.ports import VenueSource
 
 CONCURRENCY: Final = 10
@@ -59,7 +60,7 @@ class Backfill:
             if open_times := lacking(frame, symbol, window):
                 async with slots:
                     try:
-                        series, missing = await self._series(symbol, timeframe, open_times)
+                        series, missing = await self._series(symbol, timeframe, open_times, Urgency.BACKFILL)
                         # As arrays: a candle as a Python object takes ten times the memory.
                         fetched.series[symbol] = frame_of(timeframe, {symbol: list(series.values())})
                         fetched.missing.extend(missing)
@@ -83,6 +84,7 @@ class Backfill:
         *,
         is_lacking: Callable[[Cell], bool],
         found: Callable[[Timeframe, str, Candle], object],
+        urgency: Urgency = Urgency.REPAIR,
     ) -> None:
         """Hand each cell's candle to `found` as soon as the venue has answered; what it does not have stays missing.
 
@@ -109,7 +111,7 @@ class Backfill:
                 if not lacking:
                     return
                 try:
-                    series, _ = await self._series(symbol, timeframe, lacking)
+                    series, _ = await self._series(symbol, timeframe, lacking, urgency)
                 except (TransientError, InvalidMessageError) as error:
                     self._log.warning("repair failed", symbol=symbol, timeframe=timeframe, error=str(error))
                     return
@@ -131,16 +133,22 @@ class Backfill:
         """Ask for cells of boundaries that are in the log, and hand over what was answered in time all at once.
 
         They become entries of their own, and each entry pushes a whole boundary out of the log: so few, not one a cell.
+        Nobody waits for them, and repairs go first.
         """
         answers: list[tuple[Timeframe, str, Candle]] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                await self.cells(cells, is_lacking=is_lacking, found=lambda *answer: answers.append(answer))
+                await self.cells(
+                    cells,
+                    is_lacking=is_lacking,
+                    found=lambda *answer: answers.append(answer),
+                    urgency=Urgency.CONFIRM,
+                )
         for timeframe, symbol, candle in answers:
             found(timeframe, symbol, candle)
 
     async def _series(
-        self, symbol: str, timeframe: Timeframe, open_times: Collection[int]
+        self, symbol: str, timeframe: Timeframe, open_times: Collection[int], urgency: Urgency
     ) -> tuple[dict[int, Candle], list[Cell]]:
         """Return those candles the venue has, and the cells it should have but has not.
 
@@ -149,7 +157,9 @@ class Backfill:
         """
         margin = timeframe.ms if len(open_times) < WHOLE_WINDOW else 0
         window = Window(timeframe=timeframe, first_open=min(open_times) - margin, last_open=max(open_times) + margin)
-        stretch = await self._source.candles(self._venue_ids[symbol], window, now_ms=self._clock.now_ms())
+        stretch = await self._source.candles(
+            self._venue_ids[symbol], window, now_ms=self._clock.now_ms(), urgency=urgency
+        )
         known = series_of(stretch, timeframe)
         series = {open_time: known[open_time] for open_time in sorted(open_times) if open_time in known}
         latest = max(known, default=max(open_times))

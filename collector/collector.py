@@ -36,6 +36,7 @@ from shared.ports import Announcer, CandleLogWriter, Clock, TickerBoardWriter, T
 TICK_S: Final = 0.05
 OPEN_S: Final = 10.0
 EARLY_REFRESH_S: Final = 60.0
+RESUBSCRIBE_S: Final = 5.0
 
 
 class Collector:
@@ -58,7 +59,7 @@ class Collector:
         self._session = session
         self._dialect = dialect_of(settings.venue)
         self._timeframes = settings.collector_timeframes
-        self._shortest_ms = min(timeframe.ms for timeframe in self._timeframes)
+        self._shortest = min(self._timeframes, key=lambda timeframe: timeframe.ms)
         self._source = source
         self._writer = writer
         self._clock = VenueClock(clock)
@@ -98,9 +99,8 @@ class Collector:
         """Collect until cancelled; raise what ended the run."""
         try:
             await self._clock.measure(self._source)
-            venue = self._settings.venue
-            shortest = min(self._timeframes, key=lambda timeframe: timeframe.ms)
-            await self._roster.choose(incumbents=newest_symbols(await self._writer.frame(venue, shortest)))
+            newest = await self._writer.frame(self._settings.venue, self._shortest)
+            await self._roster.choose(incumbents=newest_symbols(newest))
             await self._collect()
         finally:
             self._phase = "ended"
@@ -117,18 +117,21 @@ class Collector:
                 self._log.warning("not every connection opened", open=self._streams.open, wanted=self._streams.wanted)
             self._progress = Progress(len(self._roster.venue_ids) * len(self._timeframes), log=self._log)
             self._phase = "backfilling"
+            keeping_time = tasks.create_task(self._keep_time())
             refused: set[str] = set()
             for timeframe in self._timeframes:
                 refused |= await self._fill(timeframe, since)
             if refused:
                 self._let_go(refused)
                 self._refresh_early.set()
+            keeping_time.cancel()
             self._phase = "live"
             self._log.info("live", symbols=len(self._roster.venue_ids), connections=self._streams.wanted)
             tasks.create_task(self._publisher.run())
             tasks.create_task(self._assemble(tasks))
             tasks.create_task(self._mending.mend_gaps())
             tasks.create_task(self._refresh_symbols())
+            tasks.create_task(self._resubscribe())
             tasks.create_task(self._clock.follow(self._source, log=self._log))
             tasks.create_task(self._tickers.run())
             if not self._dialect.says_closed:
@@ -136,8 +139,17 @@ class Collector:
 
     async def _fill(self, timeframe: Timeframe, since: int) -> set[str]:
         fetched = await self._history.fill(timeframe, since, done=self._progress.advance)
+        self._progress.leave_out(len(fetched.refused))
         self._assembler.note_gaps(fetched.missing)
         return fetched.refused
+
+    async def _keep_time(self) -> None:
+        """Let what the sockets bring while history is fetched be held against the clock as it is by then."""
+        while True:
+            now_ms = self._clock.now_ms()
+            self._assembler.advance(now_ms)
+            self._intake.note_time(now_ms)
+            await asyncio.sleep(TICK_S)
 
     def _let_go(self, refused: Collection[str]) -> None:
         """Follow no more whose history the venue refuses: what we follow is whole. The next choice tries them again."""
@@ -245,7 +257,7 @@ class Collector:
             self._publisher.correct(corrections)
 
     async def _refresh_symbols(self) -> None:
-        """Choose the symbols anew every hour or so, and early when one goes missing."""
+        """Choose the symbols anew every day or so, and early when one goes missing."""
         while True:
             await asyncio.sleep(min(EARLY_REFRESH_S, self._settings.symbol_refresh_s))
             with suppress(TimeoutError):
@@ -260,6 +272,12 @@ class Collector:
                 self._log.warning("symbols not refreshed", error=str(error))
                 self._roster.dismiss(newcomers)
                 self._follow()
+
+    async def _resubscribe(self) -> None:
+        """Subscribe again to what the streams have lost without a word."""
+        while True:
+            await asyncio.sleep(RESUBSCRIBE_S)
+            self._streams.resubscribe(self._intake.take_lost())
 
     def _follow(self) -> None:
         self._streams.follow(self._roster.venue_ids.values())
@@ -287,4 +305,4 @@ class Collector:
         self._assembler.note_gaps(fetched.missing)
 
     def _grace_ms(self) -> int:
-        return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest_ms)
+        return self._clock.grace_ms(self._settings.collector_grace_ms, shortest_ms=self._shortest.ms)

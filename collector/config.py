@@ -22,14 +22,17 @@ from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
 FILE: Final = Path(__file__).with_name("collector.toml")
-_IN_FILE: Final = {
+IN_FILE: Final = {
     "quote": "collector_quote",
     "symbols": "collector_symbols",
     "timeframes": "collector_timeframes",
     "log_depth": "log_depth",
+    "ticker_interval_s": "ticker_interval_s",
+    "funding_interval_s": "funding_interval_s",
     "rest_url": "venue_rest_url",
     "ws_url": "venue_ws_url",
 }
+"""Which setting a name in a venue's table of the file is."""
 
 
 def _timeframes(listed: object) -> object:
@@ -67,7 +70,7 @@ class Settings(BaseModel):
     log_depth: int = Field(default=1_000, ge=10, le=10_000)
     collector_grace_ms: int = Field(default=1_500, ge=0, le=20_000)
     collector_port: int = Field(default=8_080, ge=0, le=65_535)
-    symbol_refresh_s: int = Field(default=3_600, ge=10)
+    symbol_refresh_s: int = Field(default=86_400, ge=10)  # newcomers are what Redis costs most
     redis_plan_commands: int = Field(default=500_000, ge=1)
     redis_plan_bytes: int = Field(default=10_000_000_000, ge=1)
     ticker_interval_s: int = Field(default=10, ge=0, le=3_600)
@@ -107,7 +110,8 @@ class Settings(BaseModel):
 
 
 def _problem(error: Any) -> str:
-    return f"{str(error['loc'][0]).upper()}: {error['msg']}" if error["loc"] else str(error["msg"])
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said
 
 
 def _section(path: Path, venue: str) -> dict[str, Any]:
@@ -118,8 +122,8 @@ def _section(path: Path, venue: str) -> dict[str, Any]:
         raise FatalError(f"bad settings: COLLECTOR_FILE: {error}") from error
     if not isinstance(table, dict):
         raise FatalError(f"bad settings: COLLECTOR_FILE: expected a table [{venue}]")
-    if unknown := sorted(set(table) - set(_IN_FILE)):
+    if unknown := sorted(set(table) - set(IN_FILE)):
         raise FatalError(
-            f"bad settings: COLLECTOR_FILE: [{venue}] knows {', '.join(_IN_FILE)}, not {', '.join(unknown)}"
+            f"bad settings: COLLECTOR_FILE: [{venue}] knows {', '.join(IN_FILE)}, not {', '.join(unknown)}"
         )
-    return {_IN_FILE[name]: value for name, value in table.items()}
+    return {IN_FILE[name]: value for name, value in table.items()}

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from collector.usage import RedisUse
-from collector.venue_clock import ALERT_MS
+from collector.venue_clock import is_off
 from shared.domain.timeframe import Timeframe
 
 ALLOWANCE_MS: Final = 15_000
@@ -21,7 +21,8 @@ class Report:
     """What the collector knows of itself; times in epoch ms, `now_ms` and the closes by the market's clock.
 
     `buffered` is how many writes wait for the log. `lease` is `holder`, `standby`, `asking` (no holder has answered) or
-    `none`, `token` the fencing token of a holder. `clock_offset_ms` is the venue's clock less ours, None if unknown.
+    `none`, `token` the fencing token of a holder; `is_cut_off` when Redis is out of its reach. `clock_offset_ms` is the
+    venue's clock less ours, None if unknown.
     """
 
     venue: str
@@ -30,6 +31,7 @@ class Report:
     speed: float = 1.0
     phase: str = "starting"
     lease: str = "none"
+    is_cut_off: bool = False
     token: int = 0
     newest_close: Mapping[Timeframe, int] = field(default_factory=dict)
     last_write_ms: int | None = None
@@ -115,6 +117,8 @@ class Report:
             yield f"Backfilling: {self.backfill_done} of {self.backfill_total} series are whole."
         elif self.phase != "live" and not self.is_healthy:
             yield f"The collector is not live: {self.phase}."
+        if self.is_cut_off:
+            yield "Redis is out of reach."
         if self.phase == "live":
             for timeframe in self.timeframes:
                 age_ms = self.age_ms(timeframe)
@@ -131,7 +135,7 @@ class Report:
         if self.phase == "live" and self.connections_open < self.connections_wanted:
             yield f"{self.connections_open} of {self.connections_wanted} connections are open."
         offset_ms = self.clock_offset_ms or 0
-        if abs(offset_ms) > ALERT_MS * max(self.speed, 1.0):
+        if is_off(offset_ms, self.speed):
             side = "behind" if offset_ms > 0 else "ahead of"
             yield f"Our clock is {abs(offset_ms):,} ms {side} the venue's."
         if self.redis is not None and self.redis.is_over_plan:

@@ -25,13 +25,17 @@ class Tenant:
         self._log = log
         self._trouble = ""
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether Redis was out of reach when it was last asked for the lease."""
+        return bool(self._trouble)
+
     async def stand_by(self) -> Tenure:
         """Wait until the lease is ours and return our tenure; a Redis that is away is waited for."""
         self.state = "none"
         while True:
             try:
                 async with self._lease.answers() as hearing:
-                    self._trouble = ""
                     token = await self._take(hearing)
             except TransientError as error:
                 await self._wait_out(error)
@@ -48,6 +52,7 @@ class Tenant:
                 async with self._lease.questions() as hearing:
                     if (await self._lease.look()).token != token:  # what was said before is not heard any more
                         raise FencedError("the lease was taken or lost while nobody listened")
+                    self._trouble = ""
                     await self._answer(hearing, token)
             except TransientError as error:
                 await self._wait_out(error)
@@ -66,6 +71,7 @@ class Tenant:
     async def _take(self, hearing: Hearing) -> int:
         while True:
             seen = await self._lease.look()
+            self._trouble = ""
             if seen.owner not in {None, self._lease.owner}:
                 await self._outlive(seen, hearing)
             if (token := await self._lease.claim(seen)) is not None:

@@ -1,4 +1,7 @@
-"""Mending: what the sockets did not bring is asked for by REST, and what only the clock has closed is confirmed."""
+"""Mending: what the sockets did not bring is asked for by REST, and what only the clock has closed is confirmed.
+
+The repair of a boundary that waits for it goes before all other questions, what is in the log already after it.
+"""
 
 import asyncio
 from collections import Counter
@@ -49,7 +52,7 @@ class Mending:
         self._log.info("repairing", missing=named(missing))
         try:
             async with asyncio.timeout(REPAIR_S):
-                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.add)
+                await self._backfill.cells(missing, is_lacking=self._assembler.is_lacking, found=self._intake.mend)
         except TimeoutError:
             self._log.warning("repair not done in time", timeout_s=REPAIR_S)
         finally:
@@ -59,18 +62,18 @@ class Mending:
     async def mend_gaps(self) -> None:
         """Ask again and again for what is still missing; a symbol that stays away may have stopped trading."""
         while True:
-            await asyncio.sleep(max(GAP_RETRY_S / max(self._clock.speed, 1.0), 1.0))
+            await asyncio.sleep(self._clock.pause_s(GAP_RETRY_S, at_least_s=1.0))
             if gaps := self._assembler.gaps:
                 self._gone()
                 await self._backfill.together(
-                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.add, within_s=GAP_RETRY_S
+                    gaps, is_lacking=self._assembler.is_lacking, found=self._intake.mend, within_s=GAP_RETRY_S
                 )
                 self._news()
 
     async def confirm(self) -> None:
         """Ask for what only the clock has closed, some series at a time, in turn, and correct what was otherwise."""
         while True:
-            await asyncio.sleep(max(CONFIRM_S / max(self._clock.speed, 1.0), 0.1))
+            await asyncio.sleep(self._clock.pause_s(CONFIRM_S, at_least_s=0.1))
             self._intake.forget(self._clock.now_ms())
             await self._backfill.together(
                 self._intake.doubtful(series=CONFIRM_AT_ONCE),

@@ -15,7 +15,7 @@ APPEND_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 COUNTERS: Final = {
     "frames": ("frames", "Frames taken off the sockets."),
     "invalid_frames": ("invalid_frames", "Frames that could not be read."),
-    "closed": ("candles", "Closed candles taken from frames."),
+    "closed": ("candles", "Closed candles taken in, from frames or from REST, corrections included."),
     "boundaries": ("boundaries", "Boundaries assembled and handed to the writer."),
     "corrections": ("corrections", "Candles of closed boundaries that came again with another value."),
     "gaps": ("gaps", "Candles that were missing when their boundary was written."),
@@ -27,6 +27,8 @@ COUNTERS: Final = {
     "tickers_untold": ("tickers_untold", "Times it could not be told."),
     "funding": ("funding", "Snapshots of funding put up."),
     "funding_failed": ("funding_failed", "Times there was no new snapshot of funding to put up."),
+    "refused_subscriptions": ("refused_subscriptions", "Subscriptions the venue turned down."),
+    "resubscriptions": ("resubscriptions", "Symbols subscribed to again, since they traded and nothing came."),
     "disconnects": ("disconnects", "Connections that ended."),
     "runs": ("runs", "Runs started; more than one means that a run failed."),
 }

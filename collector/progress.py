@@ -22,10 +22,19 @@ class Progress:
         """Count one more."""
         self.done += 1
         if self._screen is not None:
-            filled = WIDTH * self.done // self.total
-            bar = "█" * filled + "░" * (WIDTH - filled)
-            end = "\n" if self.done == self.total else ""
-            self._screen.write(f"\rbackfill {bar} {self.done}/{self.total} series{end}")
-            self._screen.flush()
+            self._draw(self._screen)
         elif LINES * self.done // self.total > LINES * (self.done - 1) // self.total:
             self._log.info("backfilling", done=self.done, total=self.total)
+
+    def leave_out(self, series: int) -> None:
+        """Expect so many fewer: nobody waits for what the venue refuses."""
+        self.total -= series
+        if self._screen is not None and series:
+            self._draw(self._screen)
+
+    def _draw(self, screen: TextIO) -> None:
+        filled = WIDTH * self.done // self.total if self.total else WIDTH
+        bar = "█" * filled + "░" * (WIDTH - filled)
+        end = "\n" if self.done == self.total else ""
+        screen.write(f"\rbackfill {bar} {self.done}/{self.total} series{end}")
+        screen.flush()

@@ -23,7 +23,6 @@ MAX_WAITING_BYTES: Final = 32_000_000
 APPEND_AT_ONCE: Final = 100
 MAX_ANNOUNCING: Final = 100
 PATIENCE_S: Final = 600.0
-
 RETRY_WITHIN_S: Final = 1.0
 
 Job = Callable[[], Awaitable[None]]

@@ -37,12 +37,19 @@ class VenueClock:
     @property
     def is_off(self) -> bool:
         """Tell whether our clock needs mending."""
-        return abs(self.offset_ms or 0) > ALERT_MS * max(self.speed, 1.0)
+        return is_off(self.offset_ms, self.speed)
 
     def grace_ms(self, grace_ms: int, *, shortest_ms: int) -> int:
         """Return a grace in market time: real time stretched by the tape's speed, but not beyond half a candle."""
         speed = max(self.speed, 1.0)
         return int(max(min(grace_ms * speed, shortest_ms / 2), min(grace_ms, MIN_GRACE_MS) * speed))
+
+    def pause_s(self, market_s: float, *, at_least_s: float) -> float:
+        """Return how many real seconds a span of market time takes, but no fewer than that; that many on a held tape.
+
+        A held tape may be let go any moment, and a span measured before would be slept through at its speed.
+        """
+        return max(market_s / max(self.speed, 1.0), at_least_s) if self.speed else at_least_s
 
     async def follow(self, source: VenueSource, *, log: Logger) -> None:
         """Measure again and again, since clocks drift; say so when ours is off."""
@@ -72,3 +79,8 @@ class VenueClock:
         answered_ms = self._clock.now_ms()
         self._measured_s = time.monotonic()
         self.offset_ms = 0 if asked_ms - 1 <= venue_ms <= answered_ms + 1 else venue_ms - answered_ms
+
+
+def is_off(offset_ms: int | None, speed: float) -> bool:
+    """Tell whether a clock this far from the venue's needs mending; the clock of a tape is read at its speed."""
+    return abs(offset_ms or 0) > ALERT_MS * max(speed, 1.0)

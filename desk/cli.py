@@ -110,3 +110,7 @@ def main() -> None:
     except NightdeskError as error:
         typer.secho(f"desk: {error}", fg=typer.colors.RED, err=True)
         raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -73,8 +73,11 @@ def _print(body: Mapping[str, Any], *, is_healthy: bool) -> None:
     ages.add_column("newest close", justify="right")
     ages.add_column("")
     for timeframe, age in body["data_age"].items():
-        said = "none" if age["age_ms"] is None else f"{span(age['age_ms'])} ago"
-        ages.add_row(timeframe, said, "[red]stale[/]" if age["is_stale"] else "[green]fresh[/]")
+        if age["age_ms"] is None:  # one that stands by, or starts, has not looked into the log
+            ages.add_row(timeframe, "not known", "")
+        else:
+            state = "[red]stale[/]" if age["is_stale"] else "[green]fresh[/]"
+            ages.add_row(timeframe, f"{span(age['age_ms'])} ago", state)
     screen.print(ages)
     facts = Table.grid(padding=(0, 2))
     for name, value in (*_facts(body), *_redis(body["redis"])):
@@ -88,7 +91,7 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "lease", f"{lease['state']}, token {lease['token']}" if lease["token"] else lease["state"]
     yield "symbols", f"{body['symbols']:,}"
     yield "connections", f"{connections['open']} of {connections['wanted']} open, {counts.get('disconnects', 0):,} lost"
-    yield "gaps open", f"{body['open_gaps']:,}"
+    yield "gaps", f"{body['open_gaps']:,} candles missing now, {counts.get('gaps', 0):,} when written"
     yield "buffer", f"{body['buffered']:,} writes wait for Redis, {body['pending_instants']} being assembled"
     yield "last write", "none" if body["last_write_ms"] is None else _time(body["last_write_ms"])
     yield "clock offset", "unknown" if body["clock_offset_ms"] is None else f"{body['clock_offset_ms']:,} ms"
@@ -96,7 +99,9 @@ def _facts(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "backfill", f"{backfill['done']:,} of {backfill['total']:,} series"
     yield "frames", f"{counts.get('frames', 0):,}, {counts.get('invalid_frames', 0):,} of them invalid"
     yield "candles", f"{counts.get('closed', 0):,}, {counts.get('corrections', 0):,} corrected"
-    yield "repairs", f"{counts.get('repairs', 0):,}, {counts.get('gaps', 0):,} candles written late"
+    refused, again = counts.get("refused_subscriptions", 0), counts.get("resubscriptions", 0)
+    yield "streams", f"{refused:,} refused, {again:,} made again"
+    yield "repairs", f"{counts.get('repairs', 0):,} times REST was asked for what was late"
     yield "runs", f"{counts.get('runs', 0):,}"
 
 

@@ -20,14 +20,15 @@ app = typer.Typer(
     name="drill", help="Break things on purpose and hold the result against the truth.", no_args_is_help=True
 )
 
-_COLUMNS: Final = ("candles", "missing", "invented", "out of order", "premature", "repeated", "blind", "took")
+_NARROW: Final = 152
+_COLUMNS: Final = ("candles", "missing", "invented", "short", "out of order", "premature", "repeated", "blind", "took")
 
 
 @app.command()
 def collector(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take 10 minutes."),
+        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. All take 15 minutes."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what faults hit.")] = 7,
     redis_down_s: Annotated[float, typer.Option(min=1, help="How long Redis is away in redis_down.")] = 90.0,
@@ -50,7 +51,7 @@ def collector(
         if as_json:
             typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
         elif outcomes:
-            _print(screen, outcomes)
+            show(screen, outcomes)
     raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
 
 
@@ -109,17 +110,39 @@ def _print_orders(screen: "Console", outcomes: "list[OrderOutcome]", seed: int) 
             screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
 
 
-def _print(screen: "Console", outcomes: "list[Outcome]") -> None:
-    screen.print(_table(outcomes))
+def show(screen: "Console", outcomes: "list[Outcome]") -> None:
+    """Print what drills showed, as a table where it fits, and what was wrong."""
+    if screen.width >= _NARROW:
+        screen.print(_table(outcomes))
+    else:
+        screen.print(_title(outcomes))
+        for outcome in outcomes:
+            screen.print(_lines(outcome))
     for outcome in outcomes:
         for problem in outcome.problems:
             screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
 
 
+def _title(outcomes: "list[Outcome]") -> str:
+    return f"drills, seed {outcomes[0].seed}, Redis is {outcomes[0].redis}"
+
+
+def _lines(outcome: "Outcome") -> str:
+    """Return what a row of the table says, for a terminal it does not fit."""
+    found = outcome.verdict
+    return (
+        f"[bold]{outcome.name}[/]  {_said(outcome)}  {outcome.took_s:.0f} s, blind {found.blind_s:.1f} s\n"
+        f"  {outcome.breaks}\n"
+        f"  {found.expected:,} candles: {_count(found.missing)} missing, {_count(found.invented)} invented, "
+        f"{_count(found.short)} short, {found.repeated:,} repeated\n"
+        f"  {_count(found.out_of_order)} entries out of order, {_count(found.premature)} announcements premature"
+    )
+
+
 def _table(outcomes: "list[Outcome]") -> "Table":
     from rich.table import Table
 
-    table = Table(title=f"drills, seed {outcomes[0].seed}, Redis is {outcomes[0].redis}", title_justify="left")
+    table = Table(title=_title(outcomes), title_justify="left")
     table.add_column("drill")
     table.add_column("what breaks")
     for name in _COLUMNS:
@@ -131,13 +154,17 @@ def _table(outcomes: "list[Outcome]") -> "Table":
             outcome.name,
             outcome.breaks,
             f"{found.expected:,}",
-            *(_count(count) for count in (found.missing, found.invented, found.out_of_order, found.premature)),
+            *(_count(count) for count in found.breaches.values()),
             f"{found.repeated:,}",
             f"{found.blind_s:.1f} s",
             f"{outcome.took_s:.0f} s",
-            "[green]passed[/]" if outcome.passed else "[red]failed[/]",
+            _said(outcome),
         )
     return table
+
+
+def _said(outcome: "Outcome") -> str:
+    return "[green]passed[/]" if outcome.passed else "[red]failed[/]"
 
 
 def _count(count: int) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -46,8 +47,8 @@ def render(scene: Scene) -> RenderableType:
         f"close → signal p50 [bold]{_ms(scene.latency_ms.p50)}[/]  p99 [bold]{_ms(scene.latency_ms.p99)}[/]",
     )
     bar = ProgressBar(total=max(scene.boundaries_total, 1), completed=scene.boundaries_done)
-    body = Table.grid(padding=(0, 2), expand=True)
-    body.add_row(_runs(scene.runs), _signals(scene), _positions(scene.trading))
+    parts = (_runs(scene.runs), _signals(scene), _positions(scene.trading))
+    body = Columns(parts, padding=(0, 2))  # one below the other where it is narrow
     worth = Text.from_markup(worth_text(scene.trading))
     return Panel(
         Group(head, worth, bar, Text(), body), title=f"[bold]nightdesk[/]  {scene.title}", subtitle=f"API {scene.api}"

@@ -45,7 +45,7 @@ def export_traders(
         if no_ids:
             traders = [TraderEntry(trader_id=None, definition=trader.definition) for trader in traders]
         _write(dump(traders), file)
-    typer.echo(f"{len(traders)} traders{f' in {file}' if file else ''}", err=True)
+    typer.echo(f"{len(traders)} trader{'s' * (len(traders) != 1)}{f' in {file}' if file else ''}", err=True)
 
 
 @app.command("import")

@@ -15,6 +15,7 @@ from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Owner, Trader, TraderVersion
+from shared.domain.urgency import Urgency
 from shared.domain.usage import MonthUsage, Usage
 from shared.domain.venues import Venue
 
@@ -125,7 +126,11 @@ class TickerBoardWriter(Protocol):
 
 
 class VenueSource(Protocol):
-    """A venue's market data as one asks for it; its own names of pairs are the `venue_id` of a listing."""
+    """A venue's market data as one asks for it; its own names of pairs are the `venue_id` of a listing.
+
+    Where questions must wait for the venue's limits, its clock goes first with repairs, then what is confirmed, then
+    history and what it lists, then tickers and funding.
+    """
 
     async def server_time(self) -> int:
         """Return the venue's clock (epoch ms)."""
@@ -139,7 +144,9 @@ class VenueSource(Protocol):
         """Return the 24 h volume in quote units of every pair, by venue id."""
         ...
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window; raise `TransientError`, or `InvalidMessageError` when refused."""
         ...
 

@@ -19,6 +19,7 @@ DAY: Final = "day"
 DAY_SPEED: Final = 600.0
 REDIS_DOWN_S: Final = 90.0
 TAKE_OVER_S: Final = 10.0
+HELD_S: Final = 10.0  # the repair's eight seconds, and the grace before them
 
 
 class Do(StrEnum):
@@ -62,10 +63,11 @@ class Drill:
     """One drill: after `steps` whatever was broken is whole again, and the collector has until then and a little more.
 
     `from_boot` is wrong before the collector starts and stays so. `max_blind_s` bounds the longest stretch without
-    candles where the drill is about that. `listed` and `delisted` name symbols of the tape and the minute of it, a
-    multiple of all timeframes, at which they come and go. `minutes` is how much of the tape is played at least.
-    `must_strike` says that a fault that never struck fails the drill; what was drawn may miss, such as a refusal when
-    nothing is asked.
+    candles where the drill is about that, `max_held_s` how long after its close a boundary may come into the log, with
+    what there is; `must_correct` says that some must have come without all of their candles. `listed` and `delisted`
+    name symbols of the tape and the minute of it, a multiple of all timeframes, at which they come and go. `minutes` is
+    how much of the tape is played at least. `must_strike` says that a fault that never struck fails the drill; what was
+    drawn may miss, such as a refusal when nothing is asked.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Drill:
     symbols: int = 6
     minutes: int = 0
     max_blind_s: float | None = None
+    max_held_s: float | None = None
+    must_correct: bool = False
     must_strike: bool = True
     listed: dict[str, int] = field(default_factory=dict)
     delisted: dict[str, int] = field(default_factory=dict)
@@ -174,6 +178,18 @@ def _requests() -> tuple[Drill, ...]:
             name="rest_slow",
             breaks="frames are lost and every answer takes three seconds",
             steps=losing(Fault(kind=FaultKind.REST_SLOW, delay_s=3.0, for_s=6.0), 6.0),
+        ),
+        Drill(
+            name="rest_down_wide",
+            breaks="frames of 50 symbols are lost, and REST fails after ten seconds",
+            steps=(
+                Wait(1.0),
+                Fault(kind=FaultKind.REST_SLOW, delay_s=10.0, for_s=20.0),
+                *losing(Fault(kind=FaultKind.REST_5XX, for_s=20.0), 20.0),
+            ),
+            symbols=50,
+            max_held_s=HELD_S,
+            must_correct=True,
         ),
         Drill(
             name="clock_ahead",

@@ -1,7 +1,11 @@
-"""The ledger of a drill: every entry of the log in order, and every announcement, held against the tape."""
+"""The ledger of a drill: every entry of the log in order, every announcement, and the log as it is read in the end.
+
+All of it is held against the tape. Entries are taken as they are written, so a log that was wrong for a minute is
+found; a log that forgets too much shows only when it is read as functions read it.
+"""
 
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +14,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from desk.simulator.tape import Tape
-from shared.domain.candles import CLOSE, Boundary
+from shared.domain.candles import CLOSE, Boundary, CandleFrame
 from shared.domain.codec import decode
 from shared.domain.timeframe import Timeframe
 
@@ -51,15 +55,18 @@ class Verdict:
     """How a log compares with its tape.
 
     `missing` candles are not in the log at the end, or not as the tape has them; `invented` ones were written at any
-    time although the tape has none there or another; `out_of_order` entries of the spine do not follow the one before;
-    `premature` announcements came before their entry. `repeated` candles were written again and `late` entries written
-    off the spine, both harmless; `unannounced` boundaries are left to the sweep. `blind_s` is the longest stretch of
-    real time in which a candle was overdue: closed, past the grace, and not in the log.
+    time although the tape has none there or another; `short` ones are not, or not as the tape has them, among the
+    newest bars that a function reads of the log, as many as it must still show; `out_of_order` entries of the spine do
+    not follow the one before; `premature` announcements came before their entry. `repeated` candles were written again
+    and `late` entries written off the spine, both harmless; `unannounced` boundaries are left to the sweep. `blind_s`
+    is the longest stretch of real time in which a candle was overdue: closed, past the grace, and not in the log.
+    `held_s` is the longest time from the close of a boundary to its first entry, whole or not.
     """
 
     expected: int
     missing: int
     invented: int
+    short: int
     out_of_order: int
     premature: int
     repeated: int
@@ -67,17 +74,32 @@ class Verdict:
     unannounced: int
     boundaries: int
     blind_s: float
+    held_s: float
+
+    @property
+    def breaches(self) -> dict[str, int]:
+        """Return what may not be, in words, and how often it was: any of it fails a drill."""
+        return {
+            "candles missing": self.missing,
+            "candles invented": self.invented,
+            "candles that the log shows no more": self.short,
+            "entries out of order": self.out_of_order,
+            "announcements before their entry": self.premature,
+        }
 
     @property
     def is_exact(self) -> bool:
         """Tell whether the log equals the tape."""
-        return not (self.missing or self.invented or self.out_of_order or self.premature)
+        return not any(self.breaches.values())
 
 
 class Ledger:
-    """What was written and told of the timeframes of a tape; `depth` candles of its history are expected too."""
+    """What was written, told and read of the timeframes of a tape; `depth` candles of its history are expected too.
 
-    def __init__(self, tape: Tape, timeframes: Iterable[Timeframe], *, depth: int) -> None:
+    `kept` is how many entries a stream of the log keeps.
+    """
+
+    def __init__(self, tape: Tape, timeframes: Iterable[Timeframe], *, depth: int, kept: int) -> None:
         self._tape = tape
         self._timeframes = tuple(timeframes)
         self._depth = depth
@@ -85,6 +107,8 @@ class Ledger:
         self._landed: dict[_Cell, int] = {}
         self._written: dict[tuple[Timeframe, int], int] = {}
         self._told: dict[tuple[Timeframe, int], int] = {}
+        self._tails: dict[Timeframe, deque[bool]] = {timeframe: deque(maxlen=kept) for timeframe in self._timeframes}
+        self._shown: set[_Cell] = set()
         self._newest: dict[Timeframe, int] = defaultdict(lambda: -1)
         self._invented = self._out_of_order = self._repeated = self._late = 0
 
@@ -92,6 +116,7 @@ class Ledger:
         """Take the next entry of a stream, written at a real time (epoch ms)."""
         boundary = decode(timeframe, fields)
         self._written.setdefault((timeframe, boundary.open_time), at_ms)
+        self._tails[timeframe].append(LATE in fields)
         if LATE in fields:
             self._late += 1
         elif boundary.open_time <= self._newest[timeframe]:
@@ -112,6 +137,28 @@ class Ledger:
         """Take an announcement received at a real time (epoch ms)."""
         self._told.setdefault((timeframe, close_time - timeframe.ms), at_ms)
 
+    def bars(self, timeframe: Timeframe) -> int:
+        """Return how many of its newest bars a log must still show: one for each entry it keeps that is of the spine.
+
+        Others push bars out, and where they rewrote all there is, they carry the bars: never fewer than `depth`.
+        """
+        return max(self._depth, sum(not is_late for is_late in self._tails[timeframe]))
+
+    def read(self, frame: CandleFrame) -> None:
+        """Take what the log shows of a timeframe in the end, instead of what it showed before."""
+        timeframe = frame.timeframe
+        self._shown = {cell for cell in self._shown if cell.timeframe is not timeframe}
+        for bar, open_time in enumerate(frame.open_times.tolist()):
+            boundary = Boundary(
+                timeframe=timeframe,
+                open_time=open_time,
+                symbols=frame.symbols,
+                values=frame.values[:, :, bar],
+                filled=frame.filled[:, bar],
+            )
+            right = (symbol for symbol, is_right in self._compare(boundary) if is_right)
+            self._shown.update(_Cell(timeframe, open_time, symbol) for symbol in right)
+
     def is_whole(self, until: int) -> bool:
         """Tell whether the log has every candle that closes up to an instant."""
         return all(cell in self._landed for cell in self._expected(until))
@@ -126,6 +173,9 @@ class Ledger:
             expected=len(expected),
             missing=sum(cell not in self._landed for cell in expected),
             invented=self._invented,
+            short=sum(
+                cell not in self._shown for timeframe in self._timeframes for cell in self._due(timeframe, until)
+            ),
             out_of_order=self._out_of_order,
             premature=sum(at_ms < self._written.get(key, now_ms + 1) for key, at_ms in self._told.items()),
             repeated=self._repeated,
@@ -133,6 +183,7 @@ class Ledger:
             unannounced=len(live - self._told.keys()),
             boundaries=len(live),
             blind_s=round(longest(self._overdue(expected, pace, now_ms)) / 1_000, 3),
+            held_s=round(max((self._held_ms(*key, pace, now_ms) for key in live), default=0.0) / 1_000, 3),
         )
 
     def _compare(self, boundary: Boundary) -> Iterable[tuple[str, bool]]:
@@ -155,12 +206,23 @@ class Ledger:
 
     def _expected(self, until: int) -> Iterable[_Cell]:
         for timeframe in self._timeframes:
-            since = max(self._tape.live_from - self._depth * timeframe.ms, self._tape.start)
-            frame = self._tape.frame(timeframe, since=since, until=until)
-            has = ~np.isnan(frame.column("close"))
-            for bar, open_time in enumerate(frame.open_times.tolist()):
-                for row in np.flatnonzero(has[:, bar]).tolist():
-                    yield _Cell(timeframe, open_time, frame.symbols[row])
+            yield from self._cells(timeframe, since=self._tape.live_from - self._depth * timeframe.ms, until=until)
+
+    def _cells(self, timeframe: Timeframe, *, since: int, until: int) -> Iterable[_Cell]:
+        """Yield the cells of the tape that open at an instant or later and close up to another."""
+        frame = self._tape.frame(timeframe, since=max(since, self._tape.start), until=until)
+        has = ~np.isnan(frame.column("close"))
+        for bar, open_time in enumerate(frame.open_times.tolist()):
+            for row in np.flatnonzero(has[:, bar]).tolist():
+                yield _Cell(timeframe, open_time, frame.symbols[row])
+
+    def _due(self, timeframe: Timeframe, until: int) -> Iterable[_Cell]:
+        """Yield the cells of the newest bars that a log must still show and that close up to an instant."""
+        oldest_ms = self._newest[timeframe] - (self.bars(timeframe) - 1) * timeframe.ms
+        return self._cells(timeframe, since=oldest_ms, until=until)
+
+    def _held_ms(self, timeframe: Timeframe, open_time: int, pace: Pace, now_ms: int) -> float:
+        return self._written.get((timeframe, open_time), now_ms) - pace.real(open_time + timeframe.ms)
 
     def _overdue(self, expected: Iterable[_Cell], pace: Pace, now_ms: int) -> Iterable[tuple[float, float]]:
         grace_ms = pace.grace_ms(min(self._timeframes, key=lambda timeframe: timeframe.ms))

@@ -55,9 +55,10 @@ async def run_drill(drill: Drill, *, seed: int, home: Path = HOME, patience_s: f
         await play.steps()
         hits = await stage.recover()
         await play.catch_up(patience_s)
-        await stage.stop_collectors()
+        await stage.clear()
+        await asyncio.to_thread(stage.read_back)
         verdict = play.verdict()
-        problems = (*play.problems, *_problems(drill, verdict, hits))
+        problems = (*play.problems, *problems_of(drill, verdict, hits))
         return Outcome(
             name=drill.name,
             breaks=drill.breaks,
@@ -155,17 +156,15 @@ class _Play:
                 self.problems.append(str(error))
 
 
-def _problems(drill: Drill, verdict: Verdict, hits: dict[str, int]) -> list[str]:
+def problems_of(drill: Drill, verdict: Verdict, hits: dict[str, int]) -> list[str]:
     """Return what a drill found, in words; a fault that never struck is one, for then the drill shows nothing."""
-    counts = {
-        "candles missing": verdict.missing,
-        "candles invented": verdict.invented,
-        "entries out of order": verdict.out_of_order,
-        "announcements before their entry": verdict.premature,
-    }
-    problems = [f"{count} {what}" for what, count in counts.items() if count]
+    problems = [f"{count} {what}" for what, count in verdict.breaches.items() if count]
     kinds = {step.kind for step in (*drill.from_boot, *drill.steps) if isinstance(step, Fault) and drill.must_strike}
     problems += [f"{kind} was on and never struck" for kind in sorted(kinds) if not hits.get(kind)]
     if drill.max_blind_s is not None and verdict.blind_s > drill.max_blind_s:
         problems.append(f"blind for {verdict.blind_s:.1f} s, at most {drill.max_blind_s:g} s are allowed")
+    if drill.max_held_s is not None and verdict.held_s > drill.max_held_s:
+        problems.append(f"a boundary was held for {verdict.held_s:.1f} s, at most {drill.max_held_s:g} s are allowed")
+    if drill.must_correct and not verdict.late:
+        problems.append("no boundary went out without all of its candles")
     return problems

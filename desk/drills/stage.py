@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +19,19 @@ from desk.drills.gate import Gate
 from desk.drills.ledger import Ledger
 from desk.local.process import HOST, Child, LocalPartError, accepts, answers, claim_port, end_group, python_module
 from desk.local.redis import LocalRedis
+from desk.local.upstash import UpstashFacade
 from desk.simulator.faults import Fault, FaultKind
 from desk.simulator.spec import build_tape, read_spec
 from desk.simulator.tape import Tape
 from shared.adapters.clock import steer
-from shared.adapters.redis_log import stream_key
+from shared.adapters.redis_log import stream_key, upstash_candle_log
 from shared.domain.timeframe import Timeframe, parse_timeframe
 
 VENUE: Final = "binance"
 DEPTH: Final = 100
 SLACK: Final = 200
 LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
+_TOKEN: Final = "a drill"  # noqa: S105 opens nothing
 _READ_EVERY_S: Final = 0.1
 _PAGE: Final = 1_000
 _READY_S: Final = 60.0
@@ -50,6 +52,7 @@ class Stage:
     trigger_url: str = ""
     collectors: list[Child] = field(default_factory=list)
     is_cleared: asyncio.Event = field(default_factory=asyncio.Event)
+    reading: asyncio.Task[None] = field(init=False)
     _started: int = 0
     _last_ids: dict[Timeframe, str] = field(default_factory=dict)
 
@@ -112,8 +115,10 @@ class Stage:
     async def follow(self) -> None:
         """Read the log as it is written, past the gate, until the stage is cleared."""
         client = Redis(host=HOST, port=self.redis.port or 0, decode_responses=True)
+        is_last = False
         try:
-            while not self.is_cleared.is_set():
+            while not is_last:
+                is_last = self.is_cleared.is_set()
                 for timeframe in self.drill.timeframes:
                     await self._read(client, timeframe)
                 with suppress(TimeoutError):
@@ -127,9 +132,20 @@ class Stage:
             if not collector.alive:
                 raise LocalPartError(f"{collector.name} has stopped; {collector.log} ends with:\n{collector.tail()}")
 
-    async def stop_collectors(self) -> None:
-        """Ask every collector to end."""
+    async def clear(self) -> None:
+        """Ask every collector to end, and read the last they wrote."""
         await asyncio.gather(*(asyncio.to_thread(collector.stop) for collector in self.collectors))
+        self.is_cleared.set()
+        await self.reading
+
+    def read_back(self) -> None:
+        """Read the log as functions do that know nothing of it yet, and tell the ledger what it shows."""
+        with (
+            UpstashFacade(redis_port=self.redis.port or 0, token=_TOKEN, log_dir=self.home) as facade,
+            closing(upstash_candle_log(facade.url, _TOKEN)) as log,
+        ):
+            for timeframe in self.drill.timeframes:
+                self.ledger.read(log.frame(VENUE, timeframe, bars=self.ledger.bars(timeframe)))
 
     async def _read(self, client: "Redis", timeframe: Timeframe) -> None:
         key = stream_key(VENUE, timeframe)
@@ -171,21 +187,19 @@ async def stage_of(drill: Drill, *, home: Path, seed: int) -> AsyncIterator[Stag
             tape=tape,
             redis=redis,
             gate=gate,
-            ledger=Ledger(tape, drill.timeframes, depth=DEPTH),
+            ledger=Ledger(tape, drill.timeframes, depth=DEPTH, kept=_depth(drill)),
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
         stage.simulator_url = await stack.enter_async_context(_simulator(drill, home, seed))
         stage.trigger_url = await stack.enter_async_context(_trigger(stage.ledger))
         for fault in drill.from_boot:
             await stage.switch_on(fault)
-        reading = asyncio.create_task(stage.follow())
+        stage.reading = asyncio.create_task(stage.follow())
         try:
             await stage.start_collector(is_first=True)
             yield stage
         finally:
-            await stage.stop_collectors()
-            stage.is_cleared.set()
-            await reading
+            await stage.clear()
 
 
 def _prepare(drill: Drill, home: Path, seed: int) -> Tape:
@@ -248,7 +262,7 @@ def _tape_spec(drill: Drill, seed: int) -> dict[str, Any]:
         "symbols": drill.symbols,
         "seed": seed,
         "timeframes": list(drill.timeframes),
-        "history_bars": DEPTH,
+        "history_bars": _depth(drill),  # the log is full from the start, so that every entry pushes one out
         "live_from": LIVE_FROM,
         "listed_from": instants(drill.listed),
         "delisted_from": instants(drill.delisted),

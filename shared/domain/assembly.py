@@ -155,6 +155,12 @@ class Assembler:
         instant = self._pending.get(cell.open_time + cell.timeframe.ms)
         return cell in self._gaps if instant is None else cell.symbol in instant.awaited.get(cell.timeframe, ())
 
+    def known(self, cell: Cell) -> Candle | None:
+        """Return the candle of a cell, None where there is none or it is too long ago to be corrected."""
+        instant = self._pending.get(cell.open_time + cell.timeframe.ms)
+        cells = instant.candles.get(cell.timeframe) if instant else self._remembered(cell.timeframe, cell.open_time)
+        return cells.get(cell.symbol) if cells else None
+
     def note_gaps(self, cells: Iterable[Cell]) -> None:
         """Remember cells that history lacks too, so that a candle for them counts."""
         self._gaps.update(cell for cell in cells if cell.symbol in self._symbols)
@@ -193,7 +199,7 @@ class Assembler:
 
     def _correct(self, timeframe: Timeframe, symbol: str, candle: Candle) -> bool:
         cell = Cell(timeframe, candle.open_time, symbol)
-        known = next((cells for time, cells in self._emitted[timeframe] if time == candle.open_time), None)
+        known = self._remembered(timeframe, candle.open_time)
         if known is None and cell not in self._gaps:
             return False
         if known is not None:
@@ -203,6 +209,9 @@ class Assembler:
         self._gaps.discard(cell)
         self._corrections.setdefault((candle.open_time, timeframe), {})[symbol] = candle
         return True
+
+    def _remembered(self, timeframe: Timeframe, open_time: int) -> dict[str, Candle] | None:
+        return next((cells for time, cells in self._emitted[timeframe] if time == open_time), None)
 
 
 def _missing(close_time: int, instant: _Instant) -> Iterable[Cell]:

@@ -6,7 +6,7 @@ was watched from the candle's open to its close without a break; a broken one is
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from shared.domain.candles import Candle, no_trade_candle
@@ -45,6 +45,15 @@ class Closing(NamedTuple):
     symbol: str
     candle: Candle
     is_confirmed: bool
+
+
+class Late(NamedTuple):
+    """What came for a candle after that had closed: the candle as it was pushed, or None for a trade of it."""
+
+    timeframe: Timeframe
+    symbol: str
+    open_time: int
+    candle: Candle | None
 
 
 STRAY_MS: Final = 3_600_000
@@ -108,9 +117,13 @@ class Closer:
         self._doubtful: set[_Series] = set()
         self._now_ms = 0  # as last told
 
+    def note_time(self, now_ms: int) -> None:
+        """Note what time it is, by which a push may be from the future."""
+        self._now_ms = max(self._now_ms, now_ms)
+
     def watch(self, symbols: Iterable[str], now_ms: int) -> None:
         """Note that from now on every push of these symbols is seen."""
-        self._now_ms = max(self._now_ms, now_ms)
+        self.note_time(now_ms)
         for symbol in symbols:
             self._watched.setdefault(symbol, now_ms)
 
@@ -145,8 +158,8 @@ class Closer:
         if symbol in self._watched and (known is None or known.open_time <= candle.open_time):
             self._closed[timeframe, symbol] = candle
 
-    def push(self, timeframe: Timeframe, symbol: str, candle: Candle) -> list[Closing]:
-        """Take a forming candle as it is now, and return what it shows to have closed.
+    def push(self, timeframe: Timeframe, symbol: str, candle: Candle) -> Sequence[Closing | Late]:
+        """Take a forming candle as it is now, and return what it shows to have closed, or that it comes too late.
 
         Raise `InvalidMessageError` for one from the future.
         """
@@ -157,13 +170,13 @@ class Closer:
             return []
         self._check_time(candle.open_time)
         if self._is_past(series, candle.open_time):
-            return []
+            return self._late(series, candle.open_time, candle)
         closings = self._advance(series, candle.open_time, is_confirmed=True)
         self._forming[series] = candle
         return closings
 
-    def trade(self, symbol: str, trade: Trade) -> list[Closing]:
-        """Take a trade into the forming candle of every timeframe, and return what it shows to have closed.
+    def trade(self, symbol: str, trade: Trade) -> Sequence[Closing | Late]:
+        """Take a trade into the forming candle of every timeframe; return what it shows to have closed, or is late for.
 
         One that was taken before is nothing new. Where the count of trades jumps, some were missed: the watch begins
         anew behind the trade that shows it, and so it does with the first trade of all. Raise `InvalidMessageError` for
@@ -178,7 +191,7 @@ class Closer:
             if symbol in self._watched and (newest is None or trade.number > newest + 1):
                 self.lose([symbol])
                 self.watch([symbol], trade.time + 1)
-        closings: list[Closing] = []
+        closings: list[Closing | Late] = []
         price, quantity = trade.price, trade.quantity
         value, bought = price * quantity, quantity if trade.is_taker_buy else 0.0
         for timeframe, step_ms in self._steps:
@@ -186,6 +199,7 @@ class Closer:
             forming = self._forming.get(series)
             if forming is None or forming.open_time != open_time:
                 if self._is_past(series, open_time):
+                    closings += self._late(series, open_time)
                     continue
                 closings += self._advance(series, open_time, is_confirmed=True)
                 forming = self._forming[series] = _Growing(open_time, price)
@@ -195,7 +209,7 @@ class Closer:
 
     def due(self, now_ms: int, *, grace_ms: int, symbols: Iterable[str]) -> list[Closing]:
         """Return what the clock has closed of these symbols since it was last asked."""
-        self._now_ms = max(self._now_ms, now_ms)
+        self.note_time(now_ms)
         closings: list[Closing] = []
         symbols = tuple(symbols)
         for timeframe in self._timeframes:
@@ -213,11 +227,17 @@ class Closer:
     def _is_past(self, series: _Series, open_time: int) -> bool:
         """Tell whether a series has gone on: then what comes late is left to REST."""
         forming, closed = self._forming.get(series), self._closed.get(series)
-        if open_time + series[0].ms < self._now_ms - STRAY_MS:
+        if self._is_stray(series, open_time):
             return True
         return (forming is not None and open_time < forming.open_time) or (
             closed is not None and open_time <= closed.open_time
         )
+
+    def _is_stray(self, series: _Series, open_time: int) -> bool:
+        return open_time + series[0].ms < self._now_ms - STRAY_MS
+
+    def _late(self, series: _Series, open_time: int, candle: Candle | None = None) -> list[Late]:
+        return [] if self._is_stray(series, open_time) else [Late(*series, open_time, candle)]
 
     def _advance(self, series: _Series, until: int, *, is_confirmed: bool) -> list[Closing]:
         """Close what opened before `until` and is believed: the forming candle, and no-trade ones around it."""
@@ -246,11 +266,22 @@ class Closer:
         return closings
 
 
+def changes(late: Candle, closed: Candle) -> bool:
+    """Tell whether what was pushed late says otherwise than what has closed.
+
+    An earlier state of it, with less volume, does not: of two connections that overlap one is behind the other.
+    """
+    return not late.volume < closed.volume and confirmed(closed, late) is not None
+
+
 def confirmed(pushed: Candle, asked: Candle) -> Candle | None:
     """Return what REST knows better of a candle that was pushed, None when it says the same.
 
-    What it does not know stays as pushed. Sums of trades agree to a billionth, as they depend on the order of adding.
+    What it does not know stays as pushed, unless trades were missed, as the volume shows: then nobody knows it. Sums of
+    trades agree to a billionth, as they depend on the order of adding.
     """
+    if not math.isclose(pushed.volume, asked.volume, rel_tol=_SAME):
+        return asked
     better = asked._replace(**{name: getattr(pushed, name) for name in _OPTIONAL if math.isnan(getattr(asked, name))})
     same = pushed.filled == better.filled and all(
         math.isclose(old, new, rel_tol=_SAME) or (math.isnan(old) and math.isnan(new))

@@ -1,11 +1,12 @@
 """docs/collector.md is true: its settings are the settings, its metrics the metrics, its fields those of /health."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.config import FILE, Settings
+from collector.config import FILE, IN_FILE, Settings
 from collector.health import Report
 from collector.metrics import PREFIX, Metrics
 from collector.usage import RedisUse
@@ -54,6 +55,16 @@ def test_every_setting_is_there_with_its_default() -> None:
     }
     expected["`COLLECTOR_FILE`"] = f"`{FILE.relative_to(ROOT)}`"
     assert {name: default for name, default, _ in rows("Settings")} == expected
+
+
+def test_what_may_stand_in_the_file_is_named_and_what_a_venue_has_its_own_default_for_too() -> None:
+    prose = TEXT.partition("\n## Settings\n")[2].partition("\n|")[0]
+    assert set(re.findall(r"`([a-z_]+)`", prose)) == set(IN_FILE)
+    purposes = {name: purpose for name, _, purpose in rows("Settings")}
+    for venue, table in tomllib.loads(FILE.read_text()).items():
+        for name in ("ticker_interval_s", "funding_interval_s"):
+            if name in table:
+                assert f"`{venue}` {table[name]}" in purposes[f"`{name.upper()}`"]
 
 
 def test_every_metric_is_there_with_its_type() -> None:

@@ -17,7 +17,7 @@ from desk.simulator.server import Simulator
 from desk.simulator.spec import FilesSpec, SyntheticSpec, build_tape
 from desk.simulator.streams import BACKLOG
 from desk.simulator.tape import Tape
-from shared.adapters.venues.binance import parse_klines, parse_listings, parse_quote_volumes, parse_tickers, read
+from shared.adapters.venues.binance_wire import parse_klines, parse_listings, parse_quote_volumes, parse_tickers, read
 from shared.domain.candles import Candle, CandleFrame, frame_of
 from shared.domain.errors import FatalError
 from shared.domain.pushes import Push

@@ -1,17 +1,24 @@
 """What every venue's dialect promises: nothing lost on the way from its words to a candle, and nothing invented."""
 
 import math
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.adapters.venues.dialect import SubscriptionRefusedError
 from shared.adapters.venues.registry import VENUES, dialect_of
+from shared.adapters.venues.rest_client import TokenBucket
+from shared.domain.backfill import Window
 from shared.domain.candles import Candle
 from shared.domain.errors import InvalidMessageError
 from shared.domain.pushes import Push, Trade
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 from tests.contract.venue_samples import SAMPLES, Sample
 
 every = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.venue)
@@ -56,6 +63,41 @@ def test_every_venue_has_a_sample() -> None:
 def test_an_unknown_venue_is_told_the_known_ones() -> None:
     with pytest.raises(InvalidMessageError, match="binance_usdm"):
         dialect_of("mtgox")
+
+
+class Noting(TokenBucket):
+    """A bucket that notes how urgent a question is, and lets none be asked."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 1.0)
+        self.noted: set[Urgency] = set()
+
+    def turn(self, weight: float, urgency: Urgency) -> Any:
+        self.noted.add(urgency)
+        raise InvalidMessageError("question", "not asked")
+
+
+@every
+async def test_every_question_takes_its_place_in_the_line(sample: Sample) -> None:
+    window = Window.before(Timeframe.M1, BTC.open_time, bars=5)
+    async with aiohttp.ClientSession() as session:
+        source: Any = dialect_of(sample.venue).source(session, "http://127.0.0.1:9")
+        questions: list[tuple[Coroutine[Any, Any, object], set[Urgency]]] = [
+            (source.server_time(), {Urgency.REPAIR}),
+            (source.candles("BTC", window, now_ms=BTC.open_time, urgency=Urgency.CONFIRM), {Urgency.CONFIRM}),
+            (source.listings(), {Urgency.BACKFILL}),
+            (source.quote_volumes(), {Urgency.BACKFILL}),
+            (source.tickers(["BTC"]), {Urgency.TICKERS}),
+        ]
+        for question, place in questions:
+            source._client.bucket = Noting()
+            with suppress(InvalidMessageError):
+                await question
+            assert source._client.bucket.noted == place
+        source._client.bucket = Noting()
+        with suppress(InvalidMessageError):
+            assert await source.funding(["BTC"]) == {}  # as a spot market says without being asked
+        assert source._client.bucket.noted <= {Urgency.TICKERS}
 
 
 @pushing
@@ -105,10 +147,23 @@ def test_other_messages_hold_nothing(sample: Sample) -> None:
 
 
 @every
+def test_data_is_told_from_everything_else_by_its_mark(sample: Sample) -> None:
+    """A connection that brings answers, pongs and heartbeats alone is as dead as one that brings nothing."""
+    mark = dialect_of(sample.venue).data_mark
+    if sample.written is not None:
+        data = [sample.written(BTC, Timeframe.M1, is_closed) for is_closed in (True, False)]
+    else:
+        data = [_traded(sample)]
+    assert all(mark in frame.encode() for frame in data)
+    assert not any(mark in frame.encode() for frame in (*sample.other, *sample.refused))
+
+
+@every
 def test_a_refused_subscription_is_loud(sample: Sample) -> None:
     for message in sample.refused:
-        with pytest.raises(InvalidMessageError):
+        with pytest.raises(SubscriptionRefusedError):
             dialect_of(sample.venue).read(message.encode())
+    assert sample.refused
 
 
 @every
@@ -141,12 +196,22 @@ def test_every_series_is_subscribed_to_once(sample: Sample) -> None:
     dialect = dialect_of(sample.venue)
     ids = [sample.venue_id, f"X{sample.venue_id}", f"Y{sample.venue_id}"]
     topics = list(dict.fromkeys(dialect.topic(one, tf) for one in ids for tf in dialect.timeframes))
-    told = dialect.url("wss://venue", topics) + "\n".join(dialect.subscribe(topics))
-    assert dialect.url("wss://venue", topics).startswith("wss://venue")
-    for one in ids:
-        assert one in told or one.lower() in told
+    url, messages = dialect.url("wss://venue", topics), dialect.subscribe(topics)
+    assert url.startswith("wss://venue")
+    for told in (url, "".join(messages)) if dialect.subscribes_by_url else ("".join(messages),):
+        assert all(one in told or one.lower() in told for one in ids)
     assert len(topics) <= len(ids) * len(dialect.timeframes)
     assert dialect.limits.topics >= 1
+
+
+@every
+def test_what_was_subscribed_to_is_let_go_in_the_same_words(sample: Sample) -> None:
+    dialect = dialect_of(sample.venue)
+    topics = list(dict.fromkeys(dialect.topic(sample.venue_id, timeframe) for timeframe in dialect.timeframes))
+    asked, taken_back = dialect.subscribe(topics), dialect.unsubscribe(topics)
+    plain = [message.replace(',"snapshot":false', "") for message in asked]
+    assert taken_back == [one.replace("subscribe", "unsubscribe").replace("SUBSCRIBE", "UNSUBSCRIBE") for one in plain]
+    assert taken_back != asked
 
 
 @every

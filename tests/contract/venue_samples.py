@@ -46,6 +46,11 @@ _BINANCE_OTHER: Final = (
     '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","p":"1","q":"1"}}',
 )
 
+_BINANCE_REFUSED: Final = (
+    '{"error":{"code":2,"msg":"Invalid request: unknown variant `SUBSCRIB`"},"id":1}',
+    '{"code":2,"msg":"Invalid request: property name must be a string","id":1}',
+)
+
 _MINUTES: Final = {timeframe: "D" if timeframe == "1d" else str(timeframe.ms // 60_000) for timeframe in Timeframe}
 _UTC: Final = {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
 _ONLY_VOLUMES: Final = frozenset({"trades", "taker_buy_volume"})
@@ -162,8 +167,14 @@ _HYPERLIQUID_OTHER: Final = (
 )
 
 SAMPLES: Final = (
-    Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
-    Sample(venue="binance_usdm", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER),
+    Sample(venue="binance", venue_id="BTCUSDT", written=_binance, other=_BINANCE_OTHER, refused=_BINANCE_REFUSED),
+    Sample(
+        venue="binance_usdm",
+        venue_id="BTCUSDT",
+        written=_binance,
+        other=_BINANCE_OTHER,
+        refused=_BINANCE_REFUSED,
+    ),
     Sample(
         venue="bybit",
         venue_id="BTCUSDT",

@@ -88,6 +88,15 @@ class Desk:
     def play(self, *, speed: float = SPEED) -> None:
         steer(self.clock_file, tape_ms=self.clock.now_ms(), speed=speed)
 
+    async def welcomes(self, newcomer: str, collector: Collector) -> None:
+        """Let a collector choose its symbols anew, and wait until a newcomer's history is in the log."""
+        await collector._welcome(await collector._roster.choose(incumbents=set(collector._roster.venue_ids)))
+
+        async def is_settled() -> bool:
+            return newcomer in (await self.writer.frame("binance", M15)).symbols
+
+        await until(is_settled)
+
     async def has(self, close_time: int) -> None:
         """Wait until the log equals the tape up to an instant; the tape slows down for a machine that falls behind."""
         problems: list[str] = ["not looked yet"]
@@ -322,17 +331,14 @@ async def test_whose_history_is_refused_is_not_followed_until_it_is_told(desk: D
     desk.source.refused.add(wire)
     async with desk.collecting() as collector:
         assert "SOL/USDT" not in (await desk.writer.frame("binance", M1)).symbols
-        assert collector.report().symbols == SYMBOLS - 1
+        report = collector.report()
+        assert report.symbols == SYMBOLS - 1
+        assert report.backfill_done == report.backfill_total == report.symbols * len(TIMEFRAMES)
         assert collector.report().open_gaps == 0
         desk.play(speed=30)
         await until(lambda: len(desk.trigger.told) > 2)
         desk.source.refused.clear()
-        await collector._welcome(await collector._roster.choose(incumbents=set(collector._roster.venue_ids)))
-
-        async def is_settled() -> bool:
-            return "SOL/USDT" in (await desk.writer.frame("binance", M15)).symbols
-
-        await until(is_settled)
+        await desk.welcomes("SOL/USDT", collector)
         desk.play()
         await desk.has(after(desk, LIVE))
 
@@ -346,11 +352,6 @@ async def test_a_newcomer_gets_its_history_and_nobody_else_loses_theirs(desk: De
         await until(lambda: len(desk.trigger.told) > 2)
         desk.play(speed=30)  # live, but so slow that history is in before the tape outruns the depth
         desk.source.hidden.clear()
-        await collector._welcome(await collector._roster.choose(incumbents=set(collector._roster.venue_ids)))
-
-        async def is_settled() -> bool:
-            return "SOL/USDT" in (await desk.writer.frame("binance", M15)).symbols
-
-        await until(is_settled)
+        await desk.welcomes("SOL/USDT", collector)
         desk.play()
         await desk.has(after(desk, LIVE))

@@ -1,15 +1,18 @@
 """The collector at venues that never say a candle has closed: the log equals the market, whatever is lost."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from aws_lambda_powertools import Logger
 
+from collector import collector as collector_module
 from collector.collector import Collector
 from collector.config import Settings
 from shared.adapters.clock import TapeClock, steer
@@ -17,8 +20,9 @@ from shared.adapters.venues import kraken
 from shared.adapters.venues.coinbase import CoinbaseRest
 from shared.adapters.venues.kraken import KrakenRest
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
+from shared.domain.backfill import Stretch
 from shared.domain.candles import Candle
-from shared.domain.pushes import Trade
+from shared.domain.pushes import STRAY_MS, Trade
 from shared.domain.timeframe import Timeframe
 from shared.ports import VenueSource
 from tests.fakes.collecting import FlakyWriter, LookingTrigger, running, until
@@ -56,9 +60,8 @@ class Desk:
             return KrakenRest(RestClient(self.session, self.url, bucket=bucket, check=kraken.check))
         return CoinbaseRest(RestClient(self.session, self.url, bucket=bucket))
 
-    @asynccontextmanager
-    async def collecting(self) -> AsyncIterator[Collector]:
-        """Run a collector until the block ends; a run that fails fails the test."""
+    def collector(self) -> Collector:
+        """Return one that is not running yet."""
         settings = Settings(
             venue=self.name,
             venue_rest_url=self.url,
@@ -73,7 +76,7 @@ class Desk:
             trigger_secret="unused",
             clock_file=self.clock_file,
         )
-        collector = Collector(
+        return Collector(
             settings,
             session=self.session,
             source=self.source(),
@@ -84,11 +87,20 @@ class Desk:
             clock=self.venue.clock,
             log=Logger(service="collector-test", level="CRITICAL"),
         )
-        async with running(collector):
+
+    @asynccontextmanager
+    async def collecting(self) -> AsyncIterator[Collector]:
+        """Run a collector until the block ends; a run that fails fails the test."""
+        async with running(collector := self.collector()):
             yield collector
 
     def play(self, *, speed: float = SPEED) -> None:
         steer(self.clock_file, tape_ms=self.venue.clock.now_ms(), speed=speed)
+
+    @property
+    def minute(self) -> int:
+        """Return how many minutes the market has been live."""
+        return (self.venue.clock.now_ms() - LIVE_FROM) // M1.ms
 
     async def has(self, minutes: int) -> None:
         """Wait until the log equals the market up to a minute; the tape slows down for a machine that falls behind."""
@@ -161,6 +173,35 @@ async def test_the_log_equals_the_market_quiet_minutes_and_all(desk: Desk) -> No
     assert list(desk.board.texts) == [f"tickers:{desk.name}"]
 
 
+async def test_history_may_take_longer_than_a_push_may_be_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on meanwhile, so that what the sockets bring is not taken for the future's."""
+    may_answer = asyncio.Event()
+    kind = KrakenRest if desk.name == "kraken" else CoinbaseRest
+    answer = kind.candles
+
+    async def dawdle(*args: Any, **options: Any) -> Stretch:
+        await may_answer.wait()
+        return await answer(*args, **options)
+
+    monkeypatch.setattr(kind, "candles", dawdle)
+    collector = desk.collector()
+    run = asyncio.create_task(collector.run())
+    try:
+        await until(lambda: collector.report().phase == "backfilling")
+        began_ms = desk.venue.clock.now_ms()
+        desk.play(speed=20 * SPEED)
+        await until(lambda: desk.venue.clock.now_ms() > began_ms + STRAY_MS + 20 * M1.ms)
+        desk.play(speed=SLOW)
+        may_answer.set()
+        await until(lambda: run.done() or collector.report().phase == "live")
+        counts = collector.report().counts
+    finally:
+        run.cancel()
+        await asyncio.wait([run])
+    assert counts["frames"] > 0
+    assert "invalid_frames" not in counts
+
+
 async def test_a_cut_connection_costs_nothing(desk: Desk) -> None:
     async with desk.collecting() as collector:
         desk.play()
@@ -168,6 +209,36 @@ async def test_a_cut_connection_costs_nothing(desk: Desk) -> None:
         await desk.venue.cut()
         await desk.has(LIVE)
         assert collector.report().counts["disconnects"] >= 1
+
+
+async def test_a_subscription_that_is_dropped_without_a_word_is_made_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on, so nothing looks dead, and REST would have to stand in for ever."""
+    monkeypatch.setattr(collector_module, "RESUBSCRIBE_S", 0.1)
+    async with desk.collecting() as collector:
+        desk.play()
+        await desk.has(2)
+        desk.venue.forget("BTC")
+        await until(lambda: desk.venue.bring("BTC"))
+        await desk.has(desk.minute + LIVE)
+        counts = collector.report().counts
+    assert counts["resubscriptions"] >= 1
+    assert "disconnects" not in counts
+
+
+async def test_a_refused_subscription_is_tried_again_and_costs_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector_module, "RESUBSCRIBE_S", 0.1)
+    desk.venue.refuses["BTC"] = len(TIMEFRAMES) if desk.name == "kraken" else 1
+    async with desk.collecting() as collector:
+        assert desk.venue.bring("ETH")
+        assert not desk.venue.bring("BTC")
+        desk.play()
+        await until(lambda: desk.venue.bring("BTC"))
+        await desk.has(desk.minute + LIVE)
+        assert collector.report().counts["refused_subscriptions"] >= 1
 
 
 @pytest.mark.parametrize("desk", ["coinbase"], indirect=True)

@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from typer.testing import CliRunner
 
 from desk.cli import app
 from desk.drills.catalogue import AtClose, Do, Drill, Step, Wait, day, drills
+from desk.drills.ledger import Pace
 from desk.drills.runner import run_drill
+from desk.drills.stage import VENUE, stage_of
 from desk.simulator.faults import Fault, FaultKind
+from shared.adapters.redis_log import stream_key
+from shared.domain.timeframe import Timeframe
 
 SPEED = 240.0
 SEED = 11
@@ -83,6 +88,16 @@ async def test_the_log_equals_the_tape_after(drill: Drill, tmp_path: Path) -> No
     assert outcome.verdict.boundaries > 10
 
 
+async def test_boundaries_go_out_while_rest_is_down_and_are_whole_after(tmp_path: Path) -> None:
+    wide = drills(seed=SEED)["rest_down_wide"]
+    outage = (Fault(kind=FaultKind.REST_SLOW, delay_s=9.0, for_s=10.0), Fault(kind=FaultKind.REST_5XX, for_s=10.0))
+    lost = Fault(kind=FaultKind.LOSE, share=0.2, for_s=10.0)
+    outcome = await run_drill(replace(wide, steps=(Wait(0.5), *outage, lost, Wait(10.5))), seed=SEED, home=tmp_path)
+    assert outcome.problems == ()
+    assert 8.0 < outcome.verdict.held_s < 10.0
+    assert outcome.verdict.late > 0
+
+
 def test_the_command_prints_json_and_succeeds_when_nothing_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,3 +120,19 @@ async def test_a_drill_fails_that_shows_nothing_or_takes_too_long(tmp_path: Path
         "rest_5xx was on and never struck",
         f"blind for {outcome.verdict.blind_s:.1f} s, at most -1 s are allowed",
     )
+
+
+async def test_a_drill_fails_whose_log_was_trimmed_by_one_entry_too_many(tmp_path: Path) -> None:
+    drill = short("trimmed", Wait(0.5))
+    async with stage_of(drill, home=tmp_path, seed=SEED) as stage:
+        await stage.clear()
+        until = stage.tape.live_from
+        stage.read_back()
+        pace = Pace(tape_ms=until, real_ms=0, speed=SPEED)
+        assert stage.ledger.verdict(until, pace=pace, now_ms=0).is_exact
+        with Redis(port=stage.redis.port or 0) as redis:
+            key = stream_key(VENUE, Timeframe.M5)
+            redis.xtrim(key, maxlen=redis.xlen(key) - 1, approximate=False)
+        stage.read_back()
+        found = stage.ledger.verdict(until, pace=pace, now_ms=0)
+    assert (found.missing, found.short) == (0, drill.symbols)

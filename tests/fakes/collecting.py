@@ -16,6 +16,7 @@ from shared.domain.candles import Boundary
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.runs import ClosedBoundary
 from shared.domain.timeframe import Timeframe, closing_at
+from shared.domain.urgency import Urgency
 from tests.fakes.candle_log import FakeCandleLogWriter
 
 
@@ -72,12 +73,14 @@ class WatchedRest(BinanceRest):
         self.hidden: set[str] = set()
         self.refused: set[str] = set()
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Note and ask, or refuse."""
         self.windows.append((venue_id, window))
         if venue_id in self.refused:
             raise InvalidMessageError("klines", "damaged")
-        return await super().candles(venue_id, window, now_ms=now_ms)
+        return await super().candles(venue_id, window, now_ms=now_ms, urgency=urgency)
 
     async def quote_volumes(self) -> dict[str, float]:
         """Ask, without the hidden ones."""

@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,7 +69,8 @@ class Market:
 class FormingVenue:
     """What both have in common: sockets, their subscriptions, and a player that follows the clock.
 
-    `is_dropped` may swallow a frame of a trade, `copies` says how often each is sent.
+    `is_dropped` may swallow a frame of a trade, `copies` says how often each is sent, `refuses` how many times more a
+    subscription to an asset is turned down.
     """
 
     market: Market
@@ -78,6 +79,7 @@ class FormingVenue:
     asked: list[str] = field(default_factory=list)
     is_dropped: Callable[[Trade], bool] = lambda _: False
     copies: int = 1
+    refuses: Counter[str] = field(default_factory=Counter)
 
     def routes(self) -> Iterator[web.RouteDef]:
         """Yield the REST interface."""
@@ -102,6 +104,20 @@ class FormingVenue:
             player.cancel()
             await self.cut()
 
+    def forget(self, base: str) -> None:
+        """Drop every subscription to an asset without a word."""
+        for series in self.sockets.values():
+            series -= {one for one in series if one[0] == base}
+
+    def bring(self, base: str) -> bool:
+        """Tell whether somebody is subscribed to an asset."""
+        return any(one[0] == base for series in self.sockets.values() for one in series)
+
+    def turned_down(self, base: str) -> bool:
+        """Tell whether a subscription is refused this time."""
+        self.refuses[base] -= 1
+        return self.refuses[base] >= 0
+
     async def cut(self) -> None:
         """Close every connection."""
         for socket in list(self.sockets):
@@ -114,7 +130,10 @@ class FormingVenue:
         try:
             async for message in socket:
                 series, answers = self.subscribed(json.loads(message.data))
-                self.sockets[socket] |= series
+                if "unsubscribe" in message.data:
+                    self.sockets[socket] -= series
+                else:
+                    self.sockets[socket] |= series
                 for answer in answers:
                     await socket.send_str(answer)
         finally:
@@ -190,8 +209,11 @@ class KrakenLike(FormingVenue):
             return set(), ['{"method":"pong"}']
         params = message["params"]
         bases = {symbol.removesuffix("/USD") for symbol in params["symbol"]}
-        answer = json.dumps({"method": "subscribe", "result": {"channel": "ohlc"}, "success": True})
-        return {(base, _of_minutes(params["interval"])) for base in bases}, [answer] * len(bases)
+        no = {base for base in bases if message["method"] == "subscribe" and self.turned_down(base)}
+        answer = json.dumps({"method": message["method"], "result": {"channel": "ohlc"}, "success": True})
+        refusal = json.dumps({"method": message["method"], "error": "Currency pair not supported", "success": False})
+        series = {(base, _of_minutes(params["interval"])) for base in bases - no}
+        return series, [answer] * len(series) + [refusal] * len(no)
 
     def frame(self, trade: Trade, timeframe: Timeframe) -> str:
         """Return the forming candle with this trade as its last."""
@@ -247,8 +269,11 @@ class CoinbaseLike(FormingVenue):
 
     def subscribed(self, message: Any) -> tuple[set[tuple[str, Timeframe]], list[str]]:
         """Return what a message asks for, and its answer, with the last trade of each, which is none to count."""
-        (matches, _) = message["channels"]
+        (matches,) = message["channels"]
         bases = [product.removesuffix("-USD") for product in matches["product_ids"]]
+        refused = [base for base in bases if message["type"] == "subscribe" and self.turned_down(base)]
+        if refused:
+            return set(), ['{"type":"error","message":"Failed to subscribe","reason":"not a valid product"}']
         lasts = [self.market.between(base, self.market.start, self.clock.now_ms())[-1] for base in bases]
         answers = [self.frame(last, Timeframe.M1).replace('"match"', '"last_match"') for last in lasts]
         return {(base, Timeframe.M1) for base in bases}, ['{"type":"subscriptions","channels":[]}', *answers]

@@ -22,7 +22,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import astuple
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import candle_of, decoded, known, number, of_those, whole
 from shared.domain.backfill import Stretch, Window
@@ -32,6 +32,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import MINUTE_MS, Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 1_000
 TOPICS_PER_CONNECTION: Final = 200  # 7,000 of 21,000 characters
@@ -121,11 +122,11 @@ _decode_time = msgspec.json.Decoder(_Time).decode
 def read(frame: bytes) -> Sequence[Push]:
     """Return the closed candles of a kline push, nothing for forming ones or another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_frame, frame, "frame")
     if not message.is_success:
-        raise InvalidMessageError(message.operation or "operation", message.problem or "refused")
+        raise SubscriptionRefusedError(message.operation or "operation", message.problem or "refused")
     if not message.topic.startswith("kline."):
         return ()
     if not (closed := [one for one in decoded(_decode_klines, message.data, "data") if one.is_closed]):
@@ -214,7 +215,7 @@ class BybitRest:
 
     async def server_time(self) -> int:
         """Return Bybit's clock (epoch ms)."""
-        return parse_server_time(await self._client.get("/v5/market/time"))
+        return parse_server_time(await self._client.get("/v5/market/time", urgency=Urgency.REPAIR))
 
     async def listings(self) -> list[Listing]:
         """Return every pair Bybit lists; raise `InvalidMessageError` when its pages go in circles."""
@@ -233,7 +234,9 @@ class BybitRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._get("tickers", {}))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         for page in window.pages(MAX_ROWS):
@@ -244,30 +247,30 @@ class BybitRest:
                 "end": str(page.last_open),
                 "limit": str(page.bars),
             }
-            candles += parse_klines(await self._get("kline", params), page.timeframe)
+            candles += parse_klines(await self._get("kline", params, urgency), page.timeframe)
         return Stretch.of(candles, window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        return of_those(parse_tickers(await self._get("tickers", {})), venue_ids)
+        return of_those(parse_tickers(await self._get("tickers", {}, Urgency.TICKERS)), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these contracts pay and how much of them is held."""
         if self._category == "spot":
             return {}
-        return of_those(parse_funding(await self._get("tickers", {})), venue_ids)
+        return of_those(parse_funding(await self._get("tickers", {}, Urgency.TICKERS)), venue_ids)
 
-    async def _get(self, name: str, params: Mapping[str, str]) -> bytes:
-        return await self._client.get(f"/v5/market/{name}", {"category": self._category, **params})
+    async def _get(self, name: str, params: Mapping[str, str], urgency: Urgency = Urgency.BACKFILL) -> bytes:
+        return await self._client.get(f"/v5/market/{name}", {"category": self._category, **params}, urgency=urgency)
 
 
 def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return f"kline.{_INTERVALS[timeframe]}.{venue_id}"
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
-    """Subscribe to a few topics a message: one that is refused may take the others of its message with it."""
-    return [json.dumps({"op": "subscribe", "args": list(some)}) for some in batches(topics, TOPICS_PER_MESSAGE)]
+def _ask(topics: Sequence[str], *, operation: str) -> list[str]:
+    """Name a few topics a message: one that is refused may take the others of its message with it."""
+    return [json.dumps({"op": operation, "args": list(some)}) for some in batches(topics, TOPICS_PER_MESSAGE)]
 
 
 def source(session: aiohttp.ClientSession, url: str, *, category: str = "spot") -> BybitRest:
@@ -285,7 +288,9 @@ SPOT: Final = Dialect(
     limits=Limits(topics=TOPICS_PER_CONNECTION, messages_per_s=10.0, connect_every_s=0.7, ping='{"op":"ping"}'),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, operation="subscribe"),
+    unsubscribe=partial(_ask, operation="unsubscribe"),
+    data_mark=b'"kline.',
     read=read,
     source=source,
 )

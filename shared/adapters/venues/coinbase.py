@@ -13,20 +13,22 @@ REST candles come newest first, at most 300, without a count, a quote volume or 
 which nobody traded are absent. What was before such a hole is on the same page, and what came after the last trade is
 told by the ticker, which knows that trade: both are filled with marked no-trade candles.
 
-Limits: 10 REST questions a second and address; 8 connections a second; a connection must subscribe within 5 s. No cut
-of long ones is documented, so none is rolled.
+Limits: 10 REST questions a second and address; 8 connections and 100 messages a second and address; a connection must
+subscribe within 5 s. No cut of long ones is documented, so none is rolled. A `subscribe` that names an unknown pair is
+answered by an `error` and ignored entirely, says https://github.com/coinbase/coinbase-pro-node/issues/174.
 """
 
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import EPOCH, MILLISECOND, NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window, series_of
@@ -36,6 +38,7 @@ from shared.domain.pushes import Trade
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 300
 TIMEFRAMES: Final = (Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H6, Timeframe.D1)
@@ -98,13 +101,13 @@ _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 def read(frame: bytes) -> Sequence[Trade]:
     """Return the trade of a `match`, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible trade, or a subscription that was refused.
+    Raise `InvalidMessageError` for a damaged frame or an impossible trade, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_message, frame, "frame")
     if message.kind == "match":
         return (_trade(message),)
     if message.kind == "error":
-        raise InvalidMessageError("subscribe", f"{message.message}: {message.reason}")
+        raise SubscriptionRefusedError("subscribe", f"{message.message}: {message.reason}")
     return _NOTHING
 
 
@@ -157,7 +160,7 @@ class CoinbaseRest:
 
     async def server_time(self) -> int:
         """Return Coinbase's clock (epoch ms)."""
-        return _ms(decoded(_decode_time, await self._client.get("/time"), "time").iso)
+        return _ms(decoded(_decode_time, await self._client.get("/time", urgency=Urgency.REPAIR), "time").iso)
 
     async def listings(self) -> list[Listing]:
         """Return every pair Coinbase lists."""
@@ -167,29 +170,34 @@ class CoinbaseRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._client.get("/products/stats"))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page, with marked no-trade candles where Coinbase has none."""
         wide = _with_surroundings(window, now_ms)
-        found = [candle for page in wide.pages(MAX_ROWS) for candle in await self._page(venue_id, page)]
+        found = [candle for page in wide.pages(MAX_ROWS) for candle in await self._page(venue_id, page, urgency)]
         stretch = Stretch.of(found, wide, now_ms=now_ms)
         series = series_of(stretch, window.timeframe)
         newest = min(window.last_open, window.timeframe.last_close(now_ms) - window.timeframe.ms)
         if newest >= window.first_open and newest not in series:
-            series |= await self._untraded(venue_id, stretch, wide, newest)
+            series |= await self._untraded(venue_id, stretch, wide, newest, urgency)
         inside = tuple(series[open_time] for open_time in sorted(series) if window.first_open <= open_time <= newest)
         return Stretch(candles=inside, newest_open=inside[-1].open_time if inside else None)
 
-    async def _page(self, venue_id: str, page: Window) -> list[Candle]:
+    async def _page(self, venue_id: str, page: Window, urgency: Urgency) -> list[Candle]:
         params = {
             "granularity": str(page.timeframe.ms // 1_000),
             "start": _iso(page.first_open),
             "end": _iso(page.last_open),
         }
-        return parse_candles(await self._client.get(f"/products/{venue_id}/candles", params), page.timeframe)
+        body = await self._client.get(f"/products/{venue_id}/candles", params, urgency=urgency)
+        return parse_candles(body, page.timeframe)
 
-    async def _untraded(self, venue_id: str, stretch: Stretch, wide: Window, newest: int) -> dict[int, Candle]:
+    async def _untraded(
+        self, venue_id: str, stretch: Stretch, wide: Window, newest: int, urgency: Urgency
+    ) -> dict[int, Candle]:
         """Return no-trade candles from behind the last trade on, if the answer's candles reach to that trade."""
-        ticker = await self._ticker(venue_id)
+        ticker = await self._ticker(venue_id, urgency)
         traded = wide.timeframe.open_time(_ms(ticker.time))
         if traded != stretch.newest_open and not (stretch.newest_open is None and traded < wide.first_open):
             return {}
@@ -198,11 +206,11 @@ class CoinbaseRest:
         return {open_time: no_trade_candle(open_time, price) for open_time in opens}
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
-        """Return what these trade at right now: one question each, one after another, so that repairs come between."""
+        """Return what these trade at right now: one question each, one after another."""
         found: dict[str, Ticker] = {}
         for venue_id in venue_ids:
             with suppress(InvalidMessageError):  # one pair that was delisted must not cost the others
-                one = await self._ticker(venue_id)
+                one = await self._ticker(venue_id, Urgency.TICKERS)
                 prices = (number(one.price, "price"), number(one.bid, "bid"), number(one.ask, "ask"))
                 found[venue_id] = Ticker(*prices)
         return found
@@ -211,8 +219,9 @@ class CoinbaseRest:
         """Return nothing: this is the spot market."""
         return {}
 
-    async def _ticker(self, venue_id: str) -> _Ticker:
-        return decoded(_decode_ticker, await self._client.get(f"/products/{venue_id}/ticker"), "ticker")
+    async def _ticker(self, venue_id: str, urgency: Urgency) -> _Ticker:
+        body = await self._client.get(f"/products/{venue_id}/ticker", urgency=urgency)
+        return decoded(_decode_ticker, body, "ticker")
 
 
 def _with_surroundings(window: Window, now_ms: int) -> Window:
@@ -230,10 +239,10 @@ def _iso(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
-    """Return one message: the trades of all, and a heartbeat of one, so that quiet does not look dead."""
-    channels = [{"name": "matches", "product_ids": topics}, {"name": "heartbeat", "product_ids": topics[:1]}]
-    return [msgspec.json.encode({"type": "subscribe", "channels": channels}).decode()]
+def _ask(topics: Sequence[str], *, kind: str) -> list[str]:
+    """Return one message a pair: one unknown pair, and Coinbase ignores the whole message."""
+    channels = ([{"name": "matches", "product_ids": [topic]}] for topic in topics)
+    return [msgspec.json.encode({"type": kind, "channels": some}).decode() for some in channels]
 
 
 def source(session: aiohttp.ClientSession, url: str) -> CoinbaseRest:
@@ -247,10 +256,12 @@ SPOT: Final = Dialect(
     ws_url="wss://ws-feed.exchange.coinbase.com",
     timeframes=TIMEFRAMES,
     says_closed=False,
-    limits=Limits(topics=600, messages_per_s=10.0, connect_every_s=0.25, cut_after_s=math.inf),
+    limits=Limits(topics=600, messages_per_s=25.0, counts_by_address=True, connect_every_s=0.25, cut_after_s=math.inf),
     topic=lambda venue_id, _: venue_id,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, kind="subscribe"),
+    unsubscribe=partial(_ask, kind="unsubscribe"),
+    data_mark=b'"match"',
     read=read,
     source=source,
 )

@@ -16,12 +16,13 @@ its replacement beside it would need twice the subscriptions, so none is rolled.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, number
 from shared.domain.backfill import Stretch, Window
@@ -31,6 +32,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 5_000
 HOUR_MS: Final = 3_600_000
@@ -93,7 +95,7 @@ _NOTHING: Final[tuple[Push, ...]] = ()
 def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of a `candle` message, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle, or a subscription that was refused.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     if frame == GREETING:
         return _NOTHING
@@ -102,7 +104,7 @@ def read(frame: bytes) -> Sequence[Push]:
         data = decoded(_decode_candle, message.data, "frame")
         return [_push(row) for row in (data if isinstance(data, list) else (data,))]
     if message.channel == "error":
-        raise InvalidMessageError("subscribe", bytes(message.data)[:200].decode(errors="replace"))
+        raise SubscriptionRefusedError("subscribe", bytes(message.data)[:200].decode(errors="replace"))
     return _NOTHING
 
 
@@ -155,8 +157,8 @@ class HyperliquidRest:
     def __init__(self, client: RestClient) -> None:
         self._client = client
 
-    async def _ask(self, kind: str, weight: float, **rest: object) -> bytes:
-        return await self._client.post("/info", {"type": kind, **rest}, weight=weight)
+    async def _ask(self, kind: str, weight: float, urgency: Urgency, **rest: object) -> bytes:
+        return await self._client.post("/info", {"type": kind, **rest}, weight=weight, urgency=urgency)
 
     async def server_time(self) -> int:
         """Return the time of the newest block (epoch ms) as the book of the busiest coin carries it.
@@ -164,7 +166,7 @@ class HyperliquidRest:
         Hyperliquid has no question for its clock. Blocks come many times a second, so this is late by less than a
         second; the Date header of HTTP has no more than whole seconds, and is a proxy's.
         """
-        return decoded(_decode_book, await self._ask("l2Book", 2, coin=_CLOCK_COIN), "l2Book").time
+        return decoded(_decode_book, await self._ask("l2Book", 2, Urgency.REPAIR, coin=_CLOCK_COIN), "l2Book").time
 
     async def listings(self) -> list[Listing]:
         """Return every perpetual future Hyperliquid lists."""
@@ -174,7 +176,9 @@ class HyperliquidRest:
         """Return the 24 h volume in quote units of every future, by venue id."""
         return {coin.name: number(context.day_volume, "dayNtlVlm") for coin, context in await self._contexts()}
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         for page in window.pages(MAX_ROWS):
@@ -184,35 +188,37 @@ class HyperliquidRest:
                 "startTime": page.first_open,
                 "endTime": page.last_open + page.timeframe.ms - 1,
             }
-            body = await self._ask("candleSnapshot", 20 + page.bars / 60, req=request)
+            body = await self._ask("candleSnapshot", 20 + page.bars / 60, urgency, req=request)
             candles += parse_candles(body, page.timeframe)
         return Stretch.of(candles, window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        return {coin.name: ticker_of(context) for coin, context in await self._contexts() if coin.name in venue_ids}
+        contexts = await self._contexts(Urgency.TICKERS)
+        return {coin.name: ticker_of(context) for coin, context in contexts if coin.name in venue_ids}
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these pay each hour, at the next full hour, and how much of them is held."""
+        contexts = await self._contexts(Urgency.TICKERS)
         due_time = (await self.server_time() // HOUR_MS + 1) * HOUR_MS
         return {
             coin.name: Funding(
                 number(context.funding, "funding"), due_time, number(context.open_interest, "openInterest")
             )
-            for coin, context in await self._contexts()
+            for coin, context in contexts
             if coin.name in venue_ids
         }
 
-    async def _contexts(self) -> Contexts:
-        return parse_contexts(await self._ask("metaAndAssetCtxs", 20))
+    async def _contexts(self, urgency: Urgency = Urgency.BACKFILL) -> Contexts:
+        return parse_contexts(await self._ask("metaAndAssetCtxs", 20, urgency))
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
+def _ask(topics: Sequence[str], *, method: str) -> list[str]:
     """Return one message for every series: it takes no lists."""
     parts = [topic.rpartition(" ") for topic in topics]
     return [
         msgspec.json.encode(
-            {"method": "subscribe", "subscription": {"type": "candle", "coin": coin, "interval": interval}}
+            {"method": method, "subscription": {"type": "candle", "coin": coin, "interval": interval}}
         ).decode()
         for coin, _, interval in parts
     ]
@@ -233,13 +239,16 @@ PERPETUALS: Final = Dialect(
         topics=1_000,
         topics_in_all=1_000,
         messages_per_s=25.0,
+        counts_by_address=True,
         connect_every_s=2.0,
         cut_after_s=math.inf,
         ping='{"method":"ping"}',
     ),
     topic=lambda venue_id, timeframe: f"{venue_id} {timeframe}",
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, method="subscribe"),
+    unsubscribe=partial(_ask, method="unsubscribe"),
+    data_mark=b'"t":',
     read=read,
     source=source,
 )

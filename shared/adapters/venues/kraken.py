@@ -20,12 +20,13 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final, Generic, TypeVar
 
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.whole_seconds import WholeSeconds
 from shared.adapters.venues.wire import EPOCH, MILLISECOND, candle_of, decoded, number, of_those
@@ -36,6 +37,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import MINUTE_MS, Timeframe
+from shared.domain.urgency import Urgency
 
 SYMBOLS_A_MESSAGE: Final = 50
 LOCKOUT_S: Final = 3.0
@@ -113,11 +115,11 @@ _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 def read(frame: bytes) -> Sequence[Push]:
     """Return the forming candles of an `ohlc` update, nothing for another kind of message.
 
-    Raise `InvalidMessageError` for a damaged frame, an impossible candle, or an answer that refuses a request.
+    Raise `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     message = decoded(_decode_message, frame, "frame")
     if not message.success:
-        raise InvalidMessageError("subscribe", message.error or "refused")
+        raise SubscriptionRefusedError("subscribe", message.error or "refused")
     if message.channel != "ohlc" or message.kind != "update":
         return _NOTHING
     return [_push(row) for row in decoded(_decode_ohlc, message.data, "frame")]
@@ -202,13 +204,13 @@ class KrakenRest:
         self._client = client
         self._clock = WholeSeconds()
 
-    async def _ask(self, what: str, **params: str) -> bytes:
-        return await self._client.get(f"/0/public/{what}", {"assetVersion": "1", **params})
+    async def _ask(self, what: str, urgency: Urgency = Urgency.BACKFILL, **params: str) -> bytes:
+        return await self._client.get(f"/0/public/{what}", {"assetVersion": "1", **params}, urgency=urgency)
 
     async def server_time(self) -> int:
         """Return Kraken's clock (epoch ms), which it tells in whole seconds."""
         asked_ms = time.monotonic() * 1_000
-        body = await self._ask("Time")
+        body = await self._ask("Time", Urgency.REPAIR)
         second = decoded(_decode_clock, body, "Time").result.unixtime
         return self._clock.told(second, asked_ms=asked_ms, answered_ms=time.monotonic() * 1_000)
 
@@ -220,15 +222,18 @@ class KrakenRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._ask("Ticker"))
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window; what is older than the newest 720 Kraken does not have."""
         since = str(window.first_open // 1_000 - 1)  # "since" is read as "after"
-        body = await self._ask("OHLC", pair=venue_id, interval=str(window.timeframe.ms // MINUTE_MS), since=since)
+        minutes = str(window.timeframe.ms // MINUTE_MS)
+        body = await self._ask("OHLC", urgency, pair=venue_id, interval=minutes, since=since)
         return Stretch.of(parse_candles(body, window.timeframe), window, now_ms=now_ms)
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now; asked for all, since one question costs the same."""
-        return of_those(parse_tickers(await self._ask("Ticker")), venue_ids)
+        return of_those(parse_tickers(await self._ask("Ticker", Urgency.TICKERS)), venue_ids)
 
     async def funding(self, _venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return nothing: this is the spot market."""
@@ -239,18 +244,18 @@ def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return f"{timeframe.ms // MINUTE_MS} {venue_id}"
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
+def _ask(topics: Sequence[str], *, method: str, **options: bool) -> list[str]:
     """Return one message for every interval and some symbols."""
     symbols: dict[int, list[str]] = {}
     for topic in topics:
         minutes, _, venue_id = topic.partition(" ")
         symbols.setdefault(int(minutes), []).append(venue_id)
     wanted = [
-        {"channel": "ohlc", "symbol": some, "interval": minutes, "snapshot": False}
+        {"channel": "ohlc", "symbol": some, "interval": minutes, **options}
         for minutes, listed in symbols.items()
         for some in batches(listed, SYMBOLS_A_MESSAGE)
     ]
-    return [msgspec.json.encode({"method": "subscribe", "params": params}).decode() for params in wanted]
+    return [msgspec.json.encode({"method": method, "params": params}).decode() for params in wanted]
 
 
 def source(session: aiohttp.ClientSession, url: str) -> KrakenRest:
@@ -267,7 +272,9 @@ SPOT: Final = Dialect(
     limits=Limits(topics=600, messages_per_s=5.0, connect_every_s=1.0, cut_after_s=math.inf, ping='{"method":"ping"}'),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, method="subscribe", snapshot=False),
+    unsubscribe=partial(_ask, method="unsubscribe"),
+    data_mark=b'"interval_begin"',
     read=read,
     source=source,
 )

@@ -23,7 +23,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import aiohttp
 import msgspec
 
-from shared.adapters.venues.dialect import Dialect, Limits, batches, plain_url
+from shared.adapters.venues.dialect import Dialect, Limits, SubscriptionRefusedError, batches, plain_url
 from shared.adapters.venues.rest_client import RestClient, TokenBucket
 from shared.adapters.venues.wire import NAN, candle_of, decoded, known, of_those, whole
 from shared.domain.backfill import Stretch, Window
@@ -33,6 +33,7 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MAX_ROWS: Final = 300
 MAX_OLD_ROWS: Final = 100  # the limit was raised to 300; what answers 100 all the same would leave a hole unseen
@@ -117,13 +118,13 @@ def read(frame: bytes, *, volume: int = _VOLUME) -> Sequence[Push]:
     """Return the closed candles of a candle push, nothing for forming ones or another kind of message.
 
     `volume` is the column of the volume in base units. The event time is the close, the earliest it can be. Raise
-    `InvalidMessageError` for a damaged frame, an impossible candle or a refused subscription.
+    `InvalidMessageError` for a damaged frame or an impossible candle, `SubscriptionRefusedError`.
     """
     if frame == b"pong":
         return ()
     message = decoded(_decode_frame, frame, "frame")
     if message.event.endswith("error"):
-        raise InvalidMessageError(message.event, f"{message.code} {message.problem}")
+        raise SubscriptionRefusedError(message.event, f"{message.code} {message.problem}")
     if message.event or message.arg is None or not message.arg.channel.startswith("candle"):
         return ()
     if not (closed := [row for row in decoded(_decode_pushed, message.data, "data") if _is_closed(row)]):
@@ -222,7 +223,7 @@ class OkxRest:
 
     async def server_time(self) -> int:
         """Return OKX's clock (epoch ms)."""
-        return parse_server_time(await self._client.get("/api/v5/public/time", weight=4))
+        return parse_server_time(await self._client.get("/api/v5/public/time", weight=4, urgency=Urgency.REPAIR))
 
     async def listings(self) -> list[Listing]:
         """Return every pair OKX lists."""
@@ -232,7 +233,9 @@ class OkxRest:
         """Return the 24 h volume in quote units of every pair, by venue id."""
         return parse_quote_volumes(await self._all("market/tickers"), in_base=self._kind == "SWAP")
 
-    async def candles(self, venue_id: str, window: Window, *, now_ms: int) -> Stretch:
+    async def candles(
+        self, venue_id: str, window: Window, *, now_ms: int, urgency: Urgency = Urgency.BACKFILL
+    ) -> Stretch:
         """Return the closed candles of a window, page by page; never the forming one."""
         candles: list[Candle] = []
         since = window.timeframe.open_time(now_ms) - NEWEST_BARS * window.timeframe.ms
@@ -243,7 +246,7 @@ class OkxRest:
             params = {"instId": venue_id, "bar": _BARS[page.timeframe], "limit": str(page.bars)}
             # `before` is newer than, `after` older than: neither bound is included.
             params |= {"before": str(page.first_open - 1), "after": str(page.last_open + 1)}
-            body = await self._client.get(f"/api/v5/market/{path}", params, weight=weight)
+            body = await self._client.get(f"/api/v5/market/{path}", params, weight=weight, urgency=urgency)
             closed, forming = parse_candles(body, page.timeframe, volume=self._volume)
             candles += closed + forming
             # What OKX has not confirmed is not closed, though it be past its time by our clock.
@@ -252,26 +255,27 @@ class OkxRest:
 
     async def tickers(self, venue_ids: Collection[str]) -> Mapping[str, Ticker]:
         """Return what these trade at right now."""
-        return of_those(parse_tickers(await self._all("market/tickers")), venue_ids)
+        return of_those(parse_tickers(await self._all("market/tickers", Urgency.TICKERS)), venue_ids)
 
     async def funding(self, venue_ids: Collection[str]) -> Mapping[str, Funding]:
         """Return what these swaps pay and how much of them is held."""
         if self._kind == "SPOT":
             return {}
-        rates = await self._client.get("/api/v5/public/funding-rate", {"instId": "ANY"}, weight=4)
-        return of_those(parse_funding(rates, await self._all("public/open-interest")), venue_ids)
+        urgency = Urgency.TICKERS
+        rates = await self._client.get("/api/v5/public/funding-rate", {"instId": "ANY"}, weight=4, urgency=urgency)
+        return of_those(parse_funding(rates, await self._all("public/open-interest", urgency)), venue_ids)
 
-    async def _all(self, path: str) -> bytes:
-        return await self._client.get(f"/api/v5/{path}", {"instType": self._kind}, weight=2)
+    async def _all(self, path: str, urgency: Urgency = Urgency.BACKFILL) -> bytes:
+        return await self._client.get(f"/api/v5/{path}", {"instType": self._kind}, weight=2, urgency=urgency)
 
 
 def _topic(venue_id: str, timeframe: Timeframe) -> str:
     return json.dumps({"channel": f"candle{_BARS[timeframe]}", "instId": venue_id})
 
 
-def _subscribe(topics: Sequence[str]) -> list[str]:
-    """Subscribe to a few topics a message: one that is refused may take the others of its message with it."""
-    return [f'{{"op": "subscribe", "args": [{", ".join(some)}]}}' for some in batches(topics, TOPICS_PER_MESSAGE)]
+def _ask(topics: Sequence[str], *, operation: str) -> list[str]:
+    """Name a few topics a message: one that is refused may take the others of its message with it."""
+    return [f'{{"op": "{operation}", "args": [{", ".join(some)}]}}' for some in batches(topics, TOPICS_PER_MESSAGE)]
 
 
 def source(session: aiohttp.ClientSession, url: str, *, kind: str = "SPOT") -> OkxRest:
@@ -289,7 +293,9 @@ SPOT: Final = Dialect(
     limits=Limits(topics=TOPICS_PER_CONNECTION, messages_per_s=3.0, connect_every_s=0.4, ping="ping"),
     topic=_topic,
     url=plain_url,
-    subscribe=_subscribe,
+    subscribe=partial(_ask, operation="subscribe"),
+    unsubscribe=partial(_ask, operation="unsubscribe"),
+    data_mark=b'[["',
     read=read,
     source=source,
 )

@@ -2,11 +2,9 @@
 
 import json
 import math
-from pathlib import Path
+from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.adapters.venues.bybit import (
     LINEAR,
@@ -27,34 +25,21 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message, shown
 
-HERE = Path(__file__).parent
 UNKNOWN = math.nan  # Bybit counts no trades and names no takers
 BTC = Candle(
     1_700_000_040_000, 36780.01, 36799.99, 36771.25, 36795.5, 41.87563, 1540432.1872319, UNKNOWN, UNKNOWN, False
 )
 STILL = no_trade_candle(1_700_000_100_000, 36795.5)
 
-
-def sample(name: str) -> bytes:
-    return (HERE / f"{name}.json").read_bytes()
-
-
-def shown(candle: Candle) -> str:
-    """Return every value of a candle as text, in which NaN is NaN."""
-    return repr(candle)
+sample = partial(message, "bybit")
 
 
 def test_a_closed_candle() -> None:
     (push,) = read(sample("kline_closed"))
     assert push._replace(candle=STILL) == Push("BTCUSDT", Timeframe.M1, STILL, True, 1_700_000_100_023)
     assert shown(push.candle) == shown(BTC)
-
-
-@pytest.mark.parametrize("name", ["kline_forming", "subscribe_answer", "pong"])
-def test_what_is_no_closed_candle(name: str) -> None:
-    """The forming candle above all: taken for a closed one it overwrites the last close."""
-    assert not read(sample(name))
 
 
 def test_of_a_candle_that_closes_and_the_one_that_opens_the_first_is_read() -> None:
@@ -73,47 +58,6 @@ def test_several_closed_candles_are_all_read() -> None:
 def test_a_candle_in_which_nobody_traded_is_marked() -> None:
     (push,) = read(sample("kline_untraded"))
     assert (push.timeframe, push.candle.volume, push.candle.filled) == (Timeframe.D1, 0.0, True)
-
-
-def test_an_impossible_candle_is_refused() -> None:
-    with pytest.raises(InvalidMessageError, match="low <= open"):
-        read(sample("kline_impossible"))
-
-
-def test_a_refused_subscription_is_refused_aloud() -> None:
-    with pytest.raises(InvalidMessageError, match="subscribe: error:handler not found"):
-        read(sample("subscribe_refused"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b'"36780.01"', b'"NaN"', "low <= open"),
-        (b'"36780.01"', b'"abc"', "could not convert"),
-        (b'"36780.01"', b"null", "Expected `str`"),
-        (b"kline.1.", b"kline.7.", "expected kline.<interval>.<symbol>, got 'kline.7.BTCUSDT'"),
-        (b"kline.1.BTCUSDT", b"kline.1", "topic"),
-        (b'"start":1700000040000', b'"start":1700000040001', "open_time"),
-        (b'"41.87563"', b'"-1"', "candle.volume"),
-        (b'"41.87563"', b'"inf"', "candle.volume"),
-        (b'"confirm":true', b'"confirm":"yes"', "Expected `bool`"),
-        (b'"confirm":true', b'"z":1', "confirm"),
-        (b'"data":[', b'"z":[', "data"),
-    ],
-)
-def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str) -> None:
-    frame = sample("kline_closed")
-    assert old in frame
-    with pytest.raises(InvalidMessageError, match=message):
-        read(frame.replace(old, new, 1))
-
-
-@given(st.binary(max_size=60) | st.integers(0, 280).map(lambda cut: sample("kline_closed")[:cut]))
-def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
-    try:
-        assert not read(frame)
-    except InvalidMessageError:
-        return
 
 
 def test_a_page_of_klines_newest_first() -> None:

@@ -2,11 +2,9 @@
 
 import json
 import math
-from pathlib import Path
+from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.adapters.venues.coinbase import SPOT, parse_candles, parse_listings, parse_quote_volumes, read
 from shared.domain.candles import Candle
@@ -14,13 +12,11 @@ from shared.domain.errors import InvalidMessageError
 from shared.domain.pushes import Trade
 from shared.domain.symbols import Listing
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message
 
-HERE = Path(__file__).parent
 CLOSE = 1_700_000_100_000
 
-
-def sample(name: str) -> bytes:
-    return (HERE / f"{name}.json").read_bytes()
+sample = partial(message, "coinbase")
 
 
 def test_a_trade_with_a_resting_sell_was_bought() -> None:
@@ -34,46 +30,6 @@ def test_a_trade_with_a_resting_buy_was_sold() -> None:
     assert read(sample("match_taker_sell")) == (
         Trade("BTC-USD", CLOSE, 36795.5, 1.5, is_taker_buy=False, number=865127783),
     )
-
-
-@pytest.mark.parametrize("name", ["last_match", "subscriptions", "heartbeat"])
-def test_what_is_no_new_trade(name: str) -> None:
-    assert not read(sample(name))
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("error", "FOO-USD is not a valid product"), ("match_impossible", "size > 0")]
-)
-def test_what_is_refused(name: str, message: str) -> None:
-    with pytest.raises(InvalidMessageError, match=message):
-        read(sample(name))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b'"36795.51"', b'"abc"', "price"),
-        (b'"36795.51"', b'"nan"', "price and a size > 0"),
-        (b'"36795.51"', b"null", "Expected `str`"),
-        (b'"sell"', b'"sold"', "side of buy or sell"),
-        (b'"trade_id"', b'"tradeid"', "trade_id >= 1"),
-        (b'"time"', b'"tim"', "expected product_id, time"),
-        (b"59.999999Z", b"59.999999", "timezone"),
-    ],
-)
-def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str) -> None:
-    frame = sample("match_taker_buy")
-    assert old in frame
-    with pytest.raises(InvalidMessageError, match=message):
-        read(frame.replace(old, new, 1))
-
-
-@given(st.binary(max_size=60) | st.integers(0, 200).map(lambda cut: sample("match_taker_buy")[:cut]))
-def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
-    try:
-        assert not read(frame)
-    except InvalidMessageError:
-        return
 
 
 def test_a_page_of_candles() -> None:
@@ -105,13 +61,11 @@ def test_another_shape_is_refused(parse: object) -> None:
         parse(b'[{"code":-1}]')  # type: ignore[operator]
 
 
-def test_one_subscription_serves_every_timeframe() -> None:
+def test_one_subscription_serves_every_timeframe_of_a_pair_and_of_no_other() -> None:
+    """One pair it does not know, and Coinbase ignores the whole message."""
     topics = list(dict.fromkeys(SPOT.topic(one, tf) for one in ("BTC-USD", "ETH-USD") for tf in SPOT.timeframes))
-    (message,) = SPOT.subscribe(topics)
-    assert json.loads(message) == {
-        "type": "subscribe",
-        "channels": [
-            {"name": "matches", "product_ids": ["BTC-USD", "ETH-USD"]},
-            {"name": "heartbeat", "product_ids": ["BTC-USD"]},
-        ],
-    }
+    assert [json.loads(message) for message in SPOT.subscribe(topics)] == [
+        {"type": "subscribe", "channels": [{"name": "matches", "product_ids": [pair]}]} for pair in topics
+    ]
+    assert SPOT.limits.messages_per_s <= 100
+    assert SPOT.limits.counts_by_address

@@ -2,11 +2,9 @@
 
 import json
 import math
-from pathlib import Path
+from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.adapters.venues.hyperliquid import (
     GREETING,
@@ -22,15 +20,13 @@ from shared.domain.errors import InvalidMessageError
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message
 
-HERE = Path(__file__).parent
 OPEN = 1_700_000_040_000
 BTC = (OPEN, 36780.0, 36799.0, 36771.0, 36795.0, 41.87563)
 PEPE = (1_699_999_200_000, 0.0012, 0.00125, 0.00119, 0.00123, 1500000.0)
 
-
-def sample(name: str) -> bytes:
-    return (HERE / f"{name}.json").read_bytes()
+sample = partial(message, "hyperliquid")
 
 
 def is_as(candle: Candle, known: tuple[float, ...], *, trades: float) -> bool:
@@ -52,43 +48,8 @@ def test_several_in_one_message() -> None:
     assert is_as(other.candle, PEPE, trades=31.0)
 
 
-@pytest.mark.parametrize("name", ["pong", "subscription_response"])
-def test_what_is_no_candle(name: str) -> None:
-    assert not read(sample(name))
+def test_a_greeting_is_no_json_and_no_candle() -> None:
     assert not read(GREETING)
-
-
-@pytest.mark.parametrize(("name", "message"), [("error", "Invalid subscription"), ("candle_impossible", "low <= open")])
-def test_what_is_refused(name: str, message: str) -> None:
-    with pytest.raises(InvalidMessageError, match=message):
-        read(sample(name))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b'"36780.0"', b'"NaN"', "low <= open"),
-        (b'"36780.0"', b'"abc"', "could not convert"),
-        (b'"36780.0"', b"null", "Expected `str`"),
-        (b'"i": "1m"', b'"i": "7m"', "unknown interval '7m'"),
-        (b'"t": 1700000040000', b'"t": 1700000040001', "open_time"),
-        (b'"v": "41.87563"', b'"v": "-1"', "candle.volume"),
-        (b'"data"', b'"date"', "frame"),
-    ],
-)
-def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str) -> None:
-    frame = sample("candle")
-    assert old in frame
-    with pytest.raises(InvalidMessageError, match=message):
-        read(frame.replace(old, new, 1))
-
-
-@given(st.binary(max_size=60) | st.integers(0, 200).map(lambda cut: sample("candle")[:cut]))
-def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
-    try:
-        assert not read(frame)
-    except InvalidMessageError:
-        return
 
 
 def test_a_page_of_candles() -> None:

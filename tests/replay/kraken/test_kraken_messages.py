@@ -3,11 +3,8 @@
 import json
 import math
 from functools import partial
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.adapters.venues.kraken import (
     SPOT,
@@ -23,15 +20,13 @@ from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message
 
-HERE = Path(__file__).parent
 OPEN = 1_700_000_040_000
 BTC = Candle(OPEN, 36780.1, 36799.9, 36771.2, 36795.5, 4.187563, 36786.5 * 4.187563, 87.0, math.nan)
 DOGE = Candle(1_699_992_000_000, 0.0712345, 0.0725, 0.07, 0.072, 2500000.5, 0.0715 * 2500000.5, 1204.0, math.nan)
 
-
-def sample(name: str) -> bytes:
-    return (HERE / f"{name}.json").read_bytes()
+sample = partial(message, "kraken")
 
 
 def known(candle: Candle) -> Candle:
@@ -47,48 +42,6 @@ def test_the_forming_candles_of_an_update() -> None:
         ("DOGE/USD", Timeframe.H4, False, DOGE.open_time),
     ]
     assert [known(one.candle) for one in pushes] == [known(BTC), known(DOGE)]
-
-
-@pytest.mark.parametrize("name", ["ohlc_snapshot", "heartbeat", "status", "pong", "subscribe_answer"])
-def test_what_is_no_update(name: str) -> None:
-    """A snapshot above all: nobody watched its candles."""
-    assert not read(sample(name))
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("subscribe_refused", "Currency pair not supported XBT/USD"), ("ohlc_impossible", "low <= open")],
-)
-def test_what_is_refused(name: str, message: str) -> None:
-    with pytest.raises(InvalidMessageError, match=message):
-        read(sample(name))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b"36780.1", b'"36780.1"', "Expected `float`"),
-        (b"36780.1", b"null", "Expected `float`"),
-        (b'"interval": 1,', b'"interval": 7,', "unknown interval 7"),
-        (b"22:14:00.000000000Z", b"22:14:00.001000000Z", "open_time"),
-        (b"22:14:00.000000000Z", b"22:14:00.000000000", "timezone"),
-        (b'"volume": 4.187563', b'"volume": -1', "candle.volume"),
-        (b'"volume": 4.187563', b'"size": 1', "missing required field `volume`"),
-    ],
-)
-def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str) -> None:
-    frame = sample("ohlc_update")
-    assert old in frame
-    with pytest.raises(InvalidMessageError, match=message):
-        read(frame.replace(old, new, 1))
-
-
-@given(st.binary(max_size=60) | st.integers(0, 200).map(lambda cut: sample("ohlc_update")[:cut]))
-def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
-    try:
-        assert not read(frame)
-    except InvalidMessageError:
-        return
 
 
 def test_a_page_of_candles() -> None:

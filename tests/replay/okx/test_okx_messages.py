@@ -2,11 +2,9 @@
 
 import json
 import math
-from pathlib import Path
+from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.adapters.venues.okx import (
     SPOT,
@@ -27,22 +25,15 @@ from shared.domain.pushes import Push
 from shared.domain.symbols import Listing
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message, shown
 
-HERE = Path(__file__).parent
 UNKNOWN = math.nan  # OKX counts no trades and names no takers
 BTC = Candle(
     1_700_000_040_000, 36780.01, 36799.99, 36771.25, 36795.5, 41.87563, 1540432.1872319, UNKNOWN, UNKNOWN, False
 )
 STILL = no_trade_candle(1_700_000_100_000, 36795.5)
 
-
-def sample(name: str) -> bytes:
-    return (HERE / f"{name}.json").read_bytes()
-
-
-def shown(candle: Candle) -> str:
-    """Return every value of a candle as text, in which NaN is NaN."""
-    return repr(candle)
+sample = partial(message, "okx")
 
 
 def test_a_closed_candle() -> None:
@@ -58,14 +49,7 @@ def test_the_volume_of_a_swap_is_not_its_contracts() -> None:
     assert (push.venue_id, shown(push.candle)) == ("BTC-USDT-SWAP", shown(BTC))
 
 
-@pytest.mark.parametrize("name", ["candle_forming", "subscribe_answer", "notice"])
-def test_what_is_no_closed_candle(name: str) -> None:
-    """The forming candle above all: taken for a closed one it overwrites the last close."""
-    assert not read(sample(name))
-
-
-def test_the_answer_to_a_ping_is_no_json() -> None:
-    assert not read((HERE / "pong.txt").read_bytes())
+def test_a_ping_is_no_json() -> None:
     assert SPOT.limits.ping == "ping"
 
 
@@ -82,54 +66,6 @@ def test_of_a_candle_that_closes_and_the_one_that_opens_the_first_is_read() -> N
 def test_a_candle_in_which_nobody_traded_is_marked() -> None:
     (push,) = read(sample("candle_untraded"))
     assert (push.timeframe, push.candle.volume, push.candle.filled) == (Timeframe.D1, 0.0, True)
-
-
-def test_an_impossible_candle_is_refused() -> None:
-    with pytest.raises(InvalidMessageError, match="low <= open"):
-        read(sample("candle_impossible"))
-
-
-def test_a_refused_subscription_is_refused_aloud() -> None:
-    with pytest.raises(InvalidMessageError, match="60018 Wrong URL or channel:candle1m,instId:NOPE-USDT"):
-        read(sample("subscribe_refused"))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b'"36780.01"', b'"NaN"', "low <= open"),
-        (b'"36780.01"', b'"abc"', "could not convert"),
-        (b'"36780.01"', b"36780.01", "Expected `str`"),
-        (b"candle1m", b"candle7m", "expected a known candle channel"),
-        (b'"instId":"BTC-USDT"', b'"z":1', "instId"),
-        (b'"1700000040000"', b'"1700000040001"', "open_time"),
-        (b'"1700000040000"', b'"soon"', "ts: invalid literal"),
-        (b'"41.87563"', b'"-1"', "candle.volume"),
-        (b'"41.87563"', b'"inf"', "candle.volume"),
-        (b',"1"]', b',"yes"]', "confirm: expected 0 or 1, got 'yes'"),
-        (b',"1"]', b"]", "length >= 9"),
-        (b'"data":[', b'"z":[', "data"),
-    ],
-)
-def test_a_damaged_frame_says_what_is_wrong(old: bytes, new: bytes, message: str) -> None:
-    frame = sample("candle_closed")
-    assert old in frame
-    with pytest.raises(InvalidMessageError, match=message):
-        read(frame.replace(old, new, 1))
-
-
-@pytest.mark.parametrize("channel", [b"candle6H", b"candle12H", b"candle1D"])
-def test_candles_by_the_clock_of_hong_kong_are_not_ours(channel: bytes) -> None:
-    with pytest.raises(InvalidMessageError, match="expected a known candle channel"):
-        read(sample("candle_closed").replace(b"candle1m", channel))
-
-
-@given(st.binary(max_size=60) | st.integers(0, 160).map(lambda cut: sample("candle_closed")[:cut]))
-def test_no_bytes_whatsoever_raise_anything_else(frame: bytes) -> None:
-    try:
-        assert not read(frame)
-    except InvalidMessageError:
-        return
 
 
 def test_a_page_of_candles_newest_first() -> None:

@@ -1,7 +1,6 @@
 """Bybit's REST interface: pages, their order and its refusals, against a small server that answers as it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,14 +14,14 @@ from shared.domain.backfill import Window
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message
 
 MINUTE = 60_000
 START = 1_700_000_040_000
-SAMPLES = Path(__file__).parents[2] / "replay" / "bybit"
 
 
 def sample(name: str) -> web.Response:
-    return web.Response(body=(SAMPLES / f"{name}.json").read_bytes(), content_type="application/json")
+    return web.Response(body=message("bybit", name), content_type="application/json")
 
 
 def answer(result: object) -> web.Response:

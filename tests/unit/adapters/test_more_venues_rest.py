@@ -21,6 +21,7 @@ from shared.domain.candles import no_trade_candle
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from shared.domain.urgency import Urgency
 
 MINUTE = 60_000
 START = 1_700_000_040_000 // MINUTE * MINUTE
@@ -261,13 +262,14 @@ async def test_hyperliquids_weight_grows_with_the_candles(venue: Venue) -> None:
     spent: list[float] = []
 
     class Bucket(TokenBucket):
-        async def spend(self, weight: float) -> None:
+        def turn(self, weight: float, urgency: Urgency) -> Any:
             spent.append(weight)
+            return super().turn(weight, urgency)
 
     app = web.Application()
     app.router.add_post("/info", venue.hyperliquid)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        client = RestClient(session, str(server.make_url("")), bucket=Bucket(1, 1))
+        client = RestClient(session, str(server.make_url("")), bucket=Bucket(1e9, 60.0))
         await HyperliquidRest(client).candles("BTC", window(0, 599), now_ms=START)
     assert spent == [30.0]
 

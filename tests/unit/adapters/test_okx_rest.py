@@ -1,7 +1,6 @@
 """OKX's REST interface: its two paths of candles, bounds and refusals, against a small server that answers as it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,14 +13,14 @@ from shared.domain.backfill import Window
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.tickers import Funding, Ticker
 from shared.domain.timeframe import Timeframe
+from tests.replay.messages import message
 
 MINUTE = 60_000
 START = 1_700_000_040_000
-SAMPLES = Path(__file__).parents[2] / "replay" / "okx"
 
 
 def sample(name: str, *, status: int = 200) -> web.Response:
-    body = (SAMPLES / f"{name}.json").read_bytes()
+    body = message("okx", name)
     return web.Response(body=body, content_type="application/json", status=status)
 
 

@@ -3,9 +3,11 @@
 import tomllib
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from collector.config import FILE, Settings
+from shared.adapters.venues import coinbase
 from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
@@ -67,11 +69,21 @@ def test_a_bad_value_is_named_and_secrets_are_not_shown(name: str, value: str) -
 
 def test_the_file_says_what_a_venue_is_collected_for_and_the_environment_overrides_it(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text('[binance_usdm]\nquote = "USDC"\nsymbols = 7\ntimeframes = ["1m", "1h"]\n')
-    env = {**NEEDED, "VENUE": "binance_usdm", "COLLECTOR_FILE": str(file), "COLLECTOR_SYMBOLS": "9"}
+    file.write_text(
+        '[binance_usdm]\nquote = "USDC"\nsymbols = 7\ntimeframes = ["1m", "1h"]\n'
+        "ticker_interval_s = 30\nfunding_interval_s = 60\n"
+    )
+    env = {
+        **NEEDED,
+        "VENUE": "binance_usdm",
+        "COLLECTOR_FILE": str(file),
+        "COLLECTOR_SYMBOLS": "9",
+        "FUNDING_INTERVAL_S": "0",
+    }
     settings = Settings.from_env(env)
     assert (settings.venue, settings.collector_quote, settings.collector_symbols) == ("binance_usdm", "USDC", 9)
     assert settings.collector_timeframes == (Timeframe.M1, Timeframe.H1)
+    assert (settings.ticker_interval_s, settings.funding_interval_s) == (30, 0)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +94,7 @@ def test_the_file_says_what_a_venue_is_collected_for_and_the_environment_overrid
         ("[binance", "COLLECTOR_FILE"),
         ('[binance]\ntimeframes = ["7m"]', "COLLECTOR_TIMEFRAMES"),
         ("[binance]\nsymbols = 0", "COLLECTOR_SYMBOLS"),
+        ("[binance]\nticker_interval_s = -1", "TICKER_INTERVAL_S"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
@@ -96,6 +109,14 @@ def test_every_venue_has_a_section_that_works(venue: str) -> None:
     settings = Settings.from_env({**NEEDED, "VENUE": venue})
     assert settings.venue in tomllib.loads(FILE.read_text())
     assert settings.collector_timeframes
+
+
+async def test_coinbases_tickers_take_less_than_half_of_what_it_allows() -> None:
+    """One question a symbol; the rest is for confirming what the clock has closed, most of a quiet minute."""
+    settings = Settings.from_env({**NEEDED, "VENUE": "coinbase"})
+    async with aiohttp.ClientSession() as session:
+        bucket = coinbase.source(session, "http://unused")._client.bucket
+    assert settings.collector_symbols / settings.ticker_interval_s < 0.5 * bucket._limit / bucket._per_s
 
 
 def test_more_streams_than_the_venue_allows_an_address_are_refused() -> None:

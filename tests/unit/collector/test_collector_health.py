@@ -97,6 +97,7 @@ def test_the_status_hash_is_flat_text() -> None:
             {"phase": "backfilling", "backfill_done": 3, "backfill_total": 1_200},
             ["Backfilling: 3 of 1200 series are whole."],
         ),
+        ({"phase": "starting", "is_cut_off": True}, ["The collector is not live: starting.", "Redis is out of reach."]),
         ({"phase": "standby", "lease": "standby", "newest_close": {}, "connections_open": 0}, []),
     ],
 )

@@ -86,10 +86,13 @@ async def test_of_many_that_stand_by_one_takes_over() -> None:
 
 
 async def test_a_store_that_is_away_is_waited_for_and_a_release_that_fails_is_no_error() -> None:
+    said: list[bool] = []
+
     class Away(FakeLease):
         left = 3
 
         async def look(self) -> Tenure:
+            said.append(tenant.is_cut_off)
             self.left -= 1
             if self.left >= 0:
                 raise TransientError("away")
@@ -100,5 +103,6 @@ async def test_a_store_that_is_away_is_waited_for_and_a_release_that_fails_is_no
 
     tenant = Tenant(Away(LeaseBoard(), "binance", "a"), log=LOG)
     assert (await tenant.stand_by()).owner == "a"
+    assert (said[:4], tenant.is_cut_off) == ([False, True, True, True], False)
     await tenant.hand_over()
     assert tenant.state == "none"

@@ -77,3 +77,12 @@ def test_the_grace_follows_the_tape_but_not_beyond_half_a_candle(tmp_path: Path)
     assert VenueClock(TapeClock(file)).grace_ms(1_500, shortest_ms=60_000) == 30_000
     steer(file, tape_ms=0, speed=1_000.0)
     assert VenueClock(TapeClock(file)).grace_ms(1_500, shortest_ms=60_000) == 250_000
+
+
+def test_a_pause_is_market_time_and_short_while_the_tape_is_held(tmp_path: Path) -> None:
+    assert VenueClock(ManualClock(0)).pause_s(30.0, at_least_s=1.0) == 30.0
+    paused = {}
+    for speed in (0, 10, 600):
+        steer(tmp_path / "clock.json", tape_ms=0, speed=speed)
+        paused[speed] = VenueClock(TapeClock(tmp_path / "clock.json")).pause_s(30.0, at_least_s=1.0)
+    assert paused == {0: 1.0, 10: 3.0, 600: 1.0}

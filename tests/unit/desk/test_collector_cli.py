@@ -87,13 +87,14 @@ def test_a_healthy_collector_fits_a_terminal() -> None:
         "lease         holder, token 42",
         "symbols       400",
         "connections   3 of 3 open, 0 lost",
-        "gaps open     0",
+        "gaps          0 candles missing now, 4 when written",
         "buffer        0 writes wait for Redis, 0 being assembled",
         "last write    2026-11-01 12:00:01 UTC",
         "clock offset  -37 ms",
         "frames        123,456,789, 0 of them invalid",
         "candles       9,876,543, 12 corrected",
-        "repairs       3, 4 candles written late",
+        "streams       0 refused, 0 made again",
+        "repairs       3 times REST was asked for what was late",
         "runs          1",
         "Redis         65,432 commands, 900.0 MB since start",
         "in 2026-11    123,456 commands (24.7% of the plan), 1.2 GB (12.3%)",
@@ -125,6 +126,13 @@ def test_nothing_known_yet_is_said_so() -> None:
     assert "The collector is not live: starting." in text
     assert "none" in text
     assert "unknown" in text
+
+
+def test_what_a_standby_has_not_looked_at_is_not_stale() -> None:
+    result = status_of(replace(REPORT, phase="standby", lease="standby", newest_close={}))
+    assert (result.exit_code, result.stdout.splitlines()[0].strip()) == (0, "binance  standby")
+    assert "not known" in result.stdout
+    assert "stale" not in result.stdout
 
 
 def test_json_is_what_health_says_and_the_exit_code_stays() -> None:

@@ -15,7 +15,7 @@ from desk.simulator.faults import Fault, FaultKind, Faults
 from desk.simulator.server import Simulator
 from desk.simulator.spec import SyntheticSpec, build_tape
 from desk.simulator.tape import Tape
-from shared.adapters.venues.binance import parse_listings, read
+from shared.adapters.venues.binance_wire import parse_listings, read
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
 
