@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from shared.adapters.glance import Glance
 from shared.domain.errors import FatalError, TransientError
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.market import mark_of
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.states import Mode
 from shared.ports import CandleLog, Clock, TickerBoard
 from shared.runtime.config import Settings, VenueAccess

@@ -14,16 +14,17 @@ from shared.domain.errors import (
     TransientError,
 )
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.accounts import account_of
 from shared.domain.trading.intents import AlgorithmName, Purpose
 from shared.domain.trading.money import total
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
 from shared.domain.trading.positions import Position
-from shared.domain.trading.progress import LIVE_ACCOUNT, Steps, next_steps
+from shared.domain.trading.progress import Steps, next_steps
 from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
-from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState, is_final
+from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
 from shared.trading_ports import AlertStore, BookStore, InstrumentStore, IntentStore
@@ -207,7 +208,7 @@ def read_offers(view: IntentView, desk: ExecutionDesk) -> list[VenueOffer]:
     intent = view.intent
     if view.state is TradingState.HALTED:
         return []
-    account = intent.book_id if intent.mode is Mode.PAPER else LIVE_ACCOUNT
+    account = account_of(intent.book_id, intent.mode)
     venues = desk.books.get(intent.book_id).venues
     offers = []
     for instrument in desk.instruments.list(venue=intent.venue, symbol=intent.symbol):

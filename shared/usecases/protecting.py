@@ -7,13 +7,13 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain.errors import ConflictError
 from shared.domain.traders import PositionSide
+from shared.domain.trading.accounts import account_of
 from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.market import marks_of
 from shared.domain.trading.orders import OrderKind, client_order_id
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, look, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
-from shared.domain.trading.states import AT_RISK, Mode, OrderState, TradingState
+from shared.domain.trading.states import AT_RISK, OrderState, TradingState
 from shared.messages import IntentRaised
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
@@ -110,11 +110,6 @@ def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bo
         if order.state in AT_RISK or order.state is OrderState.NEW:
             cancel_order(order, floor=floor)
     return not any(order.state in AT_RISK for order in floor.orders.standing(book_id, venue, symbol))
-
-
-def account_of(book_id: str, mode: Mode) -> str:
-    """Return the account a book trades on."""
-    return book_id if mode is Mode.PAPER else LIVE_ACCOUNT
 
 
 def _is_unguarded(held: HeldPosition) -> bool:

@@ -7,9 +7,9 @@ from typing import Final
 
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.reconciliation import (
     Difference,
     Finding,

@@ -35,9 +35,9 @@ from shared.domain.candles import CandleFrame
 from shared.domain.errors import FatalError
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.orders import OrderReport, OrderRequest
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.states import Mode
 from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk

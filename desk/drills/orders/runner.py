@@ -15,10 +15,10 @@ from desk.drills.orders.parts import VENUE, Death
 from desk.drills.orders.stage import BOOK, OrderStage
 from desk.simulator.faults import Fault
 from shared.domain.errors import NightdeskError
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import PositionSide
 from shared.domain.trading.intents import Algorithm, Guard, Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.money import ONE, ZERO
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.records import IntentView
 from shared.domain.trading.states import Mode, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionRequest, IntentRaised

@@ -21,9 +21,9 @@ from desk.simulator.faults import Fault
 from shared.adapters.clock import steer
 from shared.adapters.supabase.client import once
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.books import Book, BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.money import ONE, floor_to
-from shared.domain.trading.progress import LIVE_ACCOUNT
 from shared.domain.trading.states import Mode, TradingState
 
 HOME: Final = Path(".desk/drills/orders")

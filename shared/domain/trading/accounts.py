@@ -2,6 +2,17 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
+
+from shared.domain.trading.states import Mode
+
+LIVE_ACCOUNT: Final = "live"
+"""The account of all live books: one key a venue."""
+
+
+def account_of(book_id: str, mode: Mode) -> str:
+    """Return the account a book trades on: a paper book's own is named by it."""
+    return book_id if mode is Mode.PAPER else LIVE_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

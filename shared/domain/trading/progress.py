@@ -10,17 +10,17 @@ from decimal import Decimal
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
+from shared.domain.trading.accounts import account_of
 from shared.domain.trading.instruments import InstrumentKind
 from shared.domain.trading.intents import AlgorithmName, Completion, Purpose
 from shared.domain.trading.orders import client_order_id
 from shared.domain.trading.plans import Plan
 from shared.domain.trading.records import IntentView, Order
 from shared.domain.trading.routing import VenueOffer
-from shared.domain.trading.states import IntentState, Mode, TradingState, is_final
+from shared.domain.trading.states import IntentState, TradingState, is_final
 from shared.domain.trading.tally import CANCELLABLE, tally
 from shared.domain.trading.wants import Scene, Want, to_enlarge, to_take, wanted
 
-LIVE_ACCOUNT: Final = "live"
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/orders")
 
 
@@ -119,7 +119,7 @@ def _order(scene: Scene, want: Want) -> Order:
         intent_id=intent.intent_id,
         book_id=intent.book_id,
         mode=intent.mode,
-        account=intent.book_id if intent.mode is Mode.PAPER else LIVE_ACCOUNT,
+        account=account_of(intent.book_id, intent.mode),
         venue=want.offer.venue,
         symbol=intent.symbol,
         slice_no=want.slice_no,
