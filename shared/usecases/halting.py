@@ -8,13 +8,14 @@ from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain.errors import ConflictError, NightdeskError
-from shared.domain.traders import PositionSide
-from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
+from shared.domain.trading.exits import exit_of
+from shared.domain.trading.intents import Purpose, Source
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState, TradingState, is_final
-from shared.messages import IntentDecided, IntentRaised
+from shared.messages import IntentDecided
 from shared.ports import Queue
 from shared.trading_ports import BookStore, DeskStates, IntentStore
+from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import Floor, cancel_order, settle_order
 
 AT_ONCE: Final = 8
@@ -156,24 +157,14 @@ def raise_exits(*, actor: str, at_ms: int, switch: Switch, floor: Floor) -> list
     for held in floor.ledger.open_positions():
         position, book = held.position, switch.books.get(held.position.book_id)
         intent_id = str(uuid5(_SPACE, f"{position.book_id} {position.venue} {position.symbol} {position.version}"))
-        intent = switch.intents.raise_intent(
-            Intent(
-                intent_id=intent_id,
-                book_id=position.book_id,
-                mode=book.mode,
-                source=Source.PERSON,
-                venue=position.venue,
-                symbol=position.symbol,
-                purpose=Purpose.EXIT,
-                direction=PositionSide.LONG if position.qty > 0 else PositionSide.SHORT,
-                sizing=Sizing(method=SizingMethod.QTY, value=abs(position.qty)),
-                raised_at_ms=at_ms,
-                expires_at_ms=at_ms + EXIT_HORIZON_MS,
-                correlation_id=intent_id.replace("-", ""),
-            ),
-            actor=actor,
+        intent = exit_of(
+            position,
+            mode=book.mode,
+            intent_id=intent_id,
+            source=Source.PERSON,
+            at_ms=at_ms,
+            horizon_ms=EXIT_HORIZON_MS,
         )
-        message = IntentRaised(intent_id=intent.intent_id, correlation_id=intent.correlation_id)
-        switch.intents_queue.send([message.model_dump_json()])
+        raise_and_announce(intent, actor=actor, intents=switch.intents, queue=switch.intents_queue)
         raised.append(intent_id)
     return raised

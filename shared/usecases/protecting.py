@@ -8,15 +8,16 @@ from uuid import NAMESPACE_URL, uuid5
 from shared.domain.errors import ConflictError
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
-from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
+from shared.domain.trading.exits import exit_of
+from shared.domain.trading.intents import Intent, Purpose, Source
 from shared.domain.trading.market import marks_of
 from shared.domain.trading.orders import OrderKind, client_order_id
 from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, look, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, OrderState, TradingState
-from shared.messages import IntentRaised
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
+from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
 
 EXIT_HORIZON_MS: Final = 300_000
@@ -98,9 +99,9 @@ def look_at(held: HeldPosition, seen: Seen, *, guards: Guards, floor: Floor) -> 
             return []  # it has just changed: the next look sees what it is now
     if verdict.trigger is None or _stands_at_venue(held, verdict.trigger, floor):
         return []
-    intent = guards.intents.raise_intent(_exit(held, now_ms, guards), actor=f"{ACTOR}: {verdict.sentence}")
-    message = IntentRaised(intent_id=intent.intent_id, correlation_id=intent.correlation_id)
-    guards.intents_queue.send([message.model_dump_json()])
+    actor = f"{ACTOR}: {verdict.sentence}"
+    intent = _exit(held, now_ms, guards)
+    raise_and_announce(intent, actor=actor, intents=guards.intents, queue=guards.intents_queue)
     return [intent.intent_id]
 
 
@@ -182,20 +183,12 @@ def _order(wanted: Standing, held: HeldPosition, view: IntentView, now_ms: int) 
 def _exit(held: HeldPosition, now_ms: int, guards: Guards) -> Intent:
     """Return the intent to leave a position: the same one for a while, so that looking twice raises it once."""
     position = held.position
-    book = guards.books.get(position.book_id)
     identity = f"{position.book_id} {position.venue} {position.symbol} {position.version} {now_ms // RETRY_EXIT_MS}"
-    intent_id = str(uuid5(_SPACE, identity))
-    return Intent(
-        intent_id=intent_id,
-        book_id=position.book_id,
-        mode=book.mode,
+    return exit_of(
+        position,
+        mode=guards.books.get(position.book_id).mode,
+        intent_id=str(uuid5(_SPACE, identity)),
         source=Source.PROTECTION,
-        venue=position.venue,
-        symbol=position.symbol,
-        purpose=Purpose.EXIT,
-        direction=PositionSide.LONG if position.qty > 0 else PositionSide.SHORT,
-        sizing=Sizing(method=SizingMethod.QTY, value=abs(position.qty)),
-        raised_at_ms=now_ms,
-        expires_at_ms=now_ms + EXIT_HORIZON_MS,
-        correlation_id=intent_id.replace("-", ""),
+        at_ms=now_ms,
+        horizon_ms=EXIT_HORIZON_MS,
     )

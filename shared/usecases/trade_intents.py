@@ -18,11 +18,10 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import Mark, MarketView, marks_of
-from shared.domain.trading.states import IntentState
-from shared.messages import IntentRaised
 from shared.ports import Clock, Queue, TickerBoard
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
 from shared.trading_reads import TradingReads
+from shared.usecases.raising import raise_and_announce
 
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/asks")
 
@@ -68,11 +67,7 @@ def raise_trade_intent(ask: Ask, *, person: str, book_id: str | None, key: str |
     if known is None and mark is None and needs_a_price(ask):
         raise TransientError(f"no current price of {symbol} to hold the stop and the target against")
 
-    stored = desk.intents.raise_intent(intent, actor=person, person=person)
-    if stored.state is IntentState.PENDING:
-        message = IntentRaised(intent_id=stored.intent_id, correlation_id=stored.correlation_id)
-        desk.intents_queue.send([message.model_dump_json()])
-    return stored
+    return raise_and_announce(intent, actor=person, intents=desk.intents, queue=desk.intents_queue, person=person)
 
 
 def own_book(book_id: str | None, *, person: str, seen: BookStore, books: BookStore) -> Book:

@@ -1,4 +1,4 @@
-"""Decide an exit: as much as is asked, never more than is held and not already leaving."""
+"""Exits: the intent to leave a position, and how much of what is asked may leave."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -6,11 +6,30 @@ from decimal import Decimal
 from shared.domain.traders import PositionSide
 from shared.domain.trading.decisions import Approved, Decision, Denied, Modified, Objection, Reason, plain
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.intents import Intent, SizingMethod
+from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView
+from shared.domain.trading.states import Mode
+
+
+def exit_of(position: Position, *, mode: Mode, intent_id: str, source: Source, at_ms: int, horizon_ms: int) -> Intent:
+    """Return the intent to leave all of a position at the market; it is of use for `horizon_ms`."""
+    return Intent(
+        intent_id=intent_id,
+        book_id=position.book_id,
+        mode=mode,
+        source=source,
+        venue=position.venue,
+        symbol=position.symbol,
+        purpose=Purpose.EXIT,
+        direction=PositionSide.LONG if position.qty > 0 else PositionSide.SHORT,
+        sizing=Sizing(method=SizingMethod.QTY, value=abs(position.qty)),
+        raised_at_ms=at_ms,
+        expires_at_ms=at_ms + horizon_ms,
+        correlation_id=intent_id.replace("-", ""),
+    )
 
 
 def decide_exit(
