@@ -19,7 +19,7 @@ from functions.routes.book_schemas import (
 )
 from functions.routes.callers import FORBIDDEN, CallerOf, ViewerOf
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf
-from functions.routes.risk import market_of, told_status
+from functions.routes.risk import told_status
 from functions.routes.risk_schemas import BookStatusOut
 from functions.routes.schemas import EXAMPLE_ID, EpochMs, Schema
 from functions.routes.trade_schemas import BookId
@@ -59,7 +59,7 @@ def create(body: BookBody, deps: DepsOf, caller: CallerOf) -> BookOut:
 @router.get("/{book_id}", responses=NOT_FOUND)
 def read(book_id: Id, viewer: ViewerOf, deps: DepsOf) -> BookNowOut:
     """Return a book with its equity, positions, the day's drawdown and how far it is from its limits."""
-    status = told_status(book_id, viewer, market_of(deps), deps.settings.risk_tier)
+    status = told_status(book_id, viewer, deps.market, deps.settings.risk_tier)
     return BookNowOut(book=BookOut.of(viewer.books.get(book_id)), status=status)
 
 

@@ -16,9 +16,9 @@ from functions.routes.risk_schemas import (
     RiskStatusOut,
     TrippedOut,
 )
-from shared.runtime.wiring import Deps
 from shared.usecases.halting import hand_over, set_desk_state
-from shared.usecases.risk_desk import Market, book_status, calculate_position
+from shared.usecases.markets_of_books import Market
+from shared.usecases.risk_desk import book_status, calculate_position
 
 router = APIRouter(tags=["risk"], responses=PROBLEMS)
 
@@ -56,7 +56,7 @@ def write_desk_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) ->
 @router.get("/api/risk/status")
 def risk_status(viewer: ViewerOf, deps: DepsOf) -> RiskStatusOut:
     """Return how your books and the desk's stand, beside the limits they are held to."""
-    market, tier = market_of(deps), deps.settings.risk_tier
+    market, tier = deps.market, deps.settings.risk_tier
     return RiskStatusOut(
         desk_state=deps.desk_states.read(),
         risk_tier=tier,
@@ -78,17 +78,6 @@ def size_position(body: PositionSizeBody, viewer: ViewerOf, deps: DepsOf) -> Pos
         venues=deps.venues,
     )
     return PositionSizeOut.of(found, body.account_size * body.risk_percent / Decimal(100))
-
-
-def market_of(deps: Deps) -> Market:
-    """Return where prices, candles and instruments are read."""
-    return Market(
-        instruments=deps.instruments,
-        tickers=deps.ticker_board,
-        candles=deps.candle_log,
-        venues=deps.venues,
-        clock=deps.clock,
-    )
 
 
 def told_status(book_id: str, viewer: Viewer, market: Market, tier: int) -> BookStatusOut:

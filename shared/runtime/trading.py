@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.usecases.execution_agent import ExecutionDesk
     from shared.usecases.halting import Switch
     from shared.usecases.listing import Listings
+    from shared.usecases.markets_of_books import Market
     from shared.usecases.risk_agent import RiskDesk
     from shared.usecases.working import Floor
 
@@ -143,6 +144,19 @@ class Trading(Foundation):
         return Floor(orders=self.orders, ledger=self.ledger, exchanges=self.exchanges, clock=self.clock)
 
     @cached_property
+    def market(self) -> "Market":
+        """Where books read prices, candles and instruments."""
+        from shared.usecases.markets_of_books import Market
+
+        return Market(
+            instruments=self.instruments,
+            tickers=self.ticker_board,
+            candles=self.candle_log,
+            venues=self.traded_venues,
+            clock=self.clock,
+        )
+
+    @cached_property
     def risk_desk(self) -> "RiskDesk":
         """What deciding intents takes."""
         from shared.usecases.risk_agent import RiskDesk
@@ -150,21 +164,9 @@ class Trading(Foundation):
 
         return RiskDesk(
             intents=self.intents,
-            instruments=self.instruments,
-            tickers=self.ticker_board,
-            candles=self.candle_log,
-            venues=self.traded_venues,
+            market=self.market,
             orders_queue=self.orders_queue,
-            clock=self.clock,
-            watch=WatchDesk(
-                books=self.books,
-                ledger=self.ledger,
-                instruments=self.instruments,
-                tickers=self.ticker_board,
-                candles=self.candle_log,
-                venues=self.traded_venues,
-                clock=self.clock,
-            ),
+            watch=WatchDesk(books=self.books, ledger=self.ledger, market=self.market),
             mode=self.settings.agent_mode,
             tier=self.settings.risk_tier,
         )

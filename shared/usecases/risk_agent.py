@@ -13,9 +13,9 @@ from shared.domain.trading.records import BookView
 from shared.domain.trading.risk import check
 from shared.domain.trading.states import IntentState, Mode
 from shared.messages import CronTick, IntentDecided, IntentRaised, RiskResult
-from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
-from shared.trading_ports import InstrumentStore, IntentStore
-from shared.usecases.markets_of_books import read_market
+from shared.ports import Queue
+from shared.trading_ports import IntentStore
+from shared.usecases.markets_of_books import Market, read_market
 from shared.usecases.watching import WatchDesk, watch_books
 
 ACTOR: Final = "risk-agent"
@@ -29,12 +29,8 @@ class RiskDesk:
     """What deciding takes."""
 
     intents: IntentStore
-    instruments: InstrumentStore
-    tickers: TickerBoard
-    candles: CandleLog
-    venues: VenueStore
+    market: Market
     orders_queue: Queue
-    clock: Clock
     watch: WatchDesk
     mode: Mode
     tier: int
@@ -55,18 +51,10 @@ def decide_intent(intent_id: str, *, desk: RiskDesk) -> str:
     """
     holder = str(uuid4())
     for _ in range(_ATTEMPTS):
-        view = desk.intents.view(intent_id, now_ms=desk.clock.now_ms(), holder=holder, lease_ms=LEASE_MS)
+        view = desk.intents.view(intent_id, now_ms=desk.market.clock.now_ms(), holder=holder, lease_ms=LEASE_MS)
         if view is None or view.intent is None:
             return "decided before, or being decided elsewhere"
-        market = read_market(
-            view,
-            view.intent,
-            instruments=desk.instruments,
-            tickers=desk.tickers,
-            candles=desk.candles,
-            venues=desk.venues,
-            clock=desk.clock,
-        )
+        market = read_market(view, view.intent, market=desk.market)
 
         decision = check(view.intent, view, market, desk_mode=desk.mode, tier=desk.tier)
 
@@ -118,7 +106,7 @@ def _price_of(intent: Intent, view: BookView, market: MarketView) -> Decimal | N
 
 def _sweep(desk: RiskDesk) -> RiskResult:
     decided, errors = {}, {}
-    for intent_id in desk.intents.pending(limit=SWEEP, now_ms=desk.clock.now_ms()):
+    for intent_id in desk.intents.pending(limit=SWEEP, now_ms=desk.market.clock.now_ms()):
         try:
             decided[intent_id] = decide_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting

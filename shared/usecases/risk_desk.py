@@ -16,38 +16,18 @@ from shared.domain.trading.money import require_positive
 from shared.domain.trading.records import HeldPosition
 from shared.domain.trading.sizing import Sized, SizingInput, loss_at_stop, size
 from shared.domain.trading.status import BookStatus, Valued, status_of
-from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
+from shared.ports import TickerBoard, VenueStore
 from shared.trading_ports import InstrumentStore
 from shared.trading_reads import TradingReads
-from shared.usecases.markets_of_books import read_market
+from shared.usecases.markets_of_books import Market, read_market
 
 HUNDRED: Final = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
-    """Where prices, candles and instruments are read."""
-
-    instruments: InstrumentStore
-    tickers: TickerBoard
-    candles: CandleLog
-    venues: VenueStore
-    clock: Clock
 
 
 def book_status(book_id: str, *, reads: TradingReads, market: Market, tier: int) -> BookStatus:
     """Return how a book stands now; raise `NotFoundError`."""
     view = reads.book(book_id, now_ms=market.clock.now_ms())
-    seen = read_market(
-        view,
-        None,
-        instruments=market.instruments,
-        tickers=market.tickers,
-        candles=market.candles,
-        venues=market.venues,
-        clock=market.clock,
-    )
-    return status_of(view, seen, tier=tier)
+    return status_of(view, read_market(view, None, market=market), tier=tier)
 
 
 def value_positions(held: Sequence[HeldPosition], *, tickers: TickerBoard) -> list[Valued]:

@@ -13,9 +13,8 @@ from shared.domain.trading.portfolio import Portfolio, portfolio_of
 from shared.domain.trading.records import BookView, Observed
 from shared.domain.trading.states import TradingState
 from shared.domain.trading.value_at_risk import DAY_MS, InsufficientData, shock_of
-from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
-from shared.trading_ports import BookStore, InstrumentStore, Ledger
-from shared.usecases.markets_of_books import read_market
+from shared.trading_ports import BookStore, Ledger
+from shared.usecases.markets_of_books import Market, read_market
 
 _HOUR_MS: Final = 3_600_000
 
@@ -26,11 +25,7 @@ class WatchDesk:
 
     books: BookStore
     ledger: Ledger
-    instruments: InstrumentStore
-    tickers: TickerBoard
-    candles: CandleLog
-    venues: VenueStore
-    clock: Clock
+    market: Market
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +56,10 @@ def watch_book(book_id: str, *, desk: WatchDesk) -> list[str]:
 
     An occasion trips a breaker once: what a person has released stays released until the next one.
     """
-    now_ms = desk.clock.now_ms()
+    now_ms = desk.market.clock.now_ms()
     view = desk.books.view(book_id, now_ms=now_ms)
     observed = desk.books.observe(book_id, since_ms=now_ms - view.book.breakers.window_ms)
-    market = read_market(
-        view,
-        None,
-        instruments=desk.instruments,
-        tickers=desk.tickers,
-        candles=desk.candles,
-        venues=desk.venues,
-        clock=desk.clock,
-    )
+    market = read_market(view, None, market=desk.market)
     portfolio = portfolio_of(view, market)
 
     gone_off = trip(

@@ -111,7 +111,7 @@ def test_too_little_history_is_an_answer_of_its_own(desk: TradingInMemory) -> No
         def frame(self, venue: str, timeframe: Any, *, bars: int) -> Any:
             return super().frame(venue, timeframe, bars=bars).tail(20)
 
-    desk.risk = replace(desk.risk, candles=Short(desk.market))
+    desk.risk = replace(desk.risk, market=replace(desk.risk.market, candles=Short(desk.market)))
     tails = next(book for book in call("GET", STATUS).body["books"] if book["book_id"] == HERS)["tails"]
     assert "100 are needed" in tails["insufficient_data"]
     assert {tails[way] for way in ("historical", "parametric", "monte_carlo")} == {None}

@@ -150,7 +150,7 @@ def test_a_guard_waits_for_a_price_rather_than_being_guessed(desk: TradingInMemo
         def now(self, venues: Any) -> Any:
             return {venue: replace(now, tickers=None) for venue, now in super().now(venues).items()}
 
-    desk.risk = replace(desk.risk, tickers=Silent(desk.market))
+    desk.risk = replace(desk.risk, market=replace(desk.risk.market, tickers=Silent(desk.market)))
     assert call("POST", TRADE, INTENT | {"stop_loss": 39_000}).status == 503
     assert nothing_stored(desk.database)
     assert call("POST", TRADE, INTENT).status == 202  # risk decides what to make of it
@@ -187,7 +187,7 @@ def test_positions_have_their_mark_and_what_they_would_earn(desk: TradingInMemor
     qty, entry = number(position["qty"]), number(position["entry_price"])
     assert number(position["mark_price"]) == desk.market.price
     assert number(position["unrealised"]) == pytest.approx(qty * (desk.market.price - entry))
-    desk.risk = replace(desk.risk, tickers=HandBoard(desk.market))
+    desk.risk = replace(desk.risk, market=replace(desk.risk.market, tickers=HandBoard(desk.market)))
     assert call("GET", "/api/v1/positions", query="book_id=nothing").body["items"] == []
 
 
@@ -198,7 +198,7 @@ def test_what_has_no_price_is_null_and_not_zero(desk: TradingInMemory) -> None:
         def now(self, venues: Any) -> Any:
             return {venue: replace(now, tickers=None) for venue, now in super().now(venues).items()}
 
-    desk.risk = replace(desk.risk, tickers=Silent(desk.market))
+    desk.risk = replace(desk.risk, market=replace(desk.risk.market, tickers=Silent(desk.market)))
     (position,) = call("GET", "/api/v1/positions").body["items"]
     unknown = ("mark_price", "mark_time_ms", "notional", "unrealised")
     assert {position[name] for name in unknown} == {None}

@@ -31,7 +31,7 @@ class TradingDeps(Deps):
         super().__init__(Settings.from_env({"SUPABASE_JWT_SECRET": JWT_SECRET, "SERVICE_SECRET": SECRET} | settings))
         self.desk = desk
         self.clock = self.wall_clock = desk.clock
-        self.candle_log, self.ticker_board = desk.risk.candles, desk.risk.tickers
+        self.candle_log, self.ticker_board = desk.risk.market.candles, desk.risk.market.tickers
         self.venues = MemoryVenueStore(desk.database)
         self.intents, self.orders, self.ledger = desk.intents, desk.orders, desk.ledger
         self.books, self.instruments, self.desk_states = desk.books, desk.instruments, desk.states

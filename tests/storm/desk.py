@@ -18,6 +18,7 @@ from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
+from shared.usecases.markets_of_books import Market
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
@@ -133,12 +134,11 @@ class StormDesk:
                 wall_clock=self.clock,
             ),
         )  # fmt: skip
-        watch = WatchDesk(
-            books=self.books, ledger=ledger, instruments=self.instruments, tickers=self.market, candles=self.market,
-            venues=venues, clock=self.clock,
-        )  # fmt: skip
+        market = Market(
+            instruments=self.instruments, tickers=self.market, candles=self.market, venues=venues, clock=self.clock
+        )
         self.risk = RiskDesk(
-            intents=intents, instruments=self.instruments, tickers=self.market, candles=self.market,
-            venues=venues, orders_queue=self.decided, clock=self.clock, mode=Mode.PAPER, tier=2, watch=watch,
+            intents=intents, market=market, orders_queue=self.decided, mode=Mode.PAPER, tier=2,
+            watch=WatchDesk(books=self.books, ledger=ledger, market=market),
         )  # fmt: skip
         self.switch = Switch(states=self.states, intents=intents, books=self.books, intents_queue=self.raised)

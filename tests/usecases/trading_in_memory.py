@@ -23,6 +23,7 @@ from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk, execution_agent
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
+from shared.usecases.markets_of_books import Market
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk, risk_agent
 from shared.usecases.watching import WatchDesk
@@ -138,13 +139,10 @@ class TradingInMemory:
                 wall_clock=self.clock,
             ),
         )  # fmt: skip
-        watch = WatchDesk(
-            books=self.books, ledger=self.ledger, instruments=self.instruments, tickers=board, candles=log,
-            venues=venues, clock=self.clock,
-        )  # fmt: skip
+        market = Market(instruments=self.instruments, tickers=board, candles=log, venues=venues, clock=self.clock)
         self.risk = RiskDesk(
-            intents=self.intents, instruments=self.instruments, tickers=board, candles=log,
-            venues=venues, orders_queue=self.decided, clock=self.clock, mode=Mode.PAPER, tier=2, watch=watch,
+            intents=self.intents, market=market, orders_queue=self.decided, mode=Mode.PAPER, tier=2,
+            watch=WatchDesk(books=self.books, ledger=self.ledger, market=market),
         )  # fmt: skip
         self.switch = Switch(states=self.states, intents=self.intents, books=self.books, intents_queue=self.raised)
 

@@ -43,6 +43,7 @@ from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
+from shared.usecases.markets_of_books import Market
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
@@ -246,23 +247,17 @@ class Parts:
         """Return what risk-agent takes."""
         return RiskDesk(
             intents=self.intents,
-            instruments=self.instruments,
-            tickers=self.market,
-            candles=self.market,
-            venues=SupabaseVenueStore(self.database),
+            market=self.seen,
             orders_queue=self.orders_queue,
-            clock=self.clock,
             mode=Mode.LIVE,
             tier=2,
-            watch=self.watch,
+            watch=WatchDesk(books=self.books, ledger=self.floor.ledger, market=self.seen),
         )
 
     @cached_property
-    def watch(self) -> WatchDesk:
-        """Return what watching books takes."""
-        return WatchDesk(
-            books=self.books,
-            ledger=self.floor.ledger,
+    def seen(self) -> Market:
+        """Return where prices, candles and instruments are read."""
+        return Market(
             instruments=self.instruments,
             tickers=self.market,
             candles=self.market,
