@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final
 
 from shared.domain.errors import (
@@ -10,25 +9,20 @@ from shared.domain.errors import (
     InvalidMessageError,
     NightdeskError,
     NotFoundError,
-    RejectedError,
-    TransientError,
 )
-from shared.domain.timeframe import Timeframe
-from shared.domain.trading.accounts import account_of
-from shared.domain.trading.intents import AlgorithmName, Purpose
-from shared.domain.trading.money import total
+from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
 from shared.domain.trading.positions import Position
-from shared.domain.trading.progress import Steps, next_steps
+from shared.domain.trading.progress import Steps, needs_offers, next_steps
 from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
-from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
 from shared.trading_ports import AlertStore, BookStore, InstrumentStore, IntentStore
 from shared.usecases.listing import Listings, refresh_listings
+from shared.usecases.offers import Offers, observed_qty, volumes_for
 from shared.usecases.protecting import Guards, clear_standing, guard_position, protect_position, watch_positions
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
@@ -36,8 +30,6 @@ from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 SWEEP: Final = 100
 ROUNDS: Final = 12
 """How often one call decides anew about an intent before it leaves the rest to the next."""
-VOLUME_TIMEFRAME: Final = Timeframe.M15
-VOLUME_BARS: Final = 1_000
 MAX_DELAY_S: Final = 900
 """The longest a queue holds a message back; what is due later is found by the sweep."""
 
@@ -79,6 +71,7 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
     time is refused by the versions of the rows, and changes nothing.
     """
     why = "nothing to do"
+    offers = Offers(books=desk.books, instruments=desk.instruments, exchanges=desk.floor.exchanges)
     for _ in range(ROUNDS):
         view = desk.floor.orders.execution(intent_id)
         if is_final(view.intent.state):
@@ -86,7 +79,7 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
         if view.intent.state is IntentState.PENDING:
             return "not decided yet"
         try:
-            steps, done = _round(view, desk)
+            steps, done = _round(view, offers, desk)
         except ConflictError:
             continue  # somebody else was quicker: look again
         why = steps.why
@@ -97,18 +90,16 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
     return why
 
 
-def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
+def _round(view: IntentView, offers: Offers, desk: ExecutionDesk) -> tuple[Steps, bool]:
     """Decide once and do it; tell whether anything was done, so that it is worth looking again."""
     floor, now_ms = desk.floor, desk.floor.clock.now_ms()
-    offers = read_offers(view, desk)
-    if view.plan is None and (kept := _kept_from_planning(view, offers, now_ms, desk)) is not None:
-        return kept, False
-    try:
-        plan = plan_from_json(view.plan) if view.plan is not None else _new_plan(view, offers, now_ms, desk)
-    except InvalidMessageError as error:
-        return _expire(view, f"it cannot be planned: {error}", desk), False
+    plan = _plan(view, offers, now_ms, desk)
+    if isinstance(plan, Steps):
+        return plan, False
+    fresh = offers.of(view) if needs_offers(plan, view, now_ms=now_ms) else ()
+    observed = observed_qty(plan, candles=desk.candles)
 
-    steps = next_steps(plan, view, offers, now_ms=now_ms, observed_qty=_observed(plan, desk))
+    steps = next_steps(plan, view, fresh, now_ms=now_ms, observed_qty=observed)
 
     _open_accounts(steps.new_orders, desk)
     orders: Sequence[Order] = ()
@@ -123,7 +114,7 @@ def _round(view: IntentView, desk: ExecutionDesk) -> tuple[Steps, bool]:
         _protect(view, desk)
         return steps, True
     _call_back(orders, now_ms, desk)
-    worked = _work_due(view, [*view.orders, *orders], desk)
+    worked = _work_due(view, [*view.orders, *orders], offers, desk)
     return steps, bool(worked or steps.cancel)
 
 
@@ -137,6 +128,19 @@ def _open_accounts(orders: Sequence[Order], desk: ExecutionDesk) -> None:
             balances = floor.exchanges.of(*place).balances()
             floor.ledger.open_account(*place, {balance.asset: balance.total for balance in balances})
         desk.opened.add(place)
+
+
+def _plan(view: IntentView, offers: Offers, now_ms: int, desk: ExecutionDesk) -> Plan | Steps:
+    """Return the plan of an intent, made now when it has none, or what is done while none is to be had."""
+    if view.plan is not None:
+        return plan_from_json(view.plan)
+    fresh = offers.of(view)
+    if (kept := _kept_from_planning(view, fresh, now_ms, desk)) is not None:
+        return kept
+    try:
+        return make_plan(view.intent, fresh, now_ms=now_ms, volumes=volumes_for(view, fresh, candles=desk.candles))
+    except InvalidMessageError as error:
+        return _expire(view, f"it cannot be planned: {error}", desk)
 
 
 def _kept_from_planning(
@@ -163,11 +167,12 @@ def _expire(view: IntentView, why: str, desk: ExecutionDesk) -> Steps:
     return Steps(finish=IntentState.EXPIRED, why=why)
 
 
-def _work_due(view: IntentView, orders: Sequence[Order], desk: ExecutionDesk) -> int:
+def _work_due(view: IntentView, orders: Sequence[Order], offers: Offers, desk: ExecutionDesk) -> int:
     """Send the orders whose time has come; return how many were."""
     floor, now_ms, worked = desk.floor, desk.floor.clock.now_ms(), 0
     for order in {order.order_id: order for order in orders}.values():
         if order.state is OrderState.NEW and order.due_at_ms <= now_ms:
+            offers.forget()
             after = work_order(order, floor=floor)
             if after is not None and after.filled_qty:
                 guard_position(view.intent, after.venue, guards=desk.guards, floor=floor)
@@ -195,57 +200,6 @@ def _cleared(view: IntentView, desk: ExecutionDesk) -> bool:
     if intent.venue is None:
         return True
     return clear_standing(intent.book_id, intent.venue, intent.symbol, floor=desk.floor)
-
-
-def _new_plan(view: IntentView, offers: Sequence[VenueOffer], now_ms: int, desk: ExecutionDesk) -> Plan:
-    """Plan an approved intent; one that cannot be planned is a plan without slices that says why."""
-    volumes = _volumes(view, offers, desk)
-    return make_plan(view.intent, offers, now_ms=now_ms, volumes=volumes)
-
-
-def read_offers(view: IntentView, desk: ExecutionDesk) -> list[VenueOffer]:
-    """Return what the venues of an intent offer now; one that does not answer is left out, all while trading halts."""
-    intent = view.intent
-    if view.state is TradingState.HALTED:
-        return []
-    account = account_of(intent.book_id, intent.mode)
-    venues = desk.books.get(intent.book_id).venues
-    offers = []
-    for instrument in desk.instruments.list(venue=intent.venue, symbol=intent.symbol):
-        if instrument.venue not in venues:
-            continue
-        try:
-            depth = desk.floor.exchanges.of(instrument.venue, account).depth(intent.symbol)
-        except (TransientError, RejectedError):
-            continue
-        offers.append(VenueOffer(instrument=instrument, depth=depth))
-    return offers
-
-
-def _volumes(view: IntentView, offers: Sequence[VenueOffer], desk: ExecutionDesk) -> VolumeHistory | None:
-    """Return what has traded by the time of day, where an algorithm asks for it."""
-    algorithm = view.intent.algorithm
-    if not offers or (algorithm.name is not AlgorithmName.VWAP and algorithm.participation_rate is None):
-        return None
-    return volume_history_of(offers[0].venue, view.intent.symbol, desk)
-
-
-def volume_history_of(venue: str, symbol: str, desk: ExecutionDesk) -> VolumeHistory | None:
-    """Return the volumes of a symbol over the longest history of fine bars the log has."""
-    frame = desk.candles.frame(venue, VOLUME_TIMEFRAME, bars=VOLUME_BARS)
-    history = volume_history(frame, symbol)
-    return history if history.bars else None
-
-
-def _observed(plan: Plan, desk: ExecutionDesk) -> Decimal | None:
-    """Return what has traded since a plan that follows the volume was started, in base units; None when not known."""
-    if plan.algorithm.name is not AlgorithmName.POV or not plan.venues:
-        return None
-    frame = desk.candles.frame(plan.venues[0], Timeframe.M1, bars=VOLUME_BARS)
-    bars = volume_history(frame, plan.symbol).bars
-    if not bars or bars[-1][0] < plan.started_at_ms:
-        return None
-    return total(qty for open_ms, qty in bars if open_ms >= plan.started_at_ms)
 
 
 def _protect(view: IntentView, desk: ExecutionDesk) -> None:

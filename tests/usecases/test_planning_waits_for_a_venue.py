@@ -67,7 +67,7 @@ def test_it_expires_when_nobody_came_to_plan_it_in_time(desk: TradingInMemory) -
 def test_it_expires_when_what_its_plan_needs_is_not_known(
     desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.usecases.execution_agent.volume_history_of", lambda *_: None)
+    monkeypatch.setattr("shared.usecases.execution_agent.volumes_for", lambda *_, **__: None)
     algorithm = Algorithm(name=AlgorithmName.VWAP, duration_ms=600_000, slices=3)
     intent = desk.wish(algorithm=algorithm)
     desk.run()

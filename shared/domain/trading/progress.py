@@ -66,6 +66,13 @@ def next_steps(
     return _complete(scene, "every slice has ended" if scene.tally.orders else plan.why)
 
 
+def needs_offers(plan: Plan, view: IntentView, *, now_ms: int) -> bool:
+    """Tell whether `next_steps` may order anything: not while an intent winds down, nor while all of it has filled or
+    may still fill. Otherwise what venues offer makes no difference."""
+    scene = Scene(plan=plan, view=view, tally=tally(view), offers={}, now_ms=now_ms, observed_qty=None)
+    return scene.free_qty > 0 and _stopped(scene) is None
+
+
 def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:
     """Return why nothing more may be ordered, and how the intent ends if not by what has filled; None when it may."""
     state, intent = scene.view.state, scene.view.intent

@@ -101,6 +101,7 @@ class ExecutionLife(RuleBasedStateMachine):
     def step(self) -> None:
         first, second = self.play.ask(), self.play.ask()
         assert first == second
+        assert self.play.needs_offers() or self.play.ask(offers=()) == first
         is_ended = self.play.finished is not None
         done = self.play.step()
         assert not (is_ended and (done.new_orders or done.finish))

@@ -9,7 +9,7 @@ from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
-from shared.domain.trading.progress import Steps, next_steps
+from shared.domain.trading.progress import Steps, needs_offers, next_steps
 from shared.domain.trading.records import IntentView, Order
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory
@@ -51,8 +51,12 @@ class Play:
             state=self.state,
         )
 
-    def ask(self) -> Steps:
-        return next_steps(self.plan, self.view(), self.offers, now_ms=self.now_ms, observed_qty=self.observed_qty)
+    def ask(self, offers: Sequence[VenueOffer] | None = None) -> Steps:
+        seen = self.offers if offers is None else offers
+        return next_steps(self.plan, self.view(), seen, now_ms=self.now_ms, observed_qty=self.observed_qty)
+
+    def needs_offers(self) -> bool:
+        return needs_offers(self.plan, self.view(), now_ms=self.now_ms)
 
     def step(self) -> Steps:
         """Ask and do what is said, as the use-case would."""
