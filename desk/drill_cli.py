@@ -10,10 +10,13 @@ from rich.markup import escape
 from desk.terminal import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
     from desk.drills.orders.runner import OrderOutcome
+    from desk.drills.outcome import DrillOutcome
     from desk.drills.runner import Outcome
 
 app = typer.Typer(
@@ -65,6 +68,7 @@ def orders(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Break the venue or the desk while it trades; exit code 1 unless exactly what was meant exists every time."""
+
     from desk.drills.orders.catalogue import choose_order_drills
     from desk.drills.orders.runner import run_order_drill
     from desk.drills.orders.stage import order_stage
@@ -102,12 +106,10 @@ def _print_orders(screen: "Console", outcomes: "list[OrderOutcome]", seed: int) 
             *(f"{count:,}" for count in counts),
             _count(outcome.mismatches),
             f"{outcome.took_s:.1f} s",
-            "[green]passed[/]" if outcome.passed else "[red]failed[/]",
+            _said(outcome),
         )
     screen.print(table)
-    for outcome in outcomes:
-        for problem in outcome.problems:
-            screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
+    _print_problems(screen, outcomes)
 
 
 def show(screen: "Console", outcomes: "list[Outcome]") -> None:
@@ -118,9 +120,7 @@ def show(screen: "Console", outcomes: "list[Outcome]") -> None:
         screen.print(_title(outcomes))
         for outcome in outcomes:
             screen.print(_lines(outcome))
-    for outcome in outcomes:
-        for problem in outcome.problems:
-            screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
+    _print_problems(screen, outcomes)
 
 
 def _title(outcomes: "list[Outcome]") -> str:
@@ -163,7 +163,13 @@ def _table(outcomes: "list[Outcome]") -> "Table":
     return table
 
 
-def _said(outcome: "Outcome") -> str:
+def _print_problems(screen: "Console", outcomes: "Sequence[DrillOutcome]") -> None:
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            screen.print(f"[red]{outcome.name}[/]: {escape(problem)}; logs in {outcome.home}")
+
+
+def _said(outcome: "DrillOutcome") -> str:
     return "[green]passed[/]" if outcome.passed else "[red]failed[/]"
 
 

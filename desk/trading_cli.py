@@ -31,9 +31,8 @@ def intents(
     as_json: AsJson = False,
 ) -> None:
     """List what was asked to be traded, newest first, and what became of it."""
-    items = _items("intents", book, state, limit, api=api, token=token)
-    if as_json:
-        typer.echo(json.dumps(items, indent=2))
+    items = _listed("intents", book, state, limit, api=api, token=token, as_json=as_json)
+    if items is None:
         return
     screen = console(highlight=False)
     for item in items:
@@ -57,9 +56,8 @@ def orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders, the last due first."""
-    items = _items("orders", book, state, limit, api=api, token=token)
-    if as_json:
-        typer.echo(json.dumps(items, indent=2))
+    items = _listed("orders", book, state, limit, api=api, token=token, as_json=as_json)
+    if items is None:
         return
     table = _table("due", "intent", "symbol", "order", "filled", "price", "state", right=("filled", "price"))
     for item in items:
@@ -78,9 +76,8 @@ def orders(
 
 def positions(book: OfBook = None, api: Address = None, token: Token = None, as_json: AsJson = False) -> None:
     """List what is held, at which price, and what closing it now would earn."""
-    items = _items("positions", book, None, None, api=api, token=token)
-    if as_json:
-        typer.echo(json.dumps(items, indent=2))
+    items = _listed("positions", book, None, None, api=api, token=token, as_json=as_json)
+    if items is None:
         return
     numbers = ("quantity", "entry", "now", "unrealised", "stop")
     table = _table("book", "venue", "symbol", *numbers, right=numbers)
@@ -161,9 +158,17 @@ def _trace(desk: DeskApi, wanted_id: str) -> dict[str, Any]:
     return found
 
 
-def _items(
-    path: str, book: str | None, state: str | None, limit: int | None, *, api: str | None, token: str | None
-) -> list[dict[str, Any]]:
+def _listed(
+    path: str,
+    book: str | None,
+    state: str | None,
+    limit: int | None,
+    *,
+    api: str | None,
+    token: str | None,
+    as_json: bool,
+) -> list[dict[str, Any]] | None:
+    """Return what a list of the API has, None when it has been printed as JSON."""
     with refusals():
         desk = connect(api, token)
         asked: dict[str, str | int] = {} if limit is None else {"limit": limit}
@@ -172,6 +177,9 @@ def _items(
         if book is not None:
             asked["book_id"] = find_book(desk, book)["book_id"]
         items: list[dict[str, Any]] = desk.get(f"/api/v1/{path}", asked)["items"]
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return None
     return items
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import signal
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from desk.drills.catalogue import AtClose, Do, Drill, Reconnected, Wait
 from desk.drills.ledger import Pace, Verdict
+from desk.drills.outcome import DrillOutcome
 from desk.drills.stage import Stage, stage_of
 from desk.local.process import LocalPartError
 from desk.simulator.faults import Fault
@@ -23,27 +24,12 @@ _POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a drill showed; `problems` says in words why it failed, `hits` how often each fault struck."""
+class Outcome(DrillOutcome):
+    """What a drill of the collector showed."""
 
-    name: str
-    breaks: str
     seed: int
     verdict: Verdict
-    problems: tuple[str, ...]
-    hits: dict[str, int]
     redis: str
-    took_s: float
-    home: Path
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether nothing is wrong."""
-        return not self.problems
-
-    def body(self) -> dict[str, Any]:
-        """Return the outcome as JSON has it."""
-        return {**asdict(self), "home": str(self.home), "passed": self.passed}
 
 
 async def run_drill(drill: Drill, *, seed: int, home: Path = HOME, patience_s: float = PATIENCE_S) -> Outcome:

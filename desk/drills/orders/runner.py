@@ -3,16 +3,16 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from desk.drills.orders.catalogue import SYMBOL, Do, Drill, Exist, Foreign, Pass, Raise
 from desk.drills.orders.judge import DeskBooks, mismatches, unended
 from desk.drills.orders.parts import VENUE, Death
 from desk.drills.orders.stage import BOOK, OrderStage
+from desk.drills.outcome import DrillOutcome
 from desk.simulator.faults import Fault
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
@@ -32,30 +32,14 @@ _HORIZON_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderOutcome:
-    """What a drill showed: what there was of it, orders that were in doubt and are not any more, and in words why it
-    failed. `hits` counts how often each fault struck."""
+class OrderOutcome(DrillOutcome):
+    """What a drill of trading showed: what there was of it, and orders that were in doubt and are not any more."""
 
-    name: str
-    breaks: str
     intents: int
     orders: int
     fills: int
     unknown_settled: int
     mismatches: int
-    problems: tuple[str, ...]
-    hits: dict[str, int]
-    took_s: float
-    home: Path
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether nothing is wrong."""
-        return not self.problems
-
-    def body(self) -> dict[str, Any]:
-        """Return the outcome as JSON has it."""
-        return {**asdict(self), "home": str(self.home), "passed": self.passed}
 
 
 def run_order_drill(drill: Drill, stage: OrderStage) -> OrderOutcome:

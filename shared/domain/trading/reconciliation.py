@@ -19,7 +19,6 @@ class Finding(StrEnum):
     FOREIGN_FILL = "foreign_fill"
     BALANCE = "balance"
     POSITION = "position"
-    FILLED_QTY = "filled_qty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,19 +116,8 @@ def compare_balances(
 ) -> tuple[Difference, ...]:
     """Return the assets an account does not hold as much of as the ledger says; `only` looks at those alone."""
     actual = {balance.asset: balance.total for balance in balances}
-    assets = sorted({*expected, *actual} if only is None else only)
-    return tuple(
-        Difference(
-            finding=Finding.BALANCE,
-            venue=venue,
-            account=account,
-            subject=asset,
-            expected=expected.get(asset, ZERO),
-            actual=actual.get(asset, ZERO),
-        )
-        for asset in assets
-        if expected.get(asset, ZERO) != actual.get(asset, ZERO)
-    )
+    among = {*expected, *actual} if only is None else only
+    return _differences(Finding.BALANCE, (venue, account), expected, actual, among)
 
 
 def compare_positions(
@@ -137,30 +125,26 @@ def compare_positions(
 ) -> tuple[Difference, ...]:
     """Return the futures whose signed quantity differs; `expected` sums the books that share the account."""
     actual = {position.symbol: position.qty for position in positions}
+    return _differences(Finding.POSITION, (venue, account), expected, actual, {*expected, *actual})
+
+
+def _differences(
+    finding: Finding,
+    place: tuple[str, str],
+    expected: Mapping[str, Decimal],
+    actual: Mapping[str, Decimal],
+    among: Collection[str],
+) -> tuple[Difference, ...]:
+    """Return the subjects whose numbers differ; what is missing is zero."""
     return tuple(
         Difference(
-            finding=Finding.POSITION,
-            venue=venue,
-            account=account,
-            subject=symbol,
-            expected=expected.get(symbol, ZERO),
-            actual=actual.get(symbol, ZERO),
+            finding=finding,
+            venue=place[0],
+            account=place[1],
+            subject=subject,
+            expected=expected.get(subject, ZERO),
+            actual=actual.get(subject, ZERO),
         )
-        for symbol in sorted({*expected, *actual})
-        if expected.get(symbol, ZERO) != actual.get(symbol, ZERO)
-    )
-
-
-def compare_filled(order: Order, fills: Sequence[Fill]) -> Difference | None:
-    """Return the difference between what the venue says of an order and the fills the ledger has of it."""
-    posted = sum((fill.qty for fill in fills if fill.client_order_id == order.client_order_id), ZERO)
-    if posted == order.filled_qty:
-        return None
-    return Difference(
-        finding=Finding.FILLED_QTY,
-        venue=order.venue,
-        account=order.account,
-        subject=order.client_order_id,
-        expected=posted,
-        actual=order.filled_qty,
+        for subject in sorted(among)
+        if expected.get(subject, ZERO) != actual.get(subject, ZERO)
     )

@@ -12,7 +12,6 @@ from shared.domain.trading.reconciliation import (
     Finding,
     Settled,
     compare_balances,
-    compare_filled,
     compare_positions,
     foreign_orders,
     settle,
@@ -87,11 +86,3 @@ def test_futures_differ_by_symbol() -> None:
     (found,) = compare_positions("okx_swap", "live", {}, theirs)
     assert (found.finding, found.expected, found.actual) == (Finding.POSITION, D(0), D(-1))
     assert compare_positions("okx_swap", "live", {"BTC/USDT:USDT": D(-1)}, theirs) == ()
-
-
-def test_an_order_and_its_fills_must_say_the_same() -> None:
-    fills = [replace(a_fill(1, Side.SELL, "0.5", "100"), client_order_id="nd1")]
-    assert compare_filled(replace(ORDER, filled_qty=D("0.5")), fills) is None
-    found = compare_filled(replace(ORDER, filled_qty=D("0.7")), fills)
-    assert found is not None
-    assert (found.expected, found.actual) == (D("0.5"), D("0.7"))
