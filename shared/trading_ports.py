@@ -191,6 +191,17 @@ class OrderStore(Protocol):
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
         ...
 
+    def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:
+        """Store what the venue says of many orders in one transaction; return each by its id as it is then.
+
+        One that has moved meanwhile, or may not take the step, is left and returned as it is.
+        """
+        ...
+
+    def mark_all(self, orders: Sequence[Order], state: OrderState, *, actor: str, reason: str) -> Mapping[str, Order]:
+        """Store what the desk itself knows of many orders, as `advance_all` does."""
+        ...
+
     def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
         """Return new orders whose time has come, oldest first."""
         ...

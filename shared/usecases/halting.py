@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
@@ -12,11 +13,12 @@ from shared.domain.trading.exits import exit_of
 from shared.domain.trading.intents import Purpose, Source
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState, TradingState, is_final
+from shared.domain.trading.tally import CANCELLABLE
 from shared.messages import IntentDecided
 from shared.ports import Queue
 from shared.trading_ports import BookStore, DeskStates, IntentStore
 from shared.usecases.raising import raise_and_announce
-from shared.usecases.working import Floor, cancel_order, settle_order
+from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
 
 AT_ONCE: Final = 8
 ATTEMPTS: Final = 5
@@ -121,10 +123,28 @@ def hand_over(halt: Halt, *, floor: Floor, orders_queue: Queue) -> int:
 
 
 def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor) -> VenueHalt:
+    with suppress(NightdeskError):  # what fails for all of them is told, or mended, one by one
+        orders = _cancel_together(place, orders, floor, pool)
     ends = list(pool.map(lambda order: _end(order, floor), orders))
     cancelled = sum(end is None for end in ends)
     errors = tuple(end for end in ends if end)
     return VenueHalt(venue=place[0], account=place[1], cancelled=cancelled, left=len(orders) - cancelled, errors=errors)
+
+
+def _cancel_together(
+    place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor
+) -> Sequence[Order]:
+    """Cancel what is known to rest, written down in two calls however many there are; return all as they are then."""
+    exchange = floor.exchanges.of(*place)  # first: whoever has no keys leaves the orders as they are
+    resting = [order for order in orders if order.state in CANCELLABLE]
+    now = {order.order_id: order for order in orders}
+    now |= floor.orders.mark_all(resting, OrderState.CANCEL_PENDING, actor=ACTOR, reason="asked to cancel")
+    asked = [now[order.order_id] for order in resting]
+    pending = [order for order in asked if order.state is OrderState.CANCEL_PENDING]
+    told = list(pool.map(lambda order: ask_to_cancel(order, exchange, floor=floor), pending))
+    reports = [(order, report) for order, report in zip(pending, told, strict=True) if report is not None]
+    now |= floor.orders.advance_all(reports, actor=ACTOR)
+    return [now[order.order_id] for order in orders]
 
 
 def _end(order: Order, floor: Floor) -> str | None:
@@ -133,6 +153,8 @@ def _end(order: Order, floor: Floor) -> str | None:
     Somebody who settles it at the same time makes its version move: then it is looked at again, since a halt must not
     leave it for that.
     """
+    if is_final(order.state):
+        return None
     why = ""
     for _ in range(ATTEMPTS):
         try:

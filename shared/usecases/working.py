@@ -9,6 +9,7 @@ from shared.domain.errors import (
     ConflictError,
     FatalError,
     HaltedError,
+    NightdeskError,
     OutcomeUnknownError,
     RejectedError,
     TransientError,
@@ -142,12 +143,30 @@ def take_report(order: Order, report: OrderReport, exchange: Exchange, *, floor:
 
     In this order: an order that says it has filled has its fills in the ledger, or is found again as unsettled.
     """
+    _post_new(order, report, exchange, floor)
+    return floor.orders.advance(order, report, actor=ACTOR)
+
+
+def ask_to_cancel(order: Order, exchange: Exchange, *, floor: Floor) -> OrderReport | None:
+    """Cancel an order that is `cancel_pending` and post what it has filled; None when its end is not known.
+
+    The answer is for the caller to store, with those of others.
+    """
+    try:
+        report = exchange.cancel(order.symbol, order.client_order_id)
+        _post_new(order, report, exchange, floor)
+    except NightdeskError:  # whoever looks at it next finds it `cancel_pending` and asks what became of it
+        return None
+    return report
+
+
+def _post_new(order: Order, report: OrderReport, exchange: Exchange, floor: Floor) -> None:
+    """Post the fills of an order that its venue says has filled further."""
     if report.filled_qty > order.filled_qty:
         since_ms = (order.submitted_at_ms or order.due_at_ms) - OVERLAP_MS
         named = replace(order, venue_order_id=report.venue_order_id)
         found = sort_fills(exchange.fills(order.symbol, since_ms=since_ms), (), [named])
         post_own(found.ours.get(order.book_id, ()), order, floor=floor)
-    return floor.orders.advance(order, report, actor=ACTOR)
 
 
 def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:

@@ -230,6 +230,33 @@ def test_what_the_desk_knows_is_marked(stores: Stores) -> None:
     assert sent.state is OrderState.CANCEL_PENDING
 
 
+def test_many_orders_are_told_of_at_once_and_those_that_moved_stay(stores: Stores) -> None:
+    orders = stores.orders()
+    assert orders.mark_all([], OrderState.CANCEL_PENDING, actor="ada", reason="") == {}
+    parts = [submit(stores, each) for each in executing(stores, an_intent(open_book(stores)), "0.3", "0.4", "0.3")]
+    resting = [orders.advance(each, a_report(each, OrderState.OPEN), actor="test") for each in parts]
+    filled = orders.advance(resting[1], a_report(resting[1], OrderState.FILLED, "0.4"), actor="test")
+    asked = orders.mark_all(resting, OrderState.CANCEL_PENDING, actor="ada", reason="asked to cancel")
+    states = {each.order_id: OrderState.CANCEL_PENDING for each in resting} | {filled.order_id: OrderState.FILLED}
+    assert {order_id: order.state for order_id, order in asked.items()} == states
+    assert all(asked[each.order_id] == stored(stores, each) for each in resting)
+    first, _, last = resting
+    told = [
+        (asked[first.order_id], a_report(first, OrderState.CANCELLED, "0.1")),
+        (last, a_report(last, OrderState.CANCELLED)),  # as it was before it was asked: its version has moved
+        (filled, a_report(filled, OrderState.OPEN)),  # what has filled stays so
+    ]
+    ended = orders.advance_all(told, actor="execution-agent")
+    assert [ended[each.order_id].state for each in resting] == [
+        OrderState.CANCELLED,
+        OrderState.FILLED,
+        OrderState.CANCEL_PENDING,
+    ]
+    assert ended[first.order_id].filled_qty == Decimal("0.1")
+    assert orders.advance_all(told[:1], actor="execution-agent") == {first.order_id: ended[first.order_id]}
+    assert all(ended[each.order_id] == stored(stores, each) for each in resting)
+
+
 def test_orders_are_due_by_the_markets_clock(stores: Stores) -> None:
     approved = approve(stores, an_intent(open_book(stores)), "1")
     planned = [an_order(approved, "0.5", slice_no=n, due_at_ms=CLOSE + n) for n in (1, 0)]

@@ -1,6 +1,7 @@
 """Orders in memory; passes the same contract suite as the Supabase adapter."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
@@ -105,6 +106,20 @@ class MemoryOrderStore:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
         row = self._row(order)
         return self._advanced(row, order, replace(row.order, state=state, reason=reason), actor)
+
+    def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:
+        """Store what the venue says of many orders; return each by its id as it is then."""
+        for order, report in reports:
+            with suppress(ConflictError):
+                self.advance(order, report, actor=actor)
+        return {order.order_id: self._row(order).order for order, _ in reports}
+
+    def mark_all(self, orders: Sequence[Order], state: OrderState, *, actor: str, reason: str) -> Mapping[str, Order]:
+        """Store what the desk itself knows of many orders, as `advance_all` does."""
+        for order in orders:
+            with suppress(ConflictError):
+                self.mark(order, state, actor=actor, reason=reason)
+        return {order.order_id: self._row(order).order for order in orders}
 
     def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
         """Return new orders whose time has come, oldest first."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard, Purpose
+from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard, Purpose, Sizing, SizingMethod
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
@@ -14,6 +15,7 @@ from shared.messages import IntentDecided, IntentRaised, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent
+from tests.fakes.counted import Counted
 from tests.fakes.orders import MemoryOrderStore
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
@@ -151,6 +153,24 @@ def test_a_halt_cancels_what_rests_and_lets_nothing_through(desk: TradingInMemor
     assert desk.view(intent).intent.state is IntentState.DENIED
     desk.sweep()
     assert desk.qty() == 0
+
+
+def test_a_halt_writes_down_any_number_of_cancels_in_two_calls(desk: TradingInMemory) -> None:
+    for price in range(38_001, 38_013):
+        desk.wish(
+            algorithm=Algorithm(name=AlgorithmName.LIMIT, limit_price=D(price), time_in_force=TimeInForce.GTC),
+            sizing=Sizing(method=SizingMethod.QTY, value=D("0.001")),
+        )
+        desk.run()
+    assert len(desk.orders.resting()) == 12
+    orders: Any = Counted(desk.orders)
+    floor = replace(desk.floor, orders=orders)
+    halt = set_desk_state(
+        TradingState.HALTED, actor="ada", reason="drill", flatten=False, switch=desk.switch, floor=floor
+    )
+    assert [(each.cancelled, each.left, each.errors) for each in halt.accounts] == [(12, 0, ())]
+    assert orders.calls == {"accounts": 1, "resting": 1, "mark_all": 1, "advance_all": 1}
+    assert desk.orders.resting() == []
 
 
 def test_an_order_that_somebody_settles_at_the_same_time_is_cancelled_all_the_same(desk: TradingInMemory) -> None:

@@ -45,13 +45,19 @@ class SupabaseOrderStore:
 
     def advance(self, order: Order, report: OrderReport, *, actor: str) -> Order:
         """Store what the venue says of an order; the same again changes nothing."""
-        told = write(REPORT, report)
-        names = ("state", "venue_order_id", "filled_qty", "average_price", "reason")
-        return self._advanced(order, {name: told[name] for name in names}, actor)
+        return self._advanced(order, _told(report), actor)
 
     def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
         return self._advanced(order, {"state": state.value, "reason": reason}, actor)
+
+    def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:
+        """Store what the venue says of many orders in one transaction; return each by its id as it is then."""
+        return self._advanced_all([(order, _told(report)) for order, report in reports], actor)
+
+    def mark_all(self, orders: Sequence[Order], state: OrderState, *, actor: str, reason: str) -> Mapping[str, Order]:
+        """Store what the desk itself knows of many orders, as `advance_all` does."""
+        return self._advanced_all([(order, {"state": state.value, "reason": reason}) for order in orders], actor)
 
     def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
         """Return new orders whose time has come, oldest first."""
@@ -90,3 +96,18 @@ class SupabaseOrderStore:
     def _advanced(self, order: Order, report: dict[str, Any], actor: str) -> Order:
         values = {"p_order_id": order.order_id, "p_version": order.version, "p_report": report, "p_actor": actor}
         return read(ORDER, call(self.client, "advance_order", values), f"no order {order.order_id!r}")
+
+    def _advanced_all(self, reports: Sequence[tuple[Order, dict[str, Any]]], actor: str) -> Mapping[str, Order]:
+        if not reports:
+            return {}
+        changes = [{"order_id": order.order_id, "version": order.version, "report": told} for order, told in reports]
+        stored = read(
+            ORDERS, call(self.client, "advance_orders", {"p_changes": changes, "p_actor": actor}), "no orders"
+        )
+        return {order.order_id: order for order in stored}
+
+
+def _told(report: OrderReport) -> dict[str, Any]:
+    """Return what is stored of a report."""
+    told = write(REPORT, report)
+    return {name: told[name] for name in ("state", "venue_order_id", "filled_qty", "average_price", "reason")}

@@ -268,6 +268,7 @@ CALLS: Final = (
     "execution_of('alices')",
     "submit_order('nobody', 1, 1, 'a', gen_random_uuid())",
     "advance_order('alices', 1, '{}', 'a')",
+    "advance_orders('[]', 'a')",
     "due_orders(1, 1)",
     "unsettled_orders('binance', 'alices')",
     "traded_accounts()",
