@@ -239,8 +239,8 @@ class Ledger(Protocol):
         """Return all fills of a position, oldest first."""
         ...
 
-    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the trade ids that are posted."""
+    def known(self, venue: str, account: str, trades: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Return those of an account's trades, each a symbol and a trade id, that are posted."""
         ...
 
     def post(

@@ -17,14 +17,17 @@ def post_fills(
 ) -> Position | None:
     """Post those of a symbol's fills that are new; return the position they led to, None when all were known.
 
-    Somebody else may post at the same time: then what is stored is read and folded again.
+    Somebody else may post at the same time: then what is stored is read and folded again. Which are known is asked for
+    only where one can be: a fill younger than all that are posted is new, and the store refuses it if it is not.
     """
+    new, is_asked = list(fills), False
     for _ in range(_ATTEMPTS):
-        known = ledger.known(venue, account, symbol, [fill.trade_id for fill in fills])
-        new = [fill for fill in fills if fill.trade_id not in known]
+        held = ledger.position(book_id, venue, symbol)
+        if is_asked or comes_late(new, held.last_fill_ms):
+            known = ledger.known(venue, account, [(symbol, fill.trade_id) for fill in fills])
+            new = [fill for fill in fills if (symbol, fill.trade_id) not in known]
         if not new:
             return None
-        held = ledger.position(book_id, venue, symbol)
 
         late = comes_late(new, held.last_fill_ms)
         folded = (
@@ -34,5 +37,5 @@ def post_fills(
         try:
             return ledger.post(account, folded.position, new, folded.realised)
         except ConflictError:
-            continue
+            is_asked = True
     raise TransientError(f"the position of {symbol} on {venue} changes faster than its fills can be posted")

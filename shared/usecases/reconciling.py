@@ -78,12 +78,13 @@ def _post_missed(
 ) -> tuple[int, list[Difference]]:
     """Post the fills of the desk's orders that are not in the ledger; return how many, and fills nobody asked for."""
     posted, foreign = 0, []
-    for symbol in sorted({order.symbol for order in orders}):
-        own = [order for order in orders if order.symbol == symbol]
-        since_ms = min(order.submitted_at_ms or order.due_at_ms for order in own) - OVERLAP_MS
-        fills = exchange.fills(symbol, since_ms=since_ms)
-        known = floor.ledger.known(exchange.venue, account, symbol, [fill.trade_id for fill in fills])
-        found = sort_fills(fills, known, own)
+    traded = {symbol: [order for order in orders if order.symbol == symbol] for symbol in _symbols(orders)}
+    fills = {symbol: exchange.fills(symbol, since_ms=_since_ms(own)) for symbol, own in traded.items()}
+    trades = [(symbol, fill.trade_id) for symbol, of_symbol in fills.items() for fill in of_symbol]
+    posted_before = floor.ledger.known(exchange.venue, account, trades)
+    for symbol, own in traded.items():
+        known = {trade_id for of, trade_id in posted_before if of == symbol}
+        found = sort_fills(fills[symbol], known, own)
         for book_id, ours in found.ours.items():
             post_fills(ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol)
             posted += len(ours)
@@ -99,6 +100,15 @@ def _post_missed(
             for fill in found.foreign
         ]
     return posted, foreign
+
+
+def _symbols(orders: Sequence[Order]) -> list[str]:
+    return sorted({order.symbol for order in orders})
+
+
+def _since_ms(orders: Sequence[Order]) -> int:
+    """Return from when on fills of orders are asked for."""
+    return min(order.submitted_at_ms or order.due_at_ms for order in orders) - OVERLAP_MS
 
 
 def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor) -> list[Difference]:

@@ -56,8 +56,10 @@ def test_fills_and_the_position_they_make_are_posted_together(stores: Stores) ->
     held = stores.ledger().position(book.book_id, "binance", BTC)
     assert (held.position, held.guard, held.best_price, held.last_fill_ms) == (posted, Guard(), None, CLOSE + 3)
     assert list(stores.ledger().fills(book.book_id, "binance", BTC)) == [two, one]  # oldest first
-    assert stores.ledger().known("binance", book.book_id, BTC, ["t-1", "t-3"]) == {"t-1"}
-    assert stores.ledger().known("okx", book.book_id, BTC, ["t-1"]) == frozenset()
+    asked = [(BTC, "t-1"), (BTC, "t-3"), (SWAP, "t-1")]
+    assert stores.ledger().known("binance", book.book_id, asked) == {(BTC, "t-1")}
+    assert stores.ledger().known("okx", book.book_id, asked) == frozenset()
+    assert stores.ledger().known("binance", book.book_id, []) == frozenset()
     assert list(stores.ledger().open_positions()) == [held] == list(stores.ledger().open_positions(venue="binance"))
     assert list(stores.ledger().open_positions(venue="okx")) == []
 

@@ -35,10 +35,10 @@ class MemoryLedger:
         found = [row.fill for key, row in rows if (row.book_id, key.venue, key.symbol) == (book_id, venue, symbol)]
         return sorted(found, key=lambda fill: fill.event_time)
 
-    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the trade ids that are posted."""
+    def known(self, venue: str, account: str, trades: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Return those of an account's trades, each a symbol and a trade id, that are posted."""
         fills = self.database.trading.fills
-        return frozenset(trade_id for trade_id in trade_ids if FillKey(venue, account, symbol, trade_id) in fills)
+        return frozenset(trade for trade in trades if FillKey(venue, account, *trade) in fills)
 
     def post(
         self, account: str, position: Position, fills: Sequence[Fill], realised: Mapping[str, Decimal]
@@ -50,8 +50,8 @@ class MemoryLedger:
         row = self._row(position.book_id, position.venue, position.symbol)
         before = row.held.position
         ids = [fill.trade_id for fill in fills]
-        known = self.known(position.venue, account, position.symbol, ids)
-        if before == replace(position, version=position.version + 1) and known == {*ids}:
+        known = self.known(position.venue, account, [(position.symbol, trade_id) for trade_id in ids])
+        if before == replace(position, version=position.version + 1) and len(known) == len({*ids}):
             return before
         check_version("the position", before.version, position.version)
         if account != tables.account_of(position.book_id):

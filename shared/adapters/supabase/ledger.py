@@ -34,10 +34,12 @@ class SupabaseLedger:
         """Return all fills of a position, oldest first."""
         return read(FILLS, call(self.client, "fills_of", _key(book_id, venue, symbol)), "no fills")
 
-    def known(self, venue: str, account: str, symbol: str, trade_ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the trade ids that are posted."""
-        asked = {"p_venue": venue, "p_account": account, "p_symbol": symbol, "p_trade_ids": [*trade_ids]}
-        return frozenset(call(self.client, "known_fills", asked))
+    def known(self, venue: str, account: str, trades: Sequence[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Return those of an account's trades, each a symbol and a trade id, that are posted."""
+        if not trades:
+            return frozenset()
+        asked = {"p_venue": venue, "p_account": account, "p_trades": [*trades]}
+        return frozenset((symbol, trade_id) for symbol, trade_id in call(self.client, "known_trades", asked))
 
     def post(
         self, account: str, position: Position, fills: Sequence[Fill], realised: Mapping[str, Decimal]

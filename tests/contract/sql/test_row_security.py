@@ -275,7 +275,7 @@ CALLS: Final = (
     "position_of('alices', 'binance', 'BTC/USDT')",
     "open_positions(null)",
     "fills_of('alices', 'binance', 'BTC/USDT')",
-    "known_fills('binance', 'alices', 'BTC/USDT', '{}')",
+    "known_trades('binance', 'alices', '[]')",
     """post_fills('alices', '{"book_id": "alices", "venue": "binance", "symbol": "BTC/USDT", "qty": "1", "cost": "1",
       "realised": "0", "fees": "0", "opened_at_ms": 1, "version": 0}', '[{"symbol": "BTC/USDT", "trade_id": "new",
       "client_order_id": "c", "venue_order_id": "v", "side": "buy", "qty": "1", "price": "1", "fee_qty": "0",
