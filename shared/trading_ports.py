@@ -202,10 +202,6 @@ class OrderStore(Protocol):
         """Store what the desk itself knows of many orders, as `advance_all` does."""
         ...
 
-    def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
-        """Return new orders whose time has come, oldest first."""
-        ...
-
     def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
         """Return orders of an account that may be at the venue or have filled more than is posted, oldest first, those
         leased to a living executor left out."""
@@ -225,6 +221,10 @@ class OrderStore(Protocol):
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""
+        ...
+
+    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+        """Return those accounts of which `recent` would return an order."""
         ...
 
 
@@ -280,12 +280,16 @@ class Ledger(Protocol):
         ...
 
 
-class BookStore(Protocol):
-    """Books. Whose are seen is decided by the credentials the store was made with."""
+class Books(Protocol):
+    """Books by their id."""
 
     def get(self, book_id: str) -> Book:
         """Return a book; raise `NotFoundError`."""
         ...
+
+
+class BookStore(Books, Protocol):
+    """Books. Whose are seen is decided by the credentials the store was made with."""
 
     def list(self) -> Sequence[Book]:
         """Return the books one may see, by name."""

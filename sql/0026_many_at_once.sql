@@ -37,11 +37,27 @@ as $$
 $$;
 drop function if exists public.known_fills(text, text, text, text[]); -- it knew one symbol at a time
 
+-- Every [venue, account] with orders that may fill, have filled more than is posted, or were sent at or after an instant
+-- (market time): what there is to reconcile.
+create or replace function public.stirring_accounts(p_since_ms bigint) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_array(a.venue, a.account) order by a.venue, a.account), '[]')
+  from (
+    select distinct o.venue, o.account from public.orders as o
+    where o.at_risk or o.filled_qty > o.posted_qty or o.submitted_at_ms >= p_since_ms
+  ) as a
+$$;
+create index if not exists orders_by_time on public.orders (submitted_at_ms);
+drop function if exists public.due_orders(integer, bigint); -- intents are looked at, and their orders with them
+
 do $$
 declare
   signature text;
 begin
-  foreach signature in array array['advance_orders(jsonb, text)', 'known_trades(text, text, jsonb)'] loop
+  foreach signature in array array[
+    'advance_orders(jsonb, text)', 'known_trades(text, text, jsonb)', 'stirring_accounts(bigint)'
+  ] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);
     execute format('grant execute on function public.%s to service_role', signature);
   end loop;

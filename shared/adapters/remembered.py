@@ -1,4 +1,4 @@
-"""What changes a few times a year, and is asked for with every intent: remembered for a minute by a warm process.
+"""What seldom changes, and is asked for with every intent: remembered for a minute or less by a warm process.
 
 Nothing is decided by it that the database does not decide again: trading states are enforced where they are stored.
 """
@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.venues import Venue
 from shared.ports import Clock, VenueStore
-from shared.trading_ports import InstrumentStore
+from shared.trading_ports import Books, InstrumentStore
 
 REMEMBERED_MS: Final = 60_000
+BOOKS_REMEMBERED_MS: Final = 10_000
+"""Their owners change them, and expect to see it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,3 +55,21 @@ class RememberedVenues:
         if not self._known or self.wall_clock.now_ms() - self._read_ms >= REMEMBERED_MS:
             self._known, self._read_ms = self.store.enabled(), self.wall_clock.now_ms()
         return self._known
+
+
+@dataclass(slots=True, kw_only=True)
+class RememberedBooks:
+    """Books as they were a few seconds ago at most: which venues and which money they trade."""
+
+    store: Books
+    wall_clock: Clock
+    _known: dict[str, tuple[int, Book]] = field(default_factory=dict)
+
+    def get(self, book_id: str) -> Book:
+        """Return a book; raise `NotFoundError`."""
+        read_ms, known = self._known.get(book_id, (0, None))
+        if known is not None and self.wall_clock.now_ms() - read_ms < BOOKS_REMEMBERED_MS:
+            return known
+        found = self.store.get(book_id)
+        self._known[book_id] = self.wall_clock.now_ms(), found
+        return found

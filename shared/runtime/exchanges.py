@@ -15,7 +15,7 @@ from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
 from shared.ports import CandleLog, Clock, TickerBoard
 from shared.runtime.config import Settings, VenueAccess
-from shared.trading_ports import BookStore, Exchange, InstrumentStore, PaperStore
+from shared.trading_ports import Books, Exchange, InstrumentStore, PaperStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class DeskExchanges:
     """
 
     settings: Settings
-    books: BookStore
+    books: Books
     paper: PaperStore
     instruments: InstrumentStore
     candles: CandleLog

@@ -10,6 +10,7 @@ from shared.ports import Queue, VenueStore
 from shared.runtime.foundation import Foundation, sqs
 from shared.trading_ports import (
     AlertStore,
+    Books,
     BookStore,
     DeskStates,
     InstrumentStore,
@@ -72,6 +73,13 @@ class Trading(Foundation):
         return SupabaseBookStore(self.database)
 
     @cached_property
+    def known_books(self) -> Books:
+        """Books, as trading asks for them with every order."""
+        from shared.adapters.remembered import RememberedBooks
+
+        return RememberedBooks(store=self.books, wall_clock=self.wall_clock)
+
+    @cached_property
     def instruments(self) -> InstrumentStore:
         """What venues list."""
         from shared.adapters.remembered import RememberedInstruments
@@ -114,7 +122,7 @@ class Trading(Foundation):
 
         return DeskExchanges(
             settings=self.settings,
-            books=self.books,
+            books=self.known_books,
             paper=self.paper,
             instruments=self.instruments,
             candles=self.candle_log,
@@ -180,13 +188,13 @@ class Trading(Foundation):
         return ExecutionDesk(
             floor=self.floor,
             intents=self.intents,
-            books=self.books,
+            books=self.known_books,
             instruments=self.instruments,
             candles=self.candle_log,
             orders_queue=self.orders_queue,
             guards=Guards(
                 intents=self.intents,
-                books=self.books,
+                books=self.known_books,
                 instruments=self.instruments,
                 tickers=self.ticker_board,
                 intents_queue=self.intents_queue,
@@ -200,7 +208,9 @@ class Trading(Foundation):
         """What the kill switch takes beside the floor."""
         from shared.usecases.halting import Switch
 
-        return Switch(states=self.desk_states, intents=self.intents, books=self.books, intents_queue=self.intents_queue)
+        return Switch(
+            states=self.desk_states, intents=self.intents, books=self.known_books, intents_queue=self.intents_queue
+        )
 
     @cached_property
     def reads(self) -> TradingReads:

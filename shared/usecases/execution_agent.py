@@ -13,17 +13,23 @@ from shared.domain.errors import (
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
-from shared.domain.trading.positions import Position
 from shared.domain.trading.progress import Steps, needs_offers, next_steps
-from shared.domain.trading.records import IntentView, Order, Role
+from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
-from shared.trading_ports import AlertStore, BookStore, InstrumentStore, IntentStore
+from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
-from shared.usecases.protecting import Guards, clear_standing, guard_position, protect_position, watch_positions
+from shared.usecases.protecting import (
+    Guards,
+    clear_standing,
+    guard_position,
+    is_protected,
+    protect_position,
+    watch_positions,
+)
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 
@@ -40,7 +46,7 @@ class ExecutionDesk:
 
     floor: Floor
     intents: IntentStore
-    books: BookStore
+    books: Books
     instruments: InstrumentStore
     candles: CandleLog
     orders_queue: Queue
@@ -208,25 +214,27 @@ def _protect(view: IntentView, desk: ExecutionDesk) -> None:
         guard_position(view.intent, venue, guards=desk.guards, floor=desk.floor)
 
 
-def _protect_again(held: Sequence[Position], desk: ExecutionDesk) -> dict[str, str]:
+def _protect_again(open_positions: Sequence[HeldPosition], desk: ExecutionDesk) -> dict[str, str]:
     """Have positions protected whose protection was refused, or whose function died; return what went wrong.
 
     One that is being left is not: what its exit may sell cannot be promised twice.
     """
-    errors = {}
-    leaving = {
-        (order.book_id, order.venue, order.symbol)
-        for order, purpose in desk.floor.orders.resting()
-        if order.role is Role.SLICE and purpose is Purpose.EXIT
-    }
-    for position in held:
-        place = position.book_id, position.venue, position.symbol
+    errors: dict[str, str] = {}
+    resting = desk.floor.orders.resting() if open_positions else ()
+    leaving = {_place(order) for order, purpose in resting if order.role is Role.SLICE and purpose is Purpose.EXIT}
+    for held in open_positions:
+        place = held.position.book_id, held.position.venue, held.position.symbol
+        standing = [order for order, _ in resting if order.role is not Role.SLICE and _place(order) == place]
         try:
-            if place not in leaving:
+            if place not in leaving and not is_protected(held, standing, guards=desk.guards, floor=desk.floor):
                 protect_position(*place, guards=desk.guards, floor=desk.floor)
         except NightdeskError as error:
             errors[" ".join(place)] = f"{type(error).__name__}: {error}"
     return errors
+
+
+def _place(order: Order) -> tuple[str, str, str]:
+    return order.book_id, order.venue, order.symbol
 
 
 def _sweep(desk: ExecutionDesk) -> ExecutionResult:
@@ -244,9 +252,9 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
             worked[intent_id] = work_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting
             errors[intent_id] = f"{type(error).__name__}: {error}"
-    held = [each.position for each in desk.floor.ledger.open_positions()]
-    errors |= _protect_again(held, desk)
-    for venue in sorted({position.venue for position in held}):
+    open_positions = desk.floor.ledger.open_positions()
+    errors |= _protect_again(open_positions, desk)
+    for venue in sorted({held.position.venue for held in open_positions}):
         try:
             exits += watch_positions(venue, guards=desk.guards, floor=desk.floor)
         except NightdeskError as error:

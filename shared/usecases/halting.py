@@ -16,7 +16,7 @@ from shared.domain.trading.states import OrderState, TradingState, is_final
 from shared.domain.trading.tally import CANCELLABLE
 from shared.messages import IntentDecided
 from shared.ports import Queue
-from shared.trading_ports import BookStore, DeskStates, IntentStore
+from shared.trading_ports import Books, DeskStates, IntentStore
 from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
 
@@ -56,7 +56,7 @@ class Switch:
 
     states: DeskStates
     intents: IntentStore
-    books: BookStore
+    books: Books
     intents_queue: Queue
 
 

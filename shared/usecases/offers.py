@@ -16,7 +16,7 @@ from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import TradingState
 from shared.ports import CandleLog
-from shared.trading_ports import BookStore, InstrumentStore
+from shared.trading_ports import Books, InstrumentStore
 from shared.usecases.working import Exchanges
 
 VOLUME_TIMEFRAME: Final = Timeframe.M15
@@ -27,7 +27,7 @@ VOLUME_BARS: Final = 1_000
 class Offers:
     """What the venues of one intent offer: read when it is asked for, and again only once an order was sent."""
 
-    books: BookStore
+    books: Books
     instruments: InstrumentStore
     exchanges: Exchanges
     _read: tuple[VenueOffer, ...] | None = None

@@ -16,7 +16,7 @@ from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, lo
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
-from shared.trading_ports import BookStore, InstrumentStore, IntentStore
+from shared.trading_ports import Books, InstrumentStore, IntentStore
 from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
 
@@ -32,7 +32,7 @@ class Guards:
     """What protection takes beside the floor."""
 
     intents: IntentStore
-    books: BookStore
+    books: Books
     instruments: InstrumentStore
     tickers: TickerBoard
     intents_queue: Queue
@@ -71,6 +71,12 @@ def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, f
             _place(plan.place, held, held.guard.intent_id, floor=floor)
         if not plan.cancel:
             return
+
+
+def is_protected(held: HeldPosition, standing: Sequence[Order], *, guards: Guards, floor: Floor) -> bool:
+    """Tell whether exactly the orders a position needs are among those that may fill."""
+    plan = adjust(_wanted(held, guards, floor), tuple(standing))
+    return not plan.cancel and not plan.place
 
 
 def watch_positions(venue: str, *, guards: Guards, floor: Floor) -> list[str]:

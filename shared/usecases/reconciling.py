@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from zlib import crc32
 
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError
@@ -25,6 +26,7 @@ from shared.usecases.working import OVERLAP_MS, Floor, settle_order
 
 WINDOW_MS: Final = 600_000
 """How far back fills are asked for beyond the last one that is posted: a venue may list one late."""
+IDLE_EVERY_MINUTES: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +143,19 @@ class Sweep:
 
 
 def reconcile_all(*, floor: Floor) -> Sweep:
-    """Reconcile every account that was ever traded on; one that cannot be reached does not keep the others waiting."""
+    """Reconcile every account that may have changed; one that cannot be reached does not keep the others waiting.
+
+    Live ones may at any time. On a paper account of which no order was under way for a while nothing can have happened,
+    so each of those is looked at once an hour, at a minute of its own.
+    """
     done, errors = [], {}
+    now_ms = floor.clock.now_ms()
+    stirring = {*floor.orders.stirring(since_ms=now_ms - WINDOW_MS)}
+    minute = now_ms // 60_000 % IDLE_EVERY_MINUTES
     for venue, account in floor.orders.accounts():
+        is_its_minute = crc32(f"{venue}:{account}".encode()) % IDLE_EVERY_MINUTES == minute
+        if account != LIVE_ACCOUNT and (venue, account) not in stirring and not is_its_minute:
+            continue
         try:
             done.append(reconcile(venue, account, floor=floor))
         except NightdeskError as error:

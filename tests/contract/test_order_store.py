@@ -257,18 +257,6 @@ def test_many_orders_are_told_of_at_once_and_those_that_moved_stay(stores: Store
     assert all(ended[each.order_id] == stored(stores, each) for each in resting)
 
 
-def test_orders_are_due_by_the_markets_clock(stores: Stores) -> None:
-    approved = approve(stores, an_intent(open_book(stores)), "1")
-    planned = [an_order(approved, "0.5", slice_no=n, due_at_ms=CLOSE + n) for n in (1, 0)]
-    stores.orders().start(approved, plan={}, orders=planned, actor="test")
-    later, now = planned
-    assert list(stores.orders().due(limit=9, now_ms=CLOSE)) == [now]
-    assert list(stores.orders().due(limit=9, now_ms=CLOSE + 1)) == [now, later]
-    assert list(stores.orders().due(limit=1, now_ms=CLOSE + 1)) == [now]
-    submit(stores, now)
-    assert list(stores.orders().due(limit=9, now_ms=CLOSE + 1)) == [later]
-
-
 def test_what_filled_more_than_is_posted_is_not_settled(stores: Stores) -> None:
     book = open_book(stores)
     (order,) = executing(stores, an_intent(book), "1")
@@ -359,9 +347,13 @@ def test_orders_are_recent_while_they_may_fill_or_since_they_were_sent(stores: S
     (order,) = executing(stores, an_intent(book), "1")
     where = {"venue": "binance", "account": book.book_id}
     assert list(stores.orders().recent(**where, since_ms=0)) == []  # never sent
+    assert list(stores.orders().stirring(since_ms=0)) == []
     sent = submit(stores, order)
     assert list(stores.orders().recent(**where, since_ms=CLOSE + 2)) == [sent]
+    assert list(stores.orders().stirring(since_ms=CLOSE + 2)) == [("binance", book.book_id)]
     ended = stores.orders().advance(sent, a_report(sent, OrderState.REJECTED), actor="test")
     assert list(stores.orders().recent(**where, since_ms=CLOSE + 2)) == []
+    assert list(stores.orders().stirring(since_ms=CLOSE + 2)) == []
     assert list(stores.orders().recent(**where, since_ms=CLOSE + 1)) == [ended]
+    assert list(stores.orders().stirring(since_ms=CLOSE + 1)) == [("binance", book.book_id)]
     assert list(stores.orders().recent(venue="binance", account="live", since_ms=0)) == []

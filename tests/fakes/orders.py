@@ -121,18 +121,6 @@ class MemoryOrderStore:
                 self.mark(order, state, actor=actor, reason=reason)
         return {order.order_id: self._row(order).order for order in orders}
 
-    def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
-        """Return new orders whose time has come, oldest first."""
-        intents = self.database.trading.intents
-        found = [
-            row.order
-            for row in self.database.trading.orders.values()
-            if row.order.state is OrderState.NEW
-            and row.order.due_at_ms <= now_ms
-            and (row.order.role is not Role.SLICE or intents[row.order.intent_id].intent.state is IntentState.EXECUTING)
-        ]
-        return sorted(found, key=lambda order: (order.due_at_ms, order.order_id))[:limit]
-
     def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
         """Return orders of an account that may be at the venue or have filled more than is posted, leased ones left
         out."""
@@ -182,6 +170,10 @@ class MemoryOrderStore:
         """Return every (venue, account) that has ever been opened or traded on."""
         tables = self.database.trading
         return sorted({(row.order.venue, row.order.account) for row in tables.orders.values()} | {*tables.opening})
+
+    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+        """Return the accounts with orders that may fill, or were sent at or after an instant."""
+        return [place for place in self.accounts() if self.recent(venue=place[0], account=place[1], since_ms=since_ms)]
 
     def _row(self, order: Order) -> OrderRow:
         try:

@@ -59,10 +59,6 @@ class SupabaseOrderStore:
         """Store what the desk itself knows of many orders, as `advance_all` does."""
         return self._advanced_all([(order, {"state": state.value, "reason": reason}) for order in orders], actor)
 
-    def due(self, *, limit: int, now_ms: int) -> Sequence[Order]:
-        """Return new orders whose time has come, oldest first."""
-        return read(ORDERS, call(self.client, "due_orders", {"p_limit": limit, "p_now_ms": now_ms}), "no orders")
-
     def unsettled(self, *, venue: str, account: str) -> Sequence[Order]:
         """Return orders of an account that may be at the venue or have filled more than is posted, leased ones left
         out."""
@@ -86,6 +82,11 @@ class SupabaseOrderStore:
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""
         return [(venue, account) for venue, account in call(self.client, "traded_accounts", {})]
+
+    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+        """Return the accounts with orders that may fill, or were sent at or after an instant."""
+        found = call(self.client, "stirring_accounts", {"p_since_ms": since_ms})
+        return [(venue, account) for venue, account in found]
 
     def _added(
         self, function: str, intent: Intent, orders: Sequence[Order], actor: str, values: dict[str, Any]

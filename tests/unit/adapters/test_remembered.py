@@ -1,10 +1,17 @@
-"""What is remembered is a minute old at most, and that there was nothing is not remembered."""
+"""What is remembered is a minute old at most, books seconds; that there was nothing is not remembered."""
 
 from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.adapters.remembered import REMEMBERED_MS, RememberedInstruments, RememberedVenues
+from shared.adapters.remembered import (
+    BOOKS_REMEMBERED_MS,
+    REMEMBERED_MS,
+    RememberedBooks,
+    RememberedInstruments,
+    RememberedVenues,
+)
+from shared.domain.errors import NotFoundError
 from shared.domain.timeframe import Timeframe
 from shared.domain.venues import Venue
 from tests.fakes.stores import MemoryVenueStore
@@ -61,3 +68,20 @@ def test_venues_are_a_minute_old_at_most(scene: Scene) -> None:
     assert [venue.venue for venue in scene.venues.enabled()] == before
     scene.clock.advance(REMEMBERED_MS)
     assert [venue.venue for venue in scene.venues.enabled()] == [*before, "kraken"]
+
+
+def test_books_are_seconds_old_at_most(scene: Scene) -> None:
+    books = RememberedBooks(store=scene.desk.books, wall_clock=scene.clock)
+    book = books.get(scene.desk.book.book_id)
+    renamed = scene.desk.books.update(replace(book, name="Renamed"), expected_version=book.version)
+    assert books.get(book.book_id) == book
+    scene.clock.advance(BOOKS_REMEMBERED_MS)
+    assert books.get(book.book_id) == renamed
+
+
+def test_a_book_that_is_not_there_is_looked_for_again(scene: Scene) -> None:
+    books = RememberedBooks(store=scene.desk.books, wall_clock=scene.clock)
+    newcomer = replace(scene.desk.book, book_id="newcomer")
+    with pytest.raises(NotFoundError):
+        books.get("newcomer")
+    assert books.get(scene.desk.books.create(newcomer).book_id).name == newcomer.name
