@@ -129,6 +129,7 @@ class FunctionPool:
         self._make: Callable[[], _Worker] = lambda: _Worker(spec, env, log, region)
         self._workers: list[_Worker] = []
         self._idle: list[_Worker] = []
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
 
     @property
@@ -137,9 +138,8 @@ class FunctionPool:
         return [worker.pid for worker in self._workers if worker.alive]
 
     async def warm_up(self) -> None:
-        """Start one worker, so that the first event finds it warm."""
-        async with self._slots:
-            self._idle.append(await self._worker())
+        """Start every worker there may be, so that no event waits for one."""
+        self._idle += [await self._worker() for _ in range(self._concurrency)]
 
     async def invoke(self, event: Any) -> Outcome:
         """Run one event, waiting for a free worker if all are busy."""
