@@ -1,7 +1,7 @@
 """An intent goes all the way: decided, worked and held, on paper and, through ccxt, at the simulated venue."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -17,15 +17,27 @@ from shared.adapters.supabase.intents import SupabaseIntentStore
 from shared.adapters.supabase.ledger import SupabaseLedger
 from shared.adapters.supabase.orders import SupabaseOrderStore
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.books import Book
+from shared.domain.trading.books import Book, Limits
 from shared.domain.trading.instruments import PositionSide
-from shared.domain.trading.intents import Guard, Intent, Purpose, Sizing, SizingMethod, Source
-from shared.domain.trading.records import Role
-from shared.domain.trading.states import AT_RISK, IntentState, Mode, is_final
+from shared.domain.trading.intents import (
+    Algorithm,
+    AlgorithmName,
+    Guard,
+    Intent,
+    Purpose,
+    Sizing,
+    SizingMethod,
+    Source,
+)
+from shared.domain.trading.records import IntentView, Role
+from shared.domain.trading.states import AT_RISK, IntentState, Mode, OrderState, is_final
 from shared.messages import IntentRaised, new_id
 
 SYMBOL = "BTC/USDT"
 NOTIONAL = Decimal(1_000)
+LIMITS = Limits(duplicate_window_ms=0)
+NO_GUARD = Guard()
+AT_MARKET = Algorithm()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +59,9 @@ class Trading:
         self.orders = SupabaseOrderStore(database)
         self.ledger = SupabaseLedger(database)
 
-    def raise_intent(self, purpose: Purpose, sizing: Sizing, guard: Guard) -> str:
+    def raise_intent(
+        self, purpose: Purpose, sizing: Sizing, guard: Guard = NO_GUARD, algorithm: Algorithm = AT_MARKET
+    ) -> str:
         """Raise an intent and announce it, as the API and execute-trader do."""
         now_ms = self.desk.clock.now_ms()
         intent = Intent(
@@ -61,6 +75,7 @@ class Trading:
             direction=PositionSide.LONG,
             sizing=sizing,
             guard=guard,
+            algorithm=algorithm,
             raised_at_ms=now_ms,
             expires_at_ms=now_ms + 60_000,
             correlation_id=new_id(),
@@ -74,24 +89,31 @@ class Trading:
 
     def ended(self, intent_id: str) -> IntentState:
         """Wait until an intent has ended."""
+        return self.until(intent_id, lambda view: is_final(view.intent.state)).intent.state
+
+    def until(self, intent_id: str, happened: Callable[[IntentView], bool]) -> IntentView:
+        """Wait until something has become of an intent."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             view = self.orders.execution(intent_id)
-            if is_final(view.intent.state):
-                return view.intent.state
+            if happened(view):
+                return view
             time.sleep(0.05)
         raise AssertionError(f"{view.intent.state}: {self.intents.trace(view.intent.correlation_id)}")
 
 
+def bid(desk: LocalDesk) -> Decimal:
+    ticker = httpx.get(f"{desk.simulator_url}/api/v3/ticker/bookTicker?symbol=BTCUSDT", timeout=20).json()
+    return Decimal(ticker["bidPrice"])
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_an_intent_becomes_a_protected_position_and_an_exit_leaves_nothing(desk: LocalDesk, mode: Mode) -> None:
-    trading = Trading(desk, open_house_book(desk, mode))
+    trading = Trading(desk, open_house_book(desk, mode, limits=LIMITS))
     book_id, account = trading.book.book_id, trading.book.book_id if mode is Mode.PAPER else "live"
     sizing = Sizing(method=SizingMethod.NOTIONAL, value=NOTIONAL)
 
-    ticker = httpx.get(f"{desk.simulator_url}/api/v3/ticker/bookTicker?symbol=BTCUSDT", timeout=20).json()
-    stop_price = Decimal(ticker["bidPrice"]) * Decimal("0.9")
-    entered = trading.raise_intent(Purpose.ENTER, sizing, Guard(stop_price=stop_price))
+    entered = trading.raise_intent(Purpose.ENTER, sizing, Guard(stop_price=bid(desk) * Decimal("0.9")))
 
     assert trading.ended(entered) is IntentState.EXECUTED
     position = trading.ledger.position(book_id, VENUE, SYMBOL).position
@@ -99,13 +121,32 @@ def test_an_intent_becomes_a_protected_position_and_an_exit_leaves_nothing(desk:
     (stop,) = [order for order in trading.orders.standing(book_id, VENUE, SYMBOL) if order.state in AT_RISK]
     assert (stop.role, stop.account) == (Role.STOP, account)
 
-    left = trading.raise_intent(Purpose.EXIT, Sizing(method=SizingMethod.QTY, value=position.qty), Guard())
+    left = trading.raise_intent(Purpose.EXIT, Sizing(method=SizingMethod.QTY, value=position.qty))
 
     assert trading.ended(left) is IntentState.EXECUTED
     assert trading.ledger.position(book_id, VENUE, SYMBOL).position.qty < position.qty / 100, "fees leave dust at most"
     assert not [order for order in trading.orders.standing(book_id, VENUE, SYMBOL) if order.state in AT_RISK]
     sweep = desk.host.invoke("execution-agent", {"trigger": "cron"})
     assert (sweep.error, sweep.result["differences"], sweep.result["errors"]) == (None, [], {})
+
+
+def test_a_halt_by_the_api_which_has_no_keys_takes_back_what_rests_at_the_venue(desk: LocalDesk) -> None:
+    trading = Trading(desk, open_house_book(desk, Mode.LIVE, limits=LIMITS))
+    price = (bid(desk) * Decimal("0.9")).quantize(Decimal(1))
+    waits = Algorithm(name=AlgorithmName.LIMIT, limit_price=price, duration_ms=3_600_000)
+    resting = trading.raise_intent(Purpose.ENTER, Sizing(method=SizingMethod.NOTIONAL, value=NOTIONAL), algorithm=waits)
+    (order,) = trading.until(resting, lambda view: any(one.state is OrderState.OPEN for one in view.orders)).orders
+    person = {"Authorization": f"Bearer {desk.service_secret}"}
+
+    with httpx.Client(base_url=desk.api_url, headers=person, timeout=30) as api:
+        halted = api.put("/api/v1/desk/state", json={"state": "halted", "reason": "a drill"}).raise_for_status().json()
+        assert halted["state"] == "halted"
+        assert trading.ended(resting) is IntentState.FAILED
+        assert api.put("/api/v1/desk/state", json={"state": "active", "reason": ""}).json()["state"] == "active"
+
+    account = httpx.get(f"{desk.simulator_url}/_accounts/{desk.venue_key}", timeout=20).json()
+    (seen,) = [one for one in account["orders"] if one["clientOrderId"] == order.client_order_id]
+    assert (seen["status"], seen["executedQty"]) == ("CANCELED", "0.00000000")
 
 
 def test_the_live_account_is_the_simulated_venues(desk: LocalDesk) -> None:
