@@ -32,8 +32,13 @@ $(STAMP): requirements/dev.txt pyproject.toml package.json package-lock.json
 demo: setup ## Run the desk on a market tape; options: make demo ARGS="--speed 60 --boundaries 120"
 	@$(BIN)/desk demo $(ARGS)
 
-test: setup ## Run every test
+test: setup ## Run every test, or those that ARGS names
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --ignore tests/e2e
+	$(BIN)/pytest tests/e2e
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
