@@ -153,6 +153,13 @@ class IntentStore(Protocol):
         """
         ...
 
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back: one that has not begun expires, of one that is executing no further slice is submitted.
+
+        One that has ended, or was withdrawn before, is returned as it is, whatever the version.
+        """
+        ...
+
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, oldest first: signals, intents, orders, fills."""
         ...
@@ -179,7 +186,7 @@ class OrderStore(Protocol):
         """Make a new order `submitting` at `now_ms` and lease it; None when it is not new.
 
         From now on it may be at the venue. Raise `HaltedError` when it may not be traded, `ConflictError` when its
-        intent is not executing or has no such quantity left.
+        intent is not executing, is withdrawn, or has no such quantity left.
         """
         ...
 

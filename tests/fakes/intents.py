@@ -7,7 +7,7 @@ from decimal import Decimal
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.records import BookView, Role
-from shared.domain.trading.states import AT_RISK, IntentState, OrderState
+from shared.domain.trading.states import AT_RISK, IntentState, OrderState, is_final
 from tests.fakes.books import book_view
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import (
@@ -130,6 +130,21 @@ class MemoryIntentStore:
             if order.state in AT_RISK | {OrderState.NEW} or order.filled_qty > part.posted_qty:
                 raise ConflictError(f"order {order.order_id} has not ended, or its fills are not posted")
         return advance_intent(tables, row, state, actor=actor, reason=reason)
+
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back; one that has ended, or was withdrawn before, is returned as it is."""
+        tables, row = self.database.trading, stored_intent(self.database.trading, intent.intent_id)
+        if row.intent.withdrawn is not None or is_final(row.intent.state):
+            return row.intent
+        check_version("the intent", row.intent.version, intent.version)
+        if not reason:
+            raise InvalidMessageError("withdrawn", "expected a reason")
+        row.intent = replace(row.intent, withdrawn=reason)
+        if row.intent.state is not IntentState.EXECUTING:
+            return advance_intent(tables, row, IntentState.EXPIRED, actor=actor, reason=reason)
+        row.intent = replace(row.intent, version=row.intent.version + 1)
+        tables.note("intent", row.intent, IntentState.EXECUTING, actor, reason, after="withdrawn")
+        return row.intent
 
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, signals first."""

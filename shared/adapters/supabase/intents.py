@@ -65,6 +65,16 @@ class SupabaseIntentStore:
         """End an intent that was executing, or expire one that never was."""
         return self._intent("finish_intent", _step(intent, state, actor, reason), intent.intent_id)
 
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back; one that has ended, or was withdrawn before, is returned as it is."""
+        values = {
+            "p_intent_id": intent.intent_id,
+            "p_version": intent.version,
+            "p_actor": actor,
+            "p_reason": reason,
+        }
+        return self._intent("withdraw_intent", values, intent.intent_id)
+
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, oldest first."""
         found: list[dict[str, object]] = call(self.client, "trace", {"p_correlation_id": correlation_id})

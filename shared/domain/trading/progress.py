@@ -80,6 +80,8 @@ def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:
         return f"the intent is {intent.state}", intent.state
     if scene.tally.filled_qty >= scene.plan.qty:
         return "all of it has filled", None
+    if intent.withdrawn is not None:
+        return f"withdrawn: {intent.withdrawn}", None
     if state is TradingState.HALTED or (state is TradingState.REDUCING and intent.purpose is not Purpose.EXIT):
         return f"trading is {state}", None
     if (refused := scene.tally.refusal()) is not None:

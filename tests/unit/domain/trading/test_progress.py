@@ -214,6 +214,21 @@ def test_a_halt_ends_what_is_under_way_and_reducing_lets_exits_go_on(
     assert play.step().finish is (IntentState.EXECUTED if stops else None)
 
 
+@pytest.mark.parametrize(("filled", "end"), [("0", IntentState.FAILED), ("1", IntentState.EXECUTED)])
+def test_what_is_withdrawn_is_cancelled_waited_for_and_ended_by_what_has_filled(filled: str, end: IntentState) -> None:
+    play = Play(an_intent(TWAP))
+    first, *others = play.step().new_orders
+    play.fill(play.submit(first), D(filled))
+    play.to(play.orders[first.order_id], OrderState.UNKNOWN)
+    play.intent = replace(play.intent, withdrawn="thought better of it")
+    assert {order.order_id for order in play.step().cancel} == {order.order_id for order in others}
+    waiting = play.step()
+    assert (waiting.cancel, waiting.new_orders, waiting.finish) == ((), (), None)
+    play.end(play.orders[first.order_id])
+    done = play.step()
+    assert (done.finish, done.why) == (end, f"{filled} of 10 filled: withdrawn: thought better of it")
+
+
 def test_a_maker_is_kept_from_taking_at_the_price_there_is_now() -> None:
     maker = Algorithm(name=AlgorithmName.LIMIT, limit_price=D(105), time_in_force=TimeInForce.POST_ONLY)
     assert [order.limit_price for order in Play(an_intent(maker)).step().new_orders] == [D("99.9")]

@@ -1,0 +1,99 @@
+-- Intents that are withdrawn: one that has not begun expires, one that is executing is marked, and no further slice of it
+-- is submitted. Needs 0019_intent_life.sql.
+alter table public.trade_intents add column if not exists withdrawn text -- why; null where it was not
+  constraint trade_intents_withdrawn_check check (length(withdrawn) between 1 and 2000);
+
+create or replace function desk.intent_json(i public.trade_intents) returns jsonb
+language sql immutable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'intent_id', i.intent_id, 'book_id', i.book_id, 'mode', i.mode, 'source', i.source, 'trader_id', i.trader_id,
+    'signal_id', i.signal_id, 'venue', i.venue, 'symbol', i.symbol, 'purpose', i.purpose, 'direction', i.direction,
+    'sizing', i.sizing, 'guard', i.guard, 'algorithm', i.algorithm, 'reference_price', i.reference_price::text,
+    'confidence', i.confidence::text, 'edge_rate', i.edge_rate::text, 'raised_at_ms', i.raised_at_ms,
+    'expires_at_ms', i.expires_at_ms, 'state', i.state, 'version', i.version, 'qty', i.qty::text,
+    'withdrawn', i.withdrawn, 'correlation_id', i.correlation_id
+  )
+$$;
+
+-- Withdrawn once and for good, and only before the end. Runs after check_intent, which knows of states alone.
+create or replace function desk.check_withdrawal() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  if old.withdrawn is not null or old.state in ('denied', 'executed', 'failed', 'expired') then
+    raise exception 'intent %: it is % and cannot be withdrawn', new.intent_id,
+      case when old.withdrawn is null then old.state else 'withdrawn' end using errcode = 'ND002';
+  end if;
+  if new.state = old.state then
+    new.version := old.version + 1;
+  end if;
+  return new;
+end
+$$;
+create or replace trigger check_withdrawal before update on public.trade_intents for each row
+  when (old.withdrawn is distinct from new.withdrawn) execute function desk.check_withdrawal();
+
+-- Append that an executing intent was withdrawn; one that expires by it has its step. Runs as its owner, as
+-- desk.record_step does.
+create or replace function desk.record_withdrawal() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  insert into public.trading_transitions
+    (subject, subject_id, before, after, actor, reason, version, correlation_id)
+  values ('intent', new.intent_id, old.state, 'withdrawn', new.actor, new.withdrawn, new.version, new.correlation_id);
+  return null;
+end
+$$;
+revoke all on function desk.record_withdrawal() from public, anon, authenticated;
+create or replace trigger record_withdrawal after update on public.trade_intents for each row
+  when (old.withdrawn is distinct from new.withdrawn and old.state = new.state)
+  execute function desk.record_withdrawal();
+
+-- The gate: a slice of a withdrawn intent is not submitted. The lock makes a withdrawal wait for a slice that has passed,
+-- and a slice that comes later see it.
+create or replace function desk.refuse_withdrawn() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  why text;
+begin
+  select i.withdrawn into why from public.trade_intents as i where i.intent_id = new.intent_id for no key update;
+  if why is not null then
+    raise exception 'order %: intent % is withdrawn: %', new.order_id, new.intent_id, why using errcode = 'ND002';
+  end if;
+  return new;
+end
+$$;
+create or replace trigger refuse_withdrawn before update on public.orders for each row
+  when (new.role = 'slice' and new.state = 'submitting' and old.state <> 'submitting')
+  execute function desk.refuse_withdrawn();
+
+-- Withdraw an intent: expired when it has not begun, marked when it is executing. One that has ended, or was withdrawn
+-- before, is returned as it is, whatever the version. Null when there is none.
+create or replace function public.withdraw_intent(p_intent_id text, p_version integer, p_actor text, p_reason text)
+returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  intent public.trade_intents;
+begin
+  select * into intent from public.trade_intents as i where i.intent_id = p_intent_id for update;
+  if not found then
+    return null;
+  end if;
+  if intent.withdrawn is not null or intent.state in ('denied', 'executed', 'failed', 'expired') then
+    return desk.intent_json(intent);
+  end if;
+  perform desk.require_version('intent', p_intent_id, intent.version, p_version);
+  update public.trade_intents as i
+  set state = case when i.state = 'executing' then i.state else 'expired' end, withdrawn = p_reason, actor = p_actor,
+    reason = p_reason, lease_holder = null, lease_until = null
+  where i.intent_id = p_intent_id
+  returning * into intent;
+  return desk.intent_json(intent);
+end
+$$;
+revoke all on function public.withdraw_intent(text, integer, text, text) from public, anon, authenticated;
+grant execute on function public.withdraw_intent(text, integer, text, text) to service_role;
