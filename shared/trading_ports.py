@@ -14,7 +14,7 @@ from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 
 
@@ -144,6 +144,10 @@ class IntentStore(Protocol):
 
     def unfinished(self, *, limit: int) -> Sequence[str]:
         """Return the ids of approved, modified and executing intents, those looked at longest ago first."""
+        ...
+
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
         ...
 
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:

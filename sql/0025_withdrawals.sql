@@ -95,5 +95,31 @@ begin
   return desk.intent_json(intent);
 end
 $$;
-revoke all on function public.withdraw_intent(text, integer, text, text) from public, anon, authenticated;
-grant execute on function public.withdraw_intent(text, integer, text, text) to service_role;
+-- Exits of a position that are approved or executing, oldest first, each with what it may still take: its quantity less
+-- what is posted.
+create or replace function public.leaving_intents(p_book_id text, p_venue text, p_symbol text) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'intent', desk.intent_json(i), 'qty', (i.qty - coalesce(d.qty, 0))::text
+  ) order by i.raised_at_ms, i.intent_id), '[]')
+  from public.trade_intents as i
+  left join lateral (
+    select sum(o.posted_qty) as qty from public.orders as o where o.intent_id = i.intent_id and o.role = 'slice'
+  ) as d on true
+  where i.book_id = p_book_id and i.symbol = p_symbol and i.purpose = 'exit' and (i.venue is null or i.venue = p_venue)
+    and i.state in ('approved', 'modified', 'executing')
+$$;
+
+do $$
+declare
+  signature text;
+begin
+  foreach signature in array array[
+    'withdraw_intent(text, integer, text, text)', 'leaving_intents(text, text, text)'
+  ] loop
+    execute format('revoke all on function public.%s from public, anon, authenticated', signature);
+    execute format('grant execute on function public.%s to service_role', signature);
+  end loop;
+end
+$$;

@@ -1,30 +1,22 @@
-"""Protect positions: orders that stand at the venue where it can hold them, the desk's own watch where it cannot."""
+"""Protect positions at their venues, as far as these can hold it; the rest the desk watches (`leaving`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.domain.errors import ConflictError
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
-from shared.domain.trading.exits import exit_of
-from shared.domain.trading.intents import Intent, Purpose, Source
-from shared.domain.trading.market import marks_of
+from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderKind, client_order_id
-from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, look, standing_orders
+from shared.domain.trading.protection import Standing, adjust, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
-from shared.domain.trading.states import AT_RISK, OrderState, TradingState
+from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import Books, InstrumentStore, IntentStore
-from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
 
-EXIT_HORIZON_MS: Final = 300_000
-RETRY_EXIT_MS: Final = 60_000
-"""A position that should be left and still is there after so long gets another exit."""
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/exits")
-_ROLES: Final = {Trigger.STOP: Role.STOP, Trigger.TAKE_PROFIT: Role.TAKE_PROFIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +28,7 @@ class Guards:
     instruments: InstrumentStore
     tickers: TickerBoard
     intents_queue: Queue
+    orders_queue: Queue
 
 
 def guard_position(intent: Intent, venue: str, *, guards: Guards, floor: Floor) -> None:
@@ -56,7 +49,7 @@ def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, f
     """Make exactly the orders stand at the venue that a position needs: none that is too large, too small, or too many.
 
     What has to go is cancelled first, and only once it is gone is anything placed; so this is called again until
-    nothing is left to do.
+    nothing is left to do. Nothing is placed while an exit is worked: what it may sell cannot be promised twice.
     """
     for _ in range(4):
         held = floor.ledger.position(book_id, venue, symbol)
@@ -67,7 +60,7 @@ def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, f
 
         for order in plan.cancel:
             cancel_order(order, floor=floor)
-        if plan.place and held.guard.intent_id is not None:
+        if plan.place and held.guard.intent_id is not None and not _is_being_left(held, guards):
             _place(plan.place, held, held.guard.intent_id, floor=floor)
         if not plan.cancel:
             return
@@ -79,38 +72,6 @@ def is_protected(held: HeldPosition, standing: Sequence[Order], *, guards: Guard
     return not plan.cancel and not plan.place
 
 
-def watch_positions(venue: str, *, guards: Guards, floor: Floor) -> list[str]:
-    """Look at every guarded position of a venue at its newest prices, and raise exits; return their ids."""
-    open_positions = [held for held in floor.ledger.open_positions(venue=venue) if not _is_unguarded(held)]
-    if not open_positions:
-        return []
-    marks = marks_of(guards.tickers.now([venue]), {held.position.symbol for held in open_positions})
-    raised = []
-    for held in open_positions:
-        mark = marks.get((venue, held.position.symbol))
-        if mark is None:
-            continue  # without a price nothing is known: the market data alarm says so
-        raised += look_at(held, Seen(low=mark.price, high=mark.price, last=mark.price), guards=guards, floor=floor)
-    return raised
-
-
-def look_at(held: HeldPosition, seen: Seen, *, guards: Guards, floor: Floor) -> list[str]:
-    """Look at one position: remember the best price it has seen, and raise an exit when it is to be left."""
-    now_ms = floor.clock.now_ms()
-    verdict = look(held, seen, now_ms=now_ms)
-    if verdict.best_price != held.best_price:
-        try:
-            floor.ledger.guard(held.position, held.guard, best_price=verdict.best_price)
-        except ConflictError:
-            return []  # it has just changed: the next look sees what it is now
-    if verdict.trigger is None or _stands_at_venue(held, verdict.trigger, floor):
-        return []
-    actor = f"{ACTOR}: {verdict.sentence}"
-    intent = _exit(held, now_ms, guards)
-    raise_and_announce(intent, actor=actor, intents=guards.intents, queue=guards.intents_queue)
-    return [intent.intent_id]
-
-
 def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bool:
     """Cancel what stands at the venue for a position, so that it can be sold; tell whether nothing is left."""
     for order in floor.orders.standing(book_id, venue, symbol):
@@ -119,16 +80,10 @@ def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bo
     return not any(order.state in AT_RISK for order in floor.orders.standing(book_id, venue, symbol))
 
 
-def _is_unguarded(held: HeldPosition) -> bool:
-    guard = held.guard
-    return all(each is None for each in (guard.stop_price, guard.take_profit_price, guard.trailing_rate, guard.hold_ms))
-
-
-def _stands_at_venue(held: HeldPosition, trigger: Trigger, floor: Floor) -> bool:
-    """Tell whether an order at the venue is there to do it: two of them would sell what is held twice."""
-    position, role = held.position, _ROLES.get(trigger)
-    standing = floor.orders.standing(position.book_id, position.venue, position.symbol)
-    return any(order.role is role and order.state in AT_RISK for order in standing)
+def _is_being_left(held: HeldPosition, guards: Guards) -> bool:
+    position = held.position
+    leaving = guards.intents.leaving(position.book_id, position.venue, position.symbol)
+    return any(each.intent.state is IntentState.EXECUTING for each in leaving)
 
 
 def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing, ...]:
@@ -183,18 +138,4 @@ def _order(wanted: Standing, held: HeldPosition, view: IntentView, now_ms: int) 
         reduce_only=":" in position.symbol,
         due_at_ms=now_ms,
         correlation_id=intent.correlation_id,
-    )
-
-
-def _exit(held: HeldPosition, now_ms: int, guards: Guards) -> Intent:
-    """Return the intent to leave a position: the same one for a while, so that looking twice raises it once."""
-    position = held.position
-    identity = f"{position.book_id} {position.venue} {position.symbol} {position.version} {now_ms // RETRY_EXIT_MS}"
-    return exit_of(
-        position,
-        mode=guards.books.get(position.book_id).mode,
-        intent_id=str(uuid5(_SPACE, identity)),
-        source=Source.PROTECTION,
-        at_ms=now_ms,
-        horizon_ms=EXIT_HORIZON_MS,
     )

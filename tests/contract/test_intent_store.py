@@ -35,6 +35,7 @@ from tests.contract.trading import (
     HOLDER,
     HOUR_MS,
     PRICE,
+    SWAP,
     a_book,
     a_fill,
     a_report,
@@ -319,6 +320,28 @@ def test_of_a_withdrawn_intent_no_further_slice_is_submitted(stores: Stores) -> 
     done = intents.finish(gone, IntentState.FAILED, actor="execution-agent", reason="withdrawn: no")
     assert (done.state, done.withdrawn) == (IntentState.FAILED, "no")
     assert intents.withdraw(intent, actor="bob", reason="late") == done
+
+
+def test_what_leaves_a_position_is_told_with_what_it_may_still_take(stores: Stores) -> None:
+    book, intents = open_book(stores), stores.intents()
+    hold(stores, book, "2")
+    (order,) = executing(stores, an_exit(book), "1")
+    approved = approve(stores, an_exit(book, venue=None, raised_at_ms=CLOSE + 1), "0.5")
+    intents.raise_intent(an_exit(book), actor="api")  # not decided
+    approve(stores, an_intent(book))  # enters
+    approve(stores, an_exit(book, symbol=SWAP, venue=None))  # of another symbol
+    assert [(each.intent.intent_id, each.qty) for each in intents.leaving(book.book_id, "binance", BTC)] == [
+        (order.intent_id, Decimal(1)),
+        (approved.intent_id, Decimal("0.5")),
+    ]
+    filled = stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, "1"), actor="test")
+    fill = a_fill(filled, "t-left", "0.4")
+    position = stores.ledger().position(book.book_id, "binance", BTC).position
+    stores.ledger().post(order.account, moved(position, fill), [fill], {fill.trade_id: Decimal(0)})
+    assert [each.qty for each in intents.leaving(book.book_id, "binance", BTC)] == [Decimal("0.6"), Decimal("0.5")]
+    intents.withdraw(approved, actor="alice", reason="no")
+    assert [each.intent.intent_id for each in intents.leaving(book.book_id, "binance", BTC)] == [order.intent_id]
+    assert list(intents.leaving(book.book_id, "okx", BTC)) == []
 
 
 def test_a_withdrawal_needs_an_intent_and_a_reason(stores: Stores) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
-from shared.domain.trading.intents import Intent
-from shared.domain.trading.records import BookView, Role
+from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.records import BookView, Leaving, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, is_final
 from tests.fakes.books import book_view
 from tests.fakes.stores import MemoryDatabase
@@ -116,6 +117,22 @@ class MemoryIntentStore:
             tables.looks += 1
             row.looked_at = tables.looks
         return [row.intent.intent_id for row in rows]
+
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
+        tables = self.database.trading
+        exits = [
+            intent
+            for intent in (row.intent for row in tables.intents.values())
+            if (intent.book_id, intent.symbol, intent.purpose) == (book_id, symbol, Purpose.EXIT)
+            and intent.venue in {None, venue}
+            and intent.state in UNFINISHED
+        ]
+        exits.sort(key=lambda intent: (intent.raised_at_ms, intent.intent_id))
+        posted = {
+            intent.intent_id: total(row.posted_qty for row in tables.slices_of(intent.intent_id)) for intent in exits
+        }
+        return [Leaving(intent=each, qty=(each.qty or ZERO) - posted[each.intent_id]) for each in exits]
 
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
         """End an intent that was executing, or expire one that never was."""

@@ -8,9 +8,9 @@ from typing import Any
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import BOOK_VIEW, INTENT, read, write
+from shared.adapters.supabase.trading_rows import BOOK_VIEW, INTENT, LEAVING, read, write
 from shared.domain.trading.intents import Intent
-from shared.domain.trading.records import BookView
+from shared.domain.trading.records import BookView, Leaving
 from shared.domain.trading.states import IntentState
 
 
@@ -60,6 +60,11 @@ class SupabaseIntentStore:
         """Return the ids of approved, modified and executing intents, those looked at longest ago first."""
         found: list[str] = call(self.client, "unfinished_intents", {"p_limit": limit})
         return found
+
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
+        found = call(self.client, "leaving_intents", {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol})
+        return read(LEAVING, found, book_id)
 
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
         """End an intent that was executing, or expire one that never was."""

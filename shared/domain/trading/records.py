@@ -106,6 +106,15 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """An exit that is approved or executing, with what it may still take of a position: its quantity less what has
+    filled."""
+
+    intent: Intent
+    qty: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recent:
     """An earlier intent of the same book and symbol, which a duplicate or a cool-down is told by."""
 
