@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.domain.alerts import Alert
 from shared.domain.errors import (
     ConflictError,
     InvalidMessageError,
@@ -23,7 +24,16 @@ from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore
 from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
-from shared.usecases.protecting import Guards, clear_standing, guard_position, is_protected, protect_position
+from shared.usecases.protecting import (
+    ALERTS,
+    REFUSALS,
+    Guards,
+    alert_of_unprotected,
+    clear_standing,
+    guard_position,
+    is_protected,
+    protect_position,
+)
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 
@@ -218,17 +228,26 @@ def _protect(view: IntentView, desk: ExecutionDesk) -> None:
 
 
 def _protect_again(open_positions: Sequence[HeldPosition], desk: ExecutionDesk) -> dict[str, str]:
-    """Have positions protected whose protection was refused, or whose function died; return what went wrong."""
+    """Have positions protected whose protection was refused, or whose function died; return what went wrong.
+
+    A stop that a venue keeps refusing, or that could not be placed, is an alert until one stands.
+    """
     errors: dict[str, str] = {}
+    alerts: list[Alert] = []
     resting = desk.floor.orders.resting() if open_positions else ()
     for held in open_positions:
         place = held.position.book_id, held.position.venue, held.position.symbol
         standing = [order for order, _ in resting if order.role is not Role.SLICE and _place(order) == place]
         try:
             if not is_protected(held, standing, guards=desk.guards, floor=desk.floor):
-                protect_position(*place, guards=desk.guards, floor=desk.floor)
+                refused = protect_position(*place, guards=desk.guards, floor=desk.floor)
+                if len(refused) >= REFUSALS:
+                    why = f"it was refused {len(refused)} times in a row, {refused[-1].reason}"
+                    alerts.append(alert_of_unprotected(*place, why))
         except NightdeskError as error:
             errors[" ".join(place)] = f"{type(error).__name__}: {error}"
+            alerts.append(alert_of_unprotected(*place, errors[" ".join(place)]))
+    desk.alerts.settle(ALERTS, alerts, at_ms=desk.floor.clock.now_ms())
     return errors
 
 

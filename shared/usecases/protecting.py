@@ -5,17 +5,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
+from shared.domain.alerts import Alert, Severity
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderKind, client_order_id
-from shared.domain.trading.protection import Standing, adjust, standing_orders
+from shared.domain.trading.protection import Standing, adjust, refusals, retry_at_ms, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import Books, InstrumentStore, IntentStore
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
 
+REFUSALS: Final = 3
+"""How often in a row a venue must have refused a stop for somebody to be told."""
+ALERTS: Final = "protection:"
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/exits")
 
 
@@ -45,11 +49,12 @@ def guard_position(intent: Intent, venue: str, *, guards: Guards, floor: Floor) 
     protect_position(intent.book_id, venue, intent.symbol, guards=guards, floor=floor)
 
 
-def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, floor: Floor) -> None:
+def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, floor: Floor) -> Sequence[Order]:
     """Make exactly the orders stand at the venue that a position needs: none that is too large, too small, or too many.
 
     What has to go is cancelled first, and only once it is gone is anything placed; so this is called again until
-    nothing is left to do. Nothing is placed while an exit is worked: what it may sell cannot be promised twice.
+    nothing is left to do. Nothing is placed while an exit is worked: what it may sell cannot be promised twice. Return
+    the attempts at its stop that the venue has refused in a row; after each it is tried again later.
     """
     for _ in range(4):
         held = floor.ledger.position(book_id, venue, symbol)
@@ -61,15 +66,27 @@ def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, f
         for order in plan.cancel:
             cancel_order(order, floor=floor)
         if plan.place and held.guard.intent_id is not None and not _is_being_left(held, guards):
-            _place(plan.place, held, held.guard.intent_id, floor=floor)
+            return _place(plan.place, held, held.guard.intent_id, floor=floor)
         if not plan.cancel:
-            return
+            break
+    return ()
 
 
 def is_protected(held: HeldPosition, standing: Sequence[Order], *, guards: Guards, floor: Floor) -> bool:
     """Tell whether exactly the orders a position needs are among those that may fill."""
     plan = adjust(_wanted(held, guards, floor), tuple(standing))
     return not plan.cancel and not plan.place
+
+
+def alert_of_unprotected(book_id: str, venue: str, symbol: str, why: str) -> Alert:
+    """Return the alert that no stop of a position is known to stand at its venue."""
+    return Alert(
+        dedupe_key=f"{ALERTS}{book_id}:{venue}:{symbol}",
+        kind="protection",
+        severity=Severity.WARNING,
+        sentence=f"{symbol} has no stop at {venue}, and the desk alone watches it: {why}",
+        book_id=book_id,
+    )
 
 
 def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bool:
@@ -98,11 +115,22 @@ def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing,
     return standing_orders(held, listed[0], exchange.capabilities())
 
 
-def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> None:
-    """Write the orders, then send them; two of which one cancels the other go out together."""
+def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> Sequence[Order]:
+    """Place orders unless they may not be sent, or were refused a moment ago; return how they were refused in a row."""
     view = floor.orders.execution(intent_id)
-    if view.state is TradingState.HALTED:
-        return  # nothing may be sent: the desk's own watch goes on, and the sweep after the halt places them
+    refused = _refused(wanted, held, view)
+    if view.state is TradingState.HALTED or floor.clock.now_ms() < retry_at_ms(refused):
+        return refused  # the desk's own watch goes on, and a later sweep places them
+    _send(wanted, held, view, floor=floor)
+    return _refused(wanted, held, floor.orders.execution(intent_id)) if refused else ()
+
+
+def _refused(wanted: Sequence[Standing], held: HeldPosition, view: IntentView) -> Sequence[Order]:
+    return refusals(wanted, [order for order in view.orders if order.venue == held.position.venue])
+
+
+def _send(wanted: Sequence[Standing], held: HeldPosition, view: IntentView, *, floor: Floor) -> None:
+    """Write the orders, then send them; two of which one cancels the other go out together."""
     orders = [_order(each, held, view, floor.clock.now_ms()) for each in wanted]
     stored = floor.orders.add(view.intent, orders, actor=ACTOR)
     by_role = {order.role: order for order in stored}

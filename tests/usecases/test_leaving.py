@@ -71,7 +71,7 @@ def test_what_a_resting_exit_has_filled_stays_filled(desk: TradingInMemory) -> N
     desk.run()
     opened = desk.clock.advance(60_000) // 60_000 * 60_000
     high = PaperBar(
-        open_time=opened, close_time=opened + 60_000, open=D(42_000), high=D(43_500), low=D(42_000), volume=D(1)
+        open_time=opened, close_time=opened + 60_000, open=D(42_000), high=D(43_500), low=D(42_000), volume=D("0.5")
     )
     desk.market.bars.append(high)
     desk.clock.advance(60_000)
