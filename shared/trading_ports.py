@@ -133,8 +133,8 @@ class IntentStore(Protocol):
     ) -> Intent:
         """Store a decision; approving one needs the book's `risk_version` it was made on, and adds one to it.
 
-        An intent without a `reference_price` is approved with the one given: what it reserves is told by it. A denial's
-        `decision["reasons"]`, a list, is kept as the book's breaches.
+        An intent without a `reference_price` is approved with the one given: what it reserves is told by it, or by its
+        limit where that is higher. A denial's `decision["reasons"]`, a list, is kept as the book's breaches.
         """
         ...
 

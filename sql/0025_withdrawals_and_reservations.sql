@@ -111,6 +111,56 @@ as $$
     and i.state in ('approved', 'modified', 'executing')
 $$;
 
+-- Everything of a book, as of p_now_ms: of one of its intents with the states and the earlier intents that matter to it.
+-- Called by people too: row security decides. `recent` is the newest decided intent of each side and trader. What is
+-- reserved counts at its limit where that is above the price it was decided at: it may be paid.
+create or replace function desk.book_view(p_book_id text, p_intent public.trade_intents, p_now_ms bigint)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'book', desk.book_json(b),
+    'states', desk.trading_states(b.book_id, p_intent.venue, p_intent.symbol, p_intent.trader_id),
+    'positions', coalesce((
+      select jsonb_agg(desk.position_json(p) order by p.venue, p.symbol)
+      from public.positions as p where p.book_id = b.book_id
+    ), '[]'),
+    'reservations', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'intent_id', i.intent_id, 'venue', i.venue, 'symbol', i.symbol, 'side', i.side,
+        'qty', (i.qty - coalesce(d.qty, 0))::text,
+        'price', greatest(i.reference_price, (i.algorithm ->> 'limit_price')::numeric)::text,
+        'is_exit', i.purpose = 'exit'
+      ) order by i.intent_id)
+      from public.trade_intents as i
+      left join lateral (
+        select sum(o.posted_qty) as qty from public.orders as o where o.intent_id = i.intent_id and o.role = 'slice'
+      ) as d on true
+      where i.book_id = b.book_id and i.state in ('approved', 'modified', 'executing')
+        and i.qty > coalesce(d.qty, 0)
+    ), '[]'),
+    'recent', coalesce((
+      select jsonb_agg(to_jsonb(r) order by r.raised_at_ms, r.intent_id)
+      from (
+        select distinct on (i.side, i.trader_id) i.intent_id, i.side, i.trader_id, i.raised_at_ms
+        from public.trade_intents as i
+        where i.book_id = b.book_id and i.symbol = p_intent.symbol and i.intent_id <> p_intent.intent_id
+          and i.state in ('approved', 'modified', 'executing', 'executed', 'failed')
+        order by i.side, i.trader_id, i.raised_at_ms desc, i.intent_id desc
+      ) as r
+    ), '[]'),
+    'day_start_equity', coalesce((
+      select e.equity from public.equity_points as e
+      where e.book_id = b.book_id and e.at_ms <= p_now_ms - p_now_ms % 86400000
+      order by e.at_ms desc
+      limit 1
+    ), b.capital)::text,
+    'losses_in_a_row', b.losses_in_a_row,
+    'intent', case when p_intent.intent_id is not null then desk.intent_json(p_intent) end
+  )
+  from public.books as b where b.book_id = p_book_id
+$$;
+
 do $$
 declare
   signature text;
