@@ -86,7 +86,7 @@ def limits(
         desk = connect(api, token)
         known = find_book(desk, book)
         if settings:
-            owner = _who_changes(known, desk, api, token)
+            owner = who_changes(known, desk, api, token)
             patch = {"limits": _settings(settings), "version": known["version"]}
             known = owner.send("PATCH", f"{BOOKS}/{known['book_id']}", patch)
     if as_json:
@@ -123,7 +123,7 @@ def find_book(desk: DeskApi, wanted: str) -> dict[str, Any]:
     return found[0]
 
 
-def _who_changes(book: dict[str, Any], desk: DeskApi, api: str | None, token: str | None) -> DeskApi:
+def who_changes(book: dict[str, Any], desk: DeskApi, api: str | None, token: str | None) -> DeskApi:
     """Return who may change a book: operators where it is the desk's, its owner otherwise."""
     return connect_operator(api, token) if book["owner_id"] is None else desk
 
@@ -133,7 +133,7 @@ def _set_state(wanted: str, state: str, reason: str, api: str | None, token: str
         desk = connect(api, token)
         book = find_book(desk, wanted)
         path = f"{BOOKS}/{book['book_id']}/state"
-        done = _who_changes(book, desk, api, token).send("PUT", path, {"state": state, "reason": reason})
+        done = who_changes(book, desk, api, token).send("PUT", path, {"state": state, "reason": reason})
     cancelled = sum(account["cancelled"] for account in done["accounts"])
     left = sum(account["left"] for account in done["accounts"])
     typer.echo(f"{book['name']} is {done['state']}: {cancelled} orders cancelled, {left} left")

@@ -13,7 +13,7 @@ from desk.migrate import migrate
 from desk.rules_cli import app as rules
 from desk.switch_cli import halt, reconcile, reduce, resume
 from desk.traders_cli import app as traders
-from desk.trading_cli import intents, orders, pnl, positions, trace
+from desk.trading_cli import intents, orders, pnl, positions, trace, withdraw
 from desk.why_cli import why
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import parse_timeframe
@@ -33,7 +33,7 @@ app.add_typer(drill)
 app.command()(migrate)
 app.command()(why)
 app.add_typer(book)
-for command in (intents, orders, positions, pnl, trace, halt, reduce, resume, reconcile):
+for command in (intents, orders, positions, pnl, trace, withdraw, halt, reduce, resume, reconcile):
     app.command()(command)
 
 

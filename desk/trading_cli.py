@@ -1,4 +1,4 @@
-"""`desk intents|orders|positions|pnl|trace`: what was asked, decided, ordered, filled and earned."""
+"""`desk intents|orders|positions|pnl|trace|withdraw`: what was asked, decided, ordered, filled and earned."""
 
 import json
 from textwrap import wrap
@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from desk.api import Address, DeskApi, Token, connect
-from desk.book_cli import AsJson, find_book
+from desk.book_cli import BOOKS, AsJson, find_book, who_changes
 from desk.terminal import console, refusals
 from desk.trading_text import SHORT_ID, exact, first_instant, money, percent, story, styled, when, wish
 from shared.domain.errors import InvalidMessageError, NotFoundError
@@ -124,7 +124,7 @@ def trace(
 ) -> None:
     """Tell how a position came about: signal, intent, reasons, execution plan, slices, fills, with times."""
     with refusals():
-        found = _trace(connect(api, token), wanted_id)
+        found = _found(connect(api, token), "/api/v1/trace", wanted_id)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -143,10 +143,32 @@ def trace(
         screen.print(f"{'now':>10}  [bold]holds[/]   {escape(line)}, unrealised {unrealised}", soft_wrap=True)
 
 
-def _trace(desk: DeskApi, wanted_id: str) -> dict[str, Any]:
-    """Ask for a trace; an id that is not known may be the beginning of a recent intent's."""
+def withdraw(
+    intent: Annotated[str, typer.Argument(metavar="INTENT", help="Its id; the first digits will do.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")],
+    api: Address = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back an intent: it expires, or its orders are cancelled and it ends with what has filled."""
+    with refusals():
+        desk = connect(api, token)
+        known = _found(desk, "/api/v1/intents", intent)["intent"]
+        books = {book["book_id"]: book for book in desk.get(BOOKS)["items"]}
+        by = who_changes(books[known["book_id"]], desk, api, token)
+        done = by.send("POST", f"/api/v1/intents/{known['intent_id']}/withdraw", {"reason": reason})
+    if as_json:
+        typer.echo(json.dumps(done, indent=2))
+    elif done["state"] == "executing":
+        typer.echo(f"{done['intent_id'][:SHORT_ID]} is withdrawn: it ends once its orders have")
+    else:
+        typer.echo(f"{done['intent_id'][:SHORT_ID]} is {done['state']}: {done['reason']}")
+
+
+def _found(desk: DeskApi, path: str, wanted_id: str) -> dict[str, Any]:
+    """Ask for what has an id; one that is not known may be the beginning of a recent intent's."""
     try:
-        found: dict[str, Any] = desk.get(f"/api/v1/trace/{wanted_id}")
+        found: dict[str, Any] = desk.get(f"{path}/{wanted_id}")
     except NotFoundError:
         recent = desk.get("/api/v1/intents", {"limit": _SEARCHED})["items"]
         ids = [item["intent_id"] for item in recent if item["intent_id"].startswith(wanted_id)]
@@ -154,7 +176,7 @@ def _trace(desk: DeskApi, wanted_id: str) -> dict[str, Any]:
             raise
         if len(ids) > 1:
             raise InvalidMessageError("ID", f"{wanted_id!r} may be any of {', '.join(ids)}") from None
-        found = desk.get(f"/api/v1/trace/{ids[0]}")
+        found = desk.get(f"{path}/{ids[0]}")
     return found
 
 

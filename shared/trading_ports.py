@@ -14,7 +14,7 @@ from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 
 
@@ -133,8 +133,8 @@ class IntentStore(Protocol):
     ) -> Intent:
         """Store a decision; approving one needs the book's `risk_version` it was made on, and adds one to it.
 
-        An intent without a `reference_price` is approved with the one given: what it reserves is told by it. A denial's
-        `decision["reasons"]`, a list, is kept as the book's breaches.
+        An intent without a `reference_price` is approved with the one given: what it reserves is told by it, or by its
+        limit where that is higher. A denial's `decision["reasons"]`, a list, is kept as the book's breaches.
         """
         ...
 
@@ -146,10 +146,21 @@ class IntentStore(Protocol):
         """Return the ids of approved, modified and executing intents, those looked at longest ago first."""
         ...
 
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
+        ...
+
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
         """End an intent that was executing, or expire one that never was.
 
         Raise `ConflictError` while one of its slices is new or may fill, or has filled more than is posted.
+        """
+        ...
+
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back: one that has not begun expires, of one that is executing no further slice is submitted.
+
+        One that has ended, or was withdrawn before, is returned as it is, whatever the version.
         """
         ...
 
@@ -179,7 +190,7 @@ class OrderStore(Protocol):
         """Make a new order `submitting` at `now_ms` and lease it; None when it is not new.
 
         From now on it may be at the venue. Raise `HaltedError` when it may not be traded, `ConflictError` when its
-        intent is not executing or has no such quantity left.
+        intent is not executing, is withdrawn, or has no such quantity left.
         """
         ...
 

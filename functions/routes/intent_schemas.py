@@ -98,6 +98,14 @@ class QueuedOut(Schema):
     intent_id: str = Field(description="Ask `/api/v1/intents/{intent_id}` what became of it.", examples=[EXAMPLE_ID])
 
 
+class WithdrawalBody(Schema):
+    """Why an intent is taken back."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
+        description="Why, for the record.", examples=["the price ran away"]
+    )
+
+
 class SizingOut(Schema):
     """How much an intent asks for."""
 
@@ -152,6 +160,10 @@ class IntentOut(Schema):
     expires_at_ms: int = Field(description="Until when it may begin (epoch ms).", examples=[EXAMPLE_TIME + 300_000])
     state: IntentState = Field(description="How far it has come.", examples=["executed"])
     qty: Number | None = Field(description="What risk approved, base units.", examples=["0.02156"])
+    withdrawn: str | None = Field(
+        description="Why it was taken back; null where it was not. What is executing ends once its orders have.",
+        examples=["the price ran away"],
+    )
     correlation_id: str = Field(description="Follows it through everything.", examples=["9f2c4e6a8b0d"])
     reason: str = Field(description="The last word said of it.", examples=["all of it is filled"])
     reasons: list[dict[str, Any]] = Field(

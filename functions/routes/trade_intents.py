@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path, Query
 
-from functions.routes.callers import FORBIDDEN, ViewerOf, person_of
+from functions.routes.callers import FORBIDDEN, CallerOf, ViewerOf, person_of
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, read_cursor, write_cursor
 from functions.routes.intent_schemas import (
     FillOut,
@@ -21,6 +21,7 @@ from functions.routes.intent_schemas import (
     StepOut,
     TraceOut,
     TradeIntentBody,
+    WithdrawalBody,
 )
 from functions.routes.schemas import EXAMPLE_ID, Symbol, TraderId
 from functions.routes.trade_schemas import BookId
@@ -28,6 +29,7 @@ from shared.domain.trading.states import IntentState, OrderState
 from shared.usecases.risk_desk import value_positions
 from shared.usecases.tracing import trace
 from shared.usecases.trade_intents import AskingDesk, raise_trade_intent
+from shared.usecases.withdrawing import withdraw_intent
 
 router = APIRouter(prefix="/api/v1", tags=["trading"], responses=PROBLEMS)
 _ROW: Final = "[A-Za-z0-9_-]{1,64}"
@@ -39,6 +41,7 @@ TraceId = Annotated[
     str,
     Path(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="A correlation id, or an intent's.", examples=[EXAMPLE_ID]),
 ]
+IntentId = Annotated[BookId, Path(description="The intent's id.", examples=[EXAMPLE_ID])]
 OfBook = Annotated[BookId | None, Query(description="Only of this book.")]
 
 
@@ -91,11 +94,29 @@ def list_intents(
 
 
 @router.get("/intents/{intent_id}", responses=NOT_FOUND)
-def read_intent(
-    intent_id: Annotated[BookId, Path(description="The intent's id.", examples=[EXAMPLE_ID])], viewer: ViewerOf
-) -> IntentStoryOut:
+def read_intent(intent_id: IntentId, viewer: ViewerOf) -> IntentStoryOut:
     """Return an intent with its decision, reasons and figures, its execution plan, its orders and their fills."""
     return IntentStoryOut.of(viewer.reads.intent(intent_id))
+
+
+@router.post("/intents/{intent_id}/withdraw", responses=NOT_FOUND | FORBIDDEN)
+def withdraw(intent_id: IntentId, body: WithdrawalBody, viewer: ViewerOf, deps: DepsOf, caller: CallerOf) -> IntentOut:
+    """Take back an intent of one of your books: it expires, or its orders are cancelled and it ends with what has
+    filled.
+
+    One that has ended is answered as it ended. Operators take back anybody's.
+    """
+    told = withdraw_intent(
+        intent_id,
+        reason=body.reason,
+        caller=caller,
+        seen=deps.reads if caller.operates else viewer.reads,
+        books=deps.books,
+        intents=deps.intents,
+        orders=deps.orders,
+        orders_queue=deps.orders_queue,
+    )
+    return IntentOut.of(told)
 
 
 @router.get("/orders")

@@ -198,6 +198,7 @@ class Trading(Foundation):
                 instruments=self.instruments,
                 tickers=self.ticker_board,
                 intents_queue=self.intents_queue,
+                orders_queue=self.orders_queue,
             ),
             alerts=self.alerts,
             listings=self.listings,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.domain.alerts import Alert
 from shared.domain.errors import (
     ConflictError,
     InvalidMessageError,
@@ -20,15 +21,18 @@ from shared.domain.trading.states import IntentState, OrderState, TradingState, 
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
 from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore
+from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
 from shared.usecases.protecting import (
+    ALERTS,
+    REFUSALS,
     Guards,
+    alert_of_unprotected,
     clear_standing,
     guard_position,
     is_protected,
     protect_position,
-    watch_positions,
 )
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
@@ -209,27 +213,41 @@ def _cleared(view: IntentView, desk: ExecutionDesk) -> bool:
 
 
 def _protect(view: IntentView, desk: ExecutionDesk) -> None:
-    """Have what an intent opened protected as it asked, and what it left no longer."""
-    for venue in sorted({order.venue for order in view.orders}):
-        guard_position(view.intent, venue, guards=desk.guards, floor=desk.floor)
+    """Have what an intent opened protected as it asked, and what it left no longer.
+
+    A withdrawn exit may have been in the way of one that leaves at once: that comes first.
+    """
+    intent = view.intent
+    is_exit, slices = intent.purpose is Purpose.EXIT, [order for order in view.orders if order.role is Role.SLICE]
+    is_withdrawn_exit = is_exit and intent.withdrawn is not None
+    for venue in sorted({order.venue for order in slices if is_exit or order.filled_qty}):
+        place = intent.book_id, venue, intent.symbol
+        if is_withdrawn_exit and look_again(*place, after=intent.intent_id, guards=desk.guards, floor=desk.floor):
+            continue
+        guard_position(intent, venue, guards=desk.guards, floor=desk.floor)
 
 
 def _protect_again(open_positions: Sequence[HeldPosition], desk: ExecutionDesk) -> dict[str, str]:
     """Have positions protected whose protection was refused, or whose function died; return what went wrong.
 
-    One that is being left is not: what its exit may sell cannot be promised twice.
+    A stop that a venue keeps refusing, or that could not be placed, is an alert until one stands.
     """
     errors: dict[str, str] = {}
+    alerts: list[Alert] = []
     resting = desk.floor.orders.resting() if open_positions else ()
-    leaving = {_place(order) for order, purpose in resting if order.role is Role.SLICE and purpose is Purpose.EXIT}
     for held in open_positions:
         place = held.position.book_id, held.position.venue, held.position.symbol
         standing = [order for order, _ in resting if order.role is not Role.SLICE and _place(order) == place]
         try:
-            if place not in leaving and not is_protected(held, standing, guards=desk.guards, floor=desk.floor):
-                protect_position(*place, guards=desk.guards, floor=desk.floor)
+            if not is_protected(held, standing, guards=desk.guards, floor=desk.floor):
+                refused = protect_position(*place, guards=desk.guards, floor=desk.floor)
+                if len(refused) >= REFUSALS:
+                    why = f"it was refused {len(refused)} times in a row, {refused[-1].reason}"
+                    alerts.append(alert_of_unprotected(*place, why))
         except NightdeskError as error:
             errors[" ".join(place)] = f"{type(error).__name__}: {error}"
+            alerts.append(alert_of_unprotected(*place, errors[" ".join(place)]))
+    desk.alerts.settle(ALERTS, alerts, at_ms=desk.floor.clock.now_ms())
     return errors
 
 

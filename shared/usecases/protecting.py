@@ -1,30 +1,26 @@
-"""Protect positions: orders that stand at the venue where it can hold them, the desk's own watch where it cannot."""
+"""Protect positions at their venues, as far as these can hold it; the rest the desk watches (`leaving`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.domain.errors import ConflictError
+from shared.domain.alerts import Alert, Severity
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
-from shared.domain.trading.exits import exit_of
-from shared.domain.trading.intents import Intent, Purpose, Source
-from shared.domain.trading.market import marks_of
+from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderKind, client_order_id
-from shared.domain.trading.protection import Seen, Standing, Trigger, adjust, look, standing_orders
+from shared.domain.trading.protection import Standing, adjust, refusals, retry_at_ms, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
-from shared.domain.trading.states import AT_RISK, OrderState, TradingState
+from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
 from shared.trading_ports import Books, InstrumentStore, IntentStore
-from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
 
-EXIT_HORIZON_MS: Final = 300_000
-RETRY_EXIT_MS: Final = 60_000
-"""A position that should be left and still is there after so long gets another exit."""
+REFUSALS: Final = 3
+"""How often in a row a venue must have refused a stop for somebody to be told."""
+ALERTS: Final = "protection:"
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/exits")
-_ROLES: Final = {Trigger.STOP: Role.STOP, Trigger.TAKE_PROFIT: Role.TAKE_PROFIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +32,7 @@ class Guards:
     instruments: InstrumentStore
     tickers: TickerBoard
     intents_queue: Queue
+    orders_queue: Queue
 
 
 def guard_position(intent: Intent, venue: str, *, guards: Guards, floor: Floor) -> None:
@@ -52,11 +49,12 @@ def guard_position(intent: Intent, venue: str, *, guards: Guards, floor: Floor) 
     protect_position(intent.book_id, venue, intent.symbol, guards=guards, floor=floor)
 
 
-def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, floor: Floor) -> None:
+def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, floor: Floor) -> Sequence[Order]:
     """Make exactly the orders stand at the venue that a position needs: none that is too large, too small, or too many.
 
     What has to go is cancelled first, and only once it is gone is anything placed; so this is called again until
-    nothing is left to do.
+    nothing is left to do. Nothing is placed while an exit is worked: what it may sell cannot be promised twice. Return
+    the attempts at its stop that the venue has refused in a row; after each it is tried again later.
     """
     for _ in range(4):
         held = floor.ledger.position(book_id, venue, symbol)
@@ -67,10 +65,11 @@ def protect_position(book_id: str, venue: str, symbol: str, *, guards: Guards, f
 
         for order in plan.cancel:
             cancel_order(order, floor=floor)
-        if plan.place and held.guard.intent_id is not None:
-            _place(plan.place, held, held.guard.intent_id, floor=floor)
+        if plan.place and held.guard.intent_id is not None and not _is_being_left(held, guards):
+            return _place(plan.place, held, held.guard.intent_id, floor=floor)
         if not plan.cancel:
-            return
+            break
+    return ()
 
 
 def is_protected(held: HeldPosition, standing: Sequence[Order], *, guards: Guards, floor: Floor) -> bool:
@@ -79,36 +78,15 @@ def is_protected(held: HeldPosition, standing: Sequence[Order], *, guards: Guard
     return not plan.cancel and not plan.place
 
 
-def watch_positions(venue: str, *, guards: Guards, floor: Floor) -> list[str]:
-    """Look at every guarded position of a venue at its newest prices, and raise exits; return their ids."""
-    open_positions = [held for held in floor.ledger.open_positions(venue=venue) if not _is_unguarded(held)]
-    if not open_positions:
-        return []
-    marks = marks_of(guards.tickers.now([venue]), {held.position.symbol for held in open_positions})
-    raised = []
-    for held in open_positions:
-        mark = marks.get((venue, held.position.symbol))
-        if mark is None:
-            continue  # without a price nothing is known: the market data alarm says so
-        raised += look_at(held, Seen(low=mark.price, high=mark.price, last=mark.price), guards=guards, floor=floor)
-    return raised
-
-
-def look_at(held: HeldPosition, seen: Seen, *, guards: Guards, floor: Floor) -> list[str]:
-    """Look at one position: remember the best price it has seen, and raise an exit when it is to be left."""
-    now_ms = floor.clock.now_ms()
-    verdict = look(held, seen, now_ms=now_ms)
-    if verdict.best_price != held.best_price:
-        try:
-            floor.ledger.guard(held.position, held.guard, best_price=verdict.best_price)
-        except ConflictError:
-            return []  # it has just changed: the next look sees what it is now
-    if verdict.trigger is None or _stands_at_venue(held, verdict.trigger, floor):
-        return []
-    actor = f"{ACTOR}: {verdict.sentence}"
-    intent = _exit(held, now_ms, guards)
-    raise_and_announce(intent, actor=actor, intents=guards.intents, queue=guards.intents_queue)
-    return [intent.intent_id]
+def alert_of_unprotected(book_id: str, venue: str, symbol: str, why: str) -> Alert:
+    """Return the alert that no stop of a position is known to stand at its venue."""
+    return Alert(
+        dedupe_key=f"{ALERTS}{book_id}:{venue}:{symbol}",
+        kind="protection",
+        severity=Severity.WARNING,
+        sentence=f"{symbol} has no stop at {venue}, and the desk alone watches it: {why}",
+        book_id=book_id,
+    )
 
 
 def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bool:
@@ -119,16 +97,10 @@ def clear_standing(book_id: str, venue: str, symbol: str, *, floor: Floor) -> bo
     return not any(order.state in AT_RISK for order in floor.orders.standing(book_id, venue, symbol))
 
 
-def _is_unguarded(held: HeldPosition) -> bool:
-    guard = held.guard
-    return all(each is None for each in (guard.stop_price, guard.take_profit_price, guard.trailing_rate, guard.hold_ms))
-
-
-def _stands_at_venue(held: HeldPosition, trigger: Trigger, floor: Floor) -> bool:
-    """Tell whether an order at the venue is there to do it: two of them would sell what is held twice."""
-    position, role = held.position, _ROLES.get(trigger)
-    standing = floor.orders.standing(position.book_id, position.venue, position.symbol)
-    return any(order.role is role and order.state in AT_RISK for order in standing)
+def _is_being_left(held: HeldPosition, guards: Guards) -> bool:
+    position = held.position
+    leaving = guards.intents.leaving(position.book_id, position.venue, position.symbol)
+    return any(each.intent.state is IntentState.EXECUTING for each in leaving)
 
 
 def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing, ...]:
@@ -143,11 +115,22 @@ def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing,
     return standing_orders(held, listed[0], exchange.capabilities())
 
 
-def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> None:
-    """Write the orders, then send them; two of which one cancels the other go out together."""
+def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> Sequence[Order]:
+    """Place orders unless they may not be sent, or were refused a moment ago; return how they were refused in a row."""
     view = floor.orders.execution(intent_id)
-    if view.state is TradingState.HALTED:
-        return  # nothing may be sent: the desk's own watch goes on, and the sweep after the halt places them
+    refused = _refused(wanted, held, view)
+    if view.state is TradingState.HALTED or floor.clock.now_ms() < retry_at_ms(refused):
+        return refused  # the desk's own watch goes on, and a later sweep places them
+    _send(wanted, held, view, floor=floor)
+    return _refused(wanted, held, floor.orders.execution(intent_id)) if refused else ()
+
+
+def _refused(wanted: Sequence[Standing], held: HeldPosition, view: IntentView) -> Sequence[Order]:
+    return refusals(wanted, [order for order in view.orders if order.venue == held.position.venue])
+
+
+def _send(wanted: Sequence[Standing], held: HeldPosition, view: IntentView, *, floor: Floor) -> None:
+    """Write the orders, then send them; two of which one cancels the other go out together."""
     orders = [_order(each, held, view, floor.clock.now_ms()) for each in wanted]
     stored = floor.orders.add(view.intent, orders, actor=ACTOR)
     by_role = {order.role: order for order in stored}
@@ -183,18 +166,4 @@ def _order(wanted: Standing, held: HeldPosition, view: IntentView, now_ms: int) 
         reduce_only=":" in position.symbol,
         due_at_ms=now_ms,
         correlation_id=intent.correlation_id,
-    )
-
-
-def _exit(held: HeldPosition, now_ms: int, guards: Guards) -> Intent:
-    """Return the intent to leave a position: the same one for a while, so that looking twice raises it once."""
-    position = held.position
-    identity = f"{position.book_id} {position.venue} {position.symbol} {position.version} {now_ms // RETRY_EXIT_MS}"
-    return exit_of(
-        position,
-        mode=guards.books.get(position.book_id).mode,
-        intent_id=str(uuid5(_SPACE, identity)),
-        source=Source.PROTECTION,
-        at_ms=now_ms,
-        horizon_ms=EXIT_HORIZON_MS,
     )

@@ -13,7 +13,7 @@ from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.trading.books import BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.instruments import Side
-from shared.domain.trading.intents import Purpose
+from shared.domain.trading.intents import Algorithm, AlgorithmName, Purpose
 from shared.domain.trading.records import Recent, Reservation
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
 from tests.contract.stores import CLOSE, Stores, SupabaseStores
@@ -120,7 +120,7 @@ def test_a_view_has_positions_reservations_and_what_was_decided_lately(stores: S
             symbol=BTC,
             side=Side.BUY,
             qty=Decimal(qty),
-            reference_price=PRICE,
+            price=PRICE,
             is_exit=False,
         )
         for intent_id, venue, qty in ((order.intent_id, "binance", "0.6"), (waiting.intent_id, None, "0.7"))
@@ -133,6 +133,14 @@ def test_a_view_has_positions_reservations_and_what_was_decided_lately(stores: S
     )
     with pytest.raises(NotFoundError):
         stores.books().view("nobody", now_ms=CLOSE)
+
+
+@pytest.mark.parametrize(("limit", "price"), [(PRICE + 5, PRICE + 5), (PRICE - 5, PRICE)])
+def test_what_may_be_paid_is_reserved(stores: Stores, limit: Decimal, price: Decimal) -> None:
+    algorithm = Algorithm(name=AlgorithmName.LIMIT, limit_price=limit)
+    intent = approve(stores, an_intent(open_book(stores), algorithm=algorithm))
+    (reserved,) = stores.books().view(intent.book_id, now_ms=CLOSE).reservations
+    assert reserved.price == price
 
 
 def test_a_breaker_makes_a_book_stricter_and_never_looser(stores: Stores) -> None:

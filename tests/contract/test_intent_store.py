@@ -35,6 +35,7 @@ from tests.contract.trading import (
     HOLDER,
     HOUR_MS,
     PRICE,
+    SWAP,
     a_book,
     a_fill,
     a_report,
@@ -262,6 +263,94 @@ def test_an_intent_ends_once_all_of_it_is_settled(stores: Stores) -> None:
     for stale, state in ((intent, IntentState.FAILED), (done, IntentState.FAILED), (done, IntentState.PENDING)):
         with pytest.raises(ConflictError):
             intents.finish(stale, state, actor="test", reason="")
+
+
+@pytest.mark.parametrize("before", [IntentState.PENDING, IntentState.APPROVED])
+def test_what_has_not_begun_expires_when_it_is_withdrawn(stores: Stores, before: IntentState) -> None:
+    intents, asked = stores.intents(), an_intent(open_book(stores))
+    intent = intents.raise_intent(asked, actor="api") if before is IntentState.PENDING else approve(stores, asked)
+    gone = intents.withdraw(intent, actor="alice", reason="thought better of it")
+    assert (gone.state, gone.withdrawn, gone.version) == (
+        IntentState.EXPIRED,
+        "thought better of it",
+        intent.version + 1,
+    )
+    assert intents.withdraw(intent, actor="bob", reason="again") == gone
+    assert stores.orders().execution(intent.intent_id).intent == gone
+    last = intents.trace(intent.correlation_id)[-1]
+    assert (last["before"], last["after"], last["actor"], last["reason"]) == (
+        before,
+        "expired",
+        "alice",
+        "thought better of it",
+    )
+    view = stores.books().view(intent.book_id, now_ms=CLOSE)
+    assert view.reservations == ()
+
+
+def test_a_pending_intent_is_withdrawn_though_somebody_is_deciding_it(stores: Stores) -> None:
+    book, intents = open_book(stores), stores.intents()
+    intent = intents.raise_intent(an_intent(book), actor="api")
+    assert intents.view(intent.intent_id, now_ms=CLOSE, holder=HOLDER, lease_ms=HOUR_MS) is not None
+    intents.withdraw(intent, actor="alice", reason="no")
+    with pytest.raises(ConflictError):
+        decide(stores, intent, IntentState.APPROVED)
+
+
+def test_of_a_withdrawn_intent_no_further_slice_is_submitted(stores: Stores) -> None:
+    intents, orders = stores.intents(), stores.orders()
+    first, second = executing(stores, an_intent(open_book(stores)), "1", "2")
+    submit(stores, first)
+    intent = orders.execution(first.intent_id).intent
+    stale = replace(intent, version=intent.version - 1)
+    with pytest.raises(ConflictError):
+        intents.withdraw(stale, actor="alice", reason="no")
+
+    gone = intents.withdraw(intent, actor="alice", reason="no")
+
+    assert (gone.state, gone.withdrawn, gone.version) == (IntentState.EXECUTING, "no", intent.version + 1)
+    assert intents.withdraw(stale, actor="bob", reason="again") == gone
+    with pytest.raises(ConflictError, match="withdrawn"):
+        orders.submit(second.order_id, now_ms=CLOSE + 2, lease_ms=0, actor="execution-agent")
+    assert orders.execution(intent.intent_id).intent == gone
+    steps = [step for step in intents.trace(intent.correlation_id) if step["subject"] == "intent"]
+    assert (steps[-1]["before"], steps[-1]["after"], steps[-1]["actor"]) == ("executing", "withdrawn", "alice")
+    for order in orders.execution(intent.intent_id).orders:
+        orders.advance(order, a_report(order, OrderState.CANCELLED), actor="test")
+    done = intents.finish(gone, IntentState.FAILED, actor="execution-agent", reason="withdrawn: no")
+    assert (done.state, done.withdrawn) == (IntentState.FAILED, "no")
+    assert intents.withdraw(intent, actor="bob", reason="late") == done
+
+
+def test_what_leaves_a_position_is_told_with_what_it_may_still_take(stores: Stores) -> None:
+    book, intents = open_book(stores), stores.intents()
+    hold(stores, book, "2")
+    (order,) = executing(stores, an_exit(book), "1")
+    approved = approve(stores, an_exit(book, venue=None, raised_at_ms=CLOSE + 1), "0.5")
+    intents.raise_intent(an_exit(book), actor="api")  # not decided
+    approve(stores, an_intent(book))  # enters
+    approve(stores, an_exit(book, symbol=SWAP, venue=None))  # of another symbol
+    assert [(each.intent.intent_id, each.qty) for each in intents.leaving(book.book_id, "binance", BTC)] == [
+        (order.intent_id, Decimal(1)),
+        (approved.intent_id, Decimal("0.5")),
+    ]
+    filled = stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, "1"), actor="test")
+    fill = a_fill(filled, "t-left", "0.4")
+    position = stores.ledger().position(book.book_id, "binance", BTC).position
+    stores.ledger().post(order.account, moved(position, fill), [fill], {fill.trade_id: Decimal(0)})
+    assert [each.qty for each in intents.leaving(book.book_id, "binance", BTC)] == [Decimal("0.6"), Decimal("0.5")]
+    intents.withdraw(approved, actor="alice", reason="no")
+    assert [each.intent.intent_id for each in intents.leaving(book.book_id, "binance", BTC)] == [order.intent_id]
+    assert list(intents.leaving(book.book_id, "okx", BTC)) == []
+
+
+def test_a_withdrawal_needs_an_intent_and_a_reason(stores: Stores) -> None:
+    intent = an_intent(open_book(stores))
+    with pytest.raises(NotFoundError):
+        stores.intents().withdraw(intent, actor="alice", reason="no")
+    stores.intents().raise_intent(intent, actor="api")
+    with pytest.raises(InvalidMessageError, match="withdrawn"):
+        stores.intents().withdraw(intent, actor="alice", reason="")
 
 
 def test_what_is_not_there_is_said(stores: Stores) -> None:

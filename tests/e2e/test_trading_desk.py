@@ -29,7 +29,7 @@ from shared.domain.trading.intents import (
     SizingMethod,
     Source,
 )
-from shared.domain.trading.records import IntentView, Role
+from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, Mode, OrderState, is_final
 from shared.messages import IntentRaised, new_id
 
@@ -87,6 +87,22 @@ class Trading:
         client.close()
         return intent.intent_id
 
+    def withdraw(self, intent_id: str) -> None:
+        """Take an intent back once an order of it rests at the venue, as the desk's operator."""
+        self.until(intent_id, lambda view: any(one.state is OrderState.OPEN for one in view.orders))
+        answer = httpx.post(
+            f"{self.desk.api_url}/api/v1/intents/{intent_id}/withdraw",
+            json={"reason": "thought better of it"},
+            headers={"Authorization": f"Bearer {self.desk.service_secret}"},
+            timeout=20,
+        )
+        assert (answer.status_code, answer.json()["withdrawn"]) == (200, "thought better of it")
+
+    def standing(self) -> list[Order]:
+        """Return the protective orders that may fill."""
+        found = self.orders.standing(self.book.book_id, VENUE, SYMBOL)
+        return [order for order in found if order.state in AT_RISK]
+
     def ended(self, intent_id: str) -> IntentState:
         """Wait until an intent has ended."""
         return self.until(intent_id, lambda view: is_final(view.intent.state)).intent.state
@@ -118,14 +134,23 @@ def test_an_intent_becomes_a_protected_position_and_an_exit_leaves_nothing(desk:
     assert trading.ended(entered) is IntentState.EXECUTED
     position = trading.ledger.position(book_id, VENUE, SYMBOL).position
     assert NOTIONAL * Decimal("0.9") < position.qty * (position.entry_price or 0) < NOTIONAL * Decimal("1.01")
-    (stop,) = [order for order in trading.orders.standing(book_id, VENUE, SYMBOL) if order.state in AT_RISK]
+    (stop,) = trading.standing()
     assert (stop.role, stop.account) == (Role.STOP, account)
 
-    left = trading.raise_intent(Purpose.EXIT, Sizing(method=SizingMethod.QTY, value=position.qty))
+    everything = Sizing(method=SizingMethod.QTY, value=position.qty)
+    high = (bid(desk) * Decimal("1.2")).quantize(Decimal(1))
+    resting = trading.raise_intent(
+        Purpose.EXIT, everything, algorithm=Algorithm(name=AlgorithmName.LIMIT, limit_price=high)
+    )
+    trading.withdraw(resting)
+    assert trading.ended(resting) is IntentState.FAILED
+    assert trading.ledger.position(book_id, VENUE, SYMBOL).position.qty == position.qty
+
+    left = trading.raise_intent(Purpose.EXIT, everything)
 
     assert trading.ended(left) is IntentState.EXECUTED
     assert trading.ledger.position(book_id, VENUE, SYMBOL).position.qty < position.qty / 100, "fees leave dust at most"
-    assert not [order for order in trading.orders.standing(book_id, VENUE, SYMBOL) if order.state in AT_RISK]
+    assert not trading.standing()
     sweep = desk.host.invoke("execution-agent", {"trigger": "cron"})
     assert (sweep.error, sweep.result["differences"], sweep.result["errors"]) == (None, [], {})
 

@@ -57,7 +57,7 @@ def _reservation(database: MemoryDatabase, intent: Intent) -> Reservation:
         symbol=intent.symbol,
         side=intent.side,
         qty=intent.qty - posted,
-        reference_price=intent.reference_price,
+        price=max(intent.reference_price, intent.algorithm.limit_price or ZERO),
         is_exit=intent.purpose is Purpose.EXIT,
     )
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
-from shared.domain.trading.intents import Intent
-from shared.domain.trading.records import BookView, Role
-from shared.domain.trading.states import AT_RISK, IntentState, OrderState
+from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.money import ZERO, total
+from shared.domain.trading.records import BookView, Leaving, Role
+from shared.domain.trading.states import AT_RISK, IntentState, OrderState, is_final
 from tests.fakes.books import book_view
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import (
@@ -117,6 +118,22 @@ class MemoryIntentStore:
             row.looked_at = tables.looks
         return [row.intent.intent_id for row in rows]
 
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
+        tables = self.database.trading
+        exits = [
+            intent
+            for intent in (row.intent for row in tables.intents.values())
+            if (intent.book_id, intent.symbol, intent.purpose) == (book_id, symbol, Purpose.EXIT)
+            and intent.venue in {None, venue}
+            and intent.state in UNFINISHED
+        ]
+        exits.sort(key=lambda intent: (intent.raised_at_ms, intent.intent_id))
+        posted = {
+            intent.intent_id: total(row.posted_qty for row in tables.slices_of(intent.intent_id)) for intent in exits
+        }
+        return [Leaving(intent=each, qty=(each.qty or ZERO) - posted[each.intent_id]) for each in exits]
+
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
         """End an intent that was executing, or expire one that never was."""
         tables, row = self.database.trading, stored_intent(self.database.trading, intent.intent_id)
@@ -130,6 +147,21 @@ class MemoryIntentStore:
             if order.state in AT_RISK | {OrderState.NEW} or order.filled_qty > part.posted_qty:
                 raise ConflictError(f"order {order.order_id} has not ended, or its fills are not posted")
         return advance_intent(tables, row, state, actor=actor, reason=reason)
+
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back; one that has ended, or was withdrawn before, is returned as it is."""
+        tables, row = self.database.trading, stored_intent(self.database.trading, intent.intent_id)
+        if row.intent.withdrawn is not None or is_final(row.intent.state):
+            return row.intent
+        check_version("the intent", row.intent.version, intent.version)
+        if not reason:
+            raise InvalidMessageError("withdrawn", "expected a reason")
+        row.intent = replace(row.intent, withdrawn=reason)
+        if row.intent.state is not IntentState.EXECUTING:
+            return advance_intent(tables, row, IntentState.EXPIRED, actor=actor, reason=reason)
+        row.intent = replace(row.intent, version=row.intent.version + 1)
+        tables.note("intent", row.intent, IntentState.EXECUTING, actor, reason, after="withdrawn")
+        return row.intent
 
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, signals first."""

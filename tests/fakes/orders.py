@@ -233,6 +233,8 @@ class MemoryOrderStore:
         if order.role is Role.SLICE:
             if intent.state is not IntentState.EXECUTING or intent.qty is None:
                 raise ConflictError(f"the intent is {intent.state}")
+            if intent.withdrawn is not None:
+                raise ConflictError(f"the intent is withdrawn: {intent.withdrawn}")
             others = (part.order for part in tables.slices_of(intent.intent_id))
             taken = total(other.qty if other.state in AT_RISK else other.filled_qty for other in others)
             if taken + order.qty > intent.qty:

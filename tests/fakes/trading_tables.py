@@ -101,7 +101,14 @@ class TradingTables:
     looks: int = 0
 
     def note(
-        self, subject: str, row: Intent | Order, before: IntentState | OrderState | None, actor: str, reason: str
+        self,
+        subject: str,
+        row: Intent | Order,
+        before: IntentState | OrderState | None,
+        actor: str,
+        reason: str,
+        *,
+        after: str | None = None,
     ) -> None:
         """Append a step of an intent or an order."""
         self.steps.append(
@@ -110,7 +117,7 @@ class TradingTables:
                 "id": row.order_id if isinstance(row, Order) else row.intent_id,
                 "intent_id": row.intent_id,
                 "before": before and before.value,
-                "after": row.state.value,
+                "after": after or row.state.value,
                 "actor": actor,
                 "reason": reason,
                 "correlation_id": row.correlation_id,

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.fakes.stores import MemoryDatabase
-from tests.functions.api_client import ALICE, BOB, call
+from tests.functions.api_client import ALICE, BOB, Answer, call
 from tests.functions.trading_desk import (
     HERS,
     HIS,
     INTENT,
+    OPERATOR,
     SECRET,
     TRADE,
     number,
@@ -219,6 +220,57 @@ def test_people_see_what_is_theirs_and_the_desks(desk: TradingInMemory) -> None:
     desk.run()
     (item,) = call("GET", "/api/v1/intents", user=BOB).body["items"]
     assert item["book_id"] == desk.book.book_id
+
+
+RESTING: dict[str, Any] = {"algorithm": {"name": "limit", "limit_price": 39_000, "duration_ms": 600_000}}
+WHY = {"reason": "thought better of it"}
+
+
+def withdraw(intent_id: str, body: dict[str, str] = WHY, **who: Any) -> Answer:
+    return call("POST", f"/api/v1/intents/{intent_id}/withdraw", body, **who)
+
+
+def test_what_waits_for_its_decision_expires_when_it_is_withdrawn(desk: TradingInMemory) -> None:
+    intent_id = str(call("POST", TRADE, INTENT).body["intent_id"])
+    answer = withdraw(intent_id)
+    assert (answer.status, answer.body["state"], answer.body["withdrawn"]) == (200, "expired", WHY["reason"])
+    desk.run()
+    assert call("GET", f"/api/v1/intents/{intent_id}").body["intent"]["state"] == "expired"
+    assert desk.database.trading.orders == {}
+
+
+def test_what_rests_is_cancelled_at_once_when_it_is_withdrawn(desk: TradingInMemory) -> None:
+    intent_id = trade(desk, **RESTING)
+    answer = withdraw(intent_id)
+    assert (answer.status, answer.body["state"], answer.body["withdrawn"]) == (200, "executing", WHY["reason"])
+    desk.run()
+    story = call("GET", f"/api/v1/intents/{intent_id}").body
+    assert (story["intent"]["state"], [order["state"] for order in story["orders"]]) == ("failed", ["cancelled"])
+    assert story["intent"]["reason"].endswith("filled: withdrawn: thought better of it")
+    steps = call("GET", f"/api/v1/trace/{intent_id}").body["steps"]
+    assert [(step["after"], step["actor"]) for step in steps if step["subject"] == "intent"][-2:] == [
+        ("withdrawn", ALICE),
+        ("failed", "execution-agent"),
+    ]
+    again = withdraw(intent_id, {"reason": "again"})
+    assert (again.status, again.body["state"], again.body["withdrawn"]) == (200, "failed", WHY["reason"])
+
+
+def test_what_has_ended_is_told_as_it_is(desk: TradingInMemory) -> None:
+    answer = withdraw(trade(desk))
+    assert (answer.status, answer.body["state"], answer.body["withdrawn"]) == (200, "executed", None)
+
+
+def test_only_the_owner_of_its_book_and_operators_withdraw_an_intent(desk: TradingInMemory) -> None:
+    hers, desks = trade(desk, **RESTING), desk.wish().intent_id
+    assert withdraw(hers, user=BOB).status == 404
+    assert withdraw(desks).status == 403
+    assert withdraw("nothing").status == 404
+    assert withdraw(hers, user=None).status == 401
+    assert withdraw(hers, {"reason": " "}).status == 400
+    assert not any(row.intent.withdrawn for row in desk.database.trading.intents.values())
+    assert withdraw(hers, user=OPERATOR).body["withdrawn"]
+    assert withdraw(desks, token=SECRET).body["state"] == "expired"
 
 
 def test_a_trace_tells_the_way_from_the_wish_to_the_position(desk: TradingInMemory) -> None:

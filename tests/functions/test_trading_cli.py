@@ -117,6 +117,19 @@ def test_a_trace_reads_as_a_story(desk: TradingInMemory, run: Run) -> None:
     assert json.loads(run("trace", intent_id, "--json").stdout)["stories"]
 
 
+def test_an_intent_is_withdrawn_by_the_first_digits_of_its_id(desk: TradingInMemory, run: Run) -> None:
+    intent_id = trade(desk, algorithm={"name": "limit", "limit_price": 39_000, "duration_ms": 600_000})
+    assert run("withdraw", intent_id[:10]).exit_code == 2  # a reason is asked for
+    assert "is withdrawn" in run("withdraw", intent_id[:10], "--reason", "thought better of it").stdout
+    desk.run()
+    told = run("withdraw", intent_id[:10], "--reason", "again").stdout
+    assert told.startswith(f"{intent_id[:8]} is failed: 0 of ")
+    assert "withdrawn by person" in run("trace", intent_id).stdout
+    desks = desk.wish().intent_id  # the desk's own, by the operator's secret
+    withdrawn = json.loads(run("withdraw", desks, "--reason", "thought better of it", "--json").stdout)
+    assert (withdrawn["state"], withdrawn["withdrawn"]) == ("expired", "thought better of it")
+
+
 def test_the_switch_halts_reduces_and_resumes(desk: TradingInMemory, run: Run) -> None:
     trade(desk, algorithm={"name": "limit", "limit_price": 39_000, "duration_ms": 600_000})
     trade(desk, user=BOB, size_usd=4000)

@@ -60,6 +60,8 @@ class Checks:
         assert state is not TradingState.HALTED, f"{order.client_order_id} submitted while halted"
         if state is TradingState.REDUCING:
             assert order.side.value == "sell", f"{order.client_order_id} buys while reducing"
+        withdrawn = self._tables.intents[order.intent_id].intent.withdrawn
+        assert order.role is not Role.SLICE or withdrawn is None, f"{order.client_order_id} is of a withdrawn intent"
         rows = [row.order for row in self._tables.orders.values() if row.order.intent_id == order.intent_id]
         taken = total(one.qty if one.state in AT_RISK else one.filled_qty for one in rows if one.role is Role.SLICE)
         approved = self._tables.intents[order.intent_id].intent.qty or ZERO

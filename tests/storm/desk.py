@@ -22,6 +22,7 @@ from shared.usecases.markets_of_books import Market
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
+from shared.usecases.withdrawing import withdraw
 from shared.usecases.working import Floor
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
@@ -98,6 +99,13 @@ class StormDesk:
                 line.deliver_late()
         self.clock.time_ms = until
 
+    def withdraw(self, intent_id: str) -> None:
+        """Take an intent back."""
+        withdraw(
+            intent_id, actor="storm", reason="a storm", intents=self.guards.intents, orders=self.floor.orders,
+            orders_queue=self.decided,
+        )  # fmt: skip
+
     def _open_books(self) -> None:
         for book_id, (capital, limits, venues) in BOOKS.items():
             self.books.create(
@@ -124,7 +132,7 @@ class StormDesk:
         self.floor = Floor(orders=orders, ledger=ledger, exchanges=self, clock=self.clock)
         self.guards = Guards(
             intents=intents, books=self.books, instruments=self.instruments, tickers=self.market,
-            intents_queue=self.raised,
+            intents_queue=self.raised, orders_queue=self.decided,
         )  # fmt: skip
         self.execution = ExecutionDesk(
             floor=self.floor, intents=intents, books=self.books, instruments=self.instruments, candles=self.market,

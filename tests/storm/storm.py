@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from shared.domain.errors import NightdeskError
-from shared.domain.trading.states import TradingState
+from shared.domain.trading.states import TradingState, is_final
 from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskRequest, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import set_desk_state
@@ -84,7 +84,7 @@ class Storm:
             return
         self._is_nested = True
         try:
-            self.draw.choice([Storm.deliver, Storm.deliver, Storm.sweep_execution, Storm.switch])(self)
+            self.draw.choice([Storm.deliver, Storm.deliver, Storm.sweep_execution, Storm.switch, Storm.withdraw])(self)
         except (Killed, NightdeskError):
             self.desk.dice.hits["overtaker_failed"] += 1
         finally:
@@ -124,6 +124,13 @@ class Storm:
         except (Killed, NightdeskError):
             self.desk.dice.hits["redelivered"] += 1
             self._later.append((now_ms + 60_000, body, to_risk))
+
+    def withdraw(self) -> None:
+        """Take back an intent that has not ended, mostly, as its owner would."""
+        rows = self.desk.database.trading.intents.values()
+        found = [row.intent.intent_id for row in rows if not is_final(row.intent.state) or self.draw.random() < 0.01]
+        if found:
+            self.desk.withdraw(self.draw.choice(found))
 
     def sweep_risk(self) -> None:
         """Let risk-agent sweep."""
@@ -230,5 +237,6 @@ _EVENTS = (
     Storm.switch,
     Storm.kill_switch,
     Storm.resume,
+    Storm.withdraw,
 )
-_WEIGHTS = (20, 50, 20, 2, 5, 4, 2, 0.3, 2)
+_WEIGHTS = (20, 50, 20, 2, 5, 4, 2, 0.3, 2, 1)

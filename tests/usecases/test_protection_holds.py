@@ -1,11 +1,12 @@
 """Protection of a position: placed as a pair the right way round, placed again by the sweep, kept through a halt."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from shared.adapters.paper_exchange import PaperExchange
-from shared.domain.errors import TransientError
+from shared.domain.errors import FatalError, RejectedError, TransientError
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard
 from shared.domain.trading.orders import OrderKind, OrderRequest
 from shared.domain.trading.records import Role
@@ -61,6 +62,71 @@ def test_protection_that_was_refused_is_placed_by_the_sweep(
     assert standing(desk) == {}
     desk.sweep()
     assert standing(desk) == {Role.STOP: desk.qty(), Role.TAKE_PROFIT: desk.qty()}
+
+
+def refuse(*_: object) -> object:
+    raise RejectedError("would_trigger", "Stop price would trigger immediately.")
+
+
+def alerts(desk: TradingInMemory) -> list[str]:
+    return [alert.sentence for alert in desk.database.trading.alerts.values()]
+
+
+def test_a_stop_that_is_refused_is_tried_ever_more_seldom_and_told_of_until_one_stands(
+    desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperExchange, "place_oco", refuse)
+        desk.wish(guard=GUARD)
+        desk.run()
+        desk.sweep(2)
+        stops = [row.order for row in desk.database.trading.orders.values() if row.order.role is Role.STOP]
+        assert [order.state for order in stops] == [OrderState.REJECTED] * 3
+        assert alerts(desk) == [
+            "BTC/USDT has no stop at binance, and the desk alone watches it: it was refused 3 times in a row, "
+            "would_trigger: would_trigger: Stop price would trigger immediately."
+        ]
+        desk.sweep(10 * 60)
+        times = [
+            row.order.submitted_at_ms or 0
+            for row in desk.database.trading.orders.values()
+            if row.order.role is Role.STOP
+        ]
+        pauses_min = [(after - before) // 60_000 for before, after in pairwise(sorted(times))]
+        assert pauses_min[:8] == [1, 1, 2, 4, 8, 16, 32, 60]
+        assert set(pauses_min[8:]) == {60}
+        assert len(alerts(desk)) == 1
+    desk.sweep(61)
+    assert standing(desk) == {Role.STOP: desk.qty(), Role.TAKE_PROFIT: desk.qty()}
+    assert alerts(desk) == []
+
+
+def test_a_stop_of_another_size_is_tried_at_once(desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperExchange, "place_oco", refuse)
+        desk.wish(guard=GUARD)
+        desk.run()
+        desk.sweep(10)
+    assert standing(desk) == {}
+    desk.leave(desk.qty() / 2)
+    desk.run()
+    assert standing(desk) == {Role.STOP: desk.qty(), Role.TAKE_PROFIT: desk.qty()}
+
+
+def test_what_could_not_be_protected_is_told_of(desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_key(*_: object) -> object:
+        raise FatalError("no key")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperExchange, "place_oco", refuse)
+        desk.wish(guard=GUARD)
+        desk.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperExchange, "capabilities", no_key)
+        desk.sweep()
+        assert alerts(desk) == ["BTC/USDT has no stop at binance, and the desk alone watches it: FatalError: no key"]
+    desk.sweep()
+    assert alerts(desk) == []
 
 
 def test_the_sweep_leaves_a_position_alone_that_is_being_left(desk: TradingInMemory) -> None:

@@ -128,7 +128,7 @@ class TradingInMemory:
         board, log = HandBoard(self.market), HandLog(self.market)
         self.guards = Guards(
             intents=self.intents, books=self.books, instruments=self.instruments, tickers=board,
-            intents_queue=self.raised,
+            intents_queue=self.raised, orders_queue=self.decided,
         )  # fmt: skip
         venues = MemoryVenueStore(self.database)
         self.execution = ExecutionDesk(

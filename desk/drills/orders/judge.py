@@ -12,6 +12,7 @@ from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import is_final
 
 _LIVE: Final = frozenset({"NEW", "PARTIALLY_FILLED"})
+_STEP: Final = Decimal("0.00001")  # of what is traded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +126,8 @@ def _resting(venue: VenueBooks, desk: DeskBooks, ours: Collection[str]) -> Itera
     stray = [one for one in live if roles[one["clientOrderId"]] is Role.SLICE]
     yield from (f"{one['clientOrderId']} still rests at the venue" for one in stray)
     stops = [Decimal(one["origQty"]) for one in live if roles[one["clientOrderId"]] is Role.STOP]
-    guarded = desk.held.guard.stop_price is not None and desk.held.position.qty > 0
-    if guarded and (len(stops) != 1 or not ZERO <= desk.held.position.qty - stops[0] < Decimal("0.00001")):
+    guarded = desk.held.guard.stop_price is not None and desk.held.position.qty >= _STEP  # what is less cannot be sold
+    if guarded and (len(stops) != 1 or not ZERO <= desk.held.position.qty - stops[0] < _STEP):
         yield f"stops of {[str(qty) for qty in stops]} stand for a position of {desk.held.position.qty}"
     if not guarded and stops:
         yield f"stops of {[str(qty) for qty in stops]} stand for nothing"

@@ -213,6 +213,7 @@ class Parts:
             instruments=self.instruments,
             tickers=self.market,
             intents_queue=self.intents_queue,
+            orders_queue=self.orders_queue,
         )
         return ExecutionDesk(
             floor=self.floor,

@@ -8,9 +8,9 @@ from typing import Any
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import BOOK_VIEW, INTENT, read, write
+from shared.adapters.supabase.trading_rows import BOOK_VIEW, INTENT, LEAVING, read, write
 from shared.domain.trading.intents import Intent
-from shared.domain.trading.records import BookView
+from shared.domain.trading.records import BookView, Leaving
 from shared.domain.trading.states import IntentState
 
 
@@ -61,9 +61,24 @@ class SupabaseIntentStore:
         found: list[str] = call(self.client, "unfinished_intents", {"p_limit": limit})
         return found
 
+    def leaving(self, book_id: str, venue: str, symbol: str) -> Sequence[Leaving]:
+        """Return the exits of a position that are approved or executing, oldest first."""
+        found = call(self.client, "leaving_intents", {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol})
+        return read(LEAVING, found, book_id)
+
     def finish(self, intent: Intent, state: IntentState, *, actor: str, reason: str) -> Intent:
         """End an intent that was executing, or expire one that never was."""
         return self._intent("finish_intent", _step(intent, state, actor, reason), intent.intent_id)
+
+    def withdraw(self, intent: Intent, *, actor: str, reason: str) -> Intent:
+        """Take an intent back; one that has ended, or was withdrawn before, is returned as it is."""
+        values = {
+            "p_intent_id": intent.intent_id,
+            "p_version": intent.version,
+            "p_actor": actor,
+            "p_reason": reason,
+        }
+        return self._intent("withdraw_intent", values, intent.intent_id)
 
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, oldest first."""

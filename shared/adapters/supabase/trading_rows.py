@@ -11,7 +11,7 @@ from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order
 from shared.domain.trading.states import TradingState, strictest
 
 T = TypeVar("T")
@@ -20,6 +20,7 @@ BOOK: Final = TypeAdapter(Book)
 BOOKS: Final = TypeAdapter(list[Book])
 BOOK_VIEW: Final = TypeAdapter(BookView)
 INTENT: Final = TypeAdapter(Intent)
+LEAVING: Final = TypeAdapter(list[Leaving])
 ORDER: Final = TypeAdapter(Order)
 ORDERS: Final = TypeAdapter(list[Order])
 REPORT: Final = TypeAdapter(OrderReport)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from shared.domain.traders import PositionSide
 from shared.domain.trading.decisions import Approved, Decision, Denied, Modified, Objection, Reason, plain
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.intents import Intent, Purpose, Sizing, SizingMethod, Source
+from shared.domain.trading.intents import AlgorithmName, Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.positions import Position
@@ -30,6 +30,11 @@ def exit_of(position: Position, *, mode: Mode, intent_id: str, source: Source, a
         expires_at_ms=at_ms + horizon_ms,
         correlation_id=intent_id.replace("-", ""),
     )
+
+
+def leaves_at_once(intent: Intent) -> bool:
+    """Tell whether an exit takes whatever price there is now; another may wait while the price runs away."""
+    return intent.algorithm.name is AlgorithmName.MARKET and intent.algorithm.limit_price is None
 
 
 def decide_exit(

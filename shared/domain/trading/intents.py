@@ -100,7 +100,8 @@ class Intent:
     """A wish to trade, as it is stored. `venue` None leaves the venue to the router.
 
     `reference_price` is what the raiser saw (quote units); `edge_rate` is the return it expects, as a fraction, None
-    when it does not say. `qty` is what risk approved, None before.
+    when it does not say. `qty` is what risk approved, None before. `withdrawn` is why it was taken back, None when it
+    was not: nothing more of it is ordered.
     """
 
     intent_id: str
@@ -124,6 +125,7 @@ class Intent:
     state: IntentState = IntentState.PENDING
     version: int = 1
     qty: Decimal | None = None
+    withdrawn: str | None = None
     correlation_id: str
 
     @property

@@ -146,11 +146,11 @@ def _asked(view: BookView) -> str | None:
 
 
 def _with_entries(lines: dict[Place, Line], entries: Iterable[Reservation], market: MarketView) -> tuple[Line, ...]:
-    """Add what is approved, at the higher of its mark and of what its raiser saw."""
+    """Add what is approved, at the higher of its mark and of the price it is reserved at."""
     for entry in entries:
         place = entry.venue, entry.symbol
         mark: Mark | None = market.mark(place)
-        price = max(mark.price, entry.reference_price) if mark is not None else entry.reference_price
+        price = max(mark.price, entry.price) if mark is not None else entry.price
         line = lines.get(place) or Line(place=place, price=price)
         lines[place] = _reserved(replace(line, price=max(line.price, price)), entry.side, entry.qty)
     return tuple(lines.values())

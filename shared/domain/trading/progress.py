@@ -21,6 +21,8 @@ from shared.domain.trading.states import IntentState, TradingState, is_final
 from shared.domain.trading.tally import CANCELLABLE, tally
 from shared.domain.trading.wants import Scene, Want, to_enlarge, to_take, wanted
 
+LATE_MS: Final = 300_000
+"""How long after its deadline what is left of an entry may still be taken: the sweep that finds it needs a while."""
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/orders")
 
 
@@ -80,6 +82,8 @@ def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:
         return f"the intent is {intent.state}", intent.state
     if scene.tally.filled_qty >= scene.plan.qty:
         return "all of it has filled", None
+    if intent.withdrawn is not None:
+        return f"withdrawn: {intent.withdrawn}", None
     if state is TradingState.HALTED or (state is TradingState.REDUCING and intent.purpose is not Purpose.EXIT):
         return f"trading is {state}", None
     if (refused := scene.tally.refusal()) is not None:
@@ -105,6 +109,8 @@ def _wind_down(scene: Scene, why: str, end: IntentState | None) -> Steps:
 def _complete(scene: Scene, why: str) -> Steps:
     """End by the completion rule, once no slice is under way: take what is left, or give it up."""
     plan = scene.plan
+    if _is_too_late(scene):
+        return _wind_down(scene, f"{why}, and what it was raised for has passed", None)
     if any(order.slice_no != plan.completion_no for order in scene.tally.unsettled):
         return _wind_down(scene, why, None)
     if scene.tally.unsettled:
@@ -115,6 +121,15 @@ def _complete(scene: Scene, why: str) -> Steps:
         if (want := to_take(scene)) is not None:
             return Steps(new_orders=(_order(scene, want),), why=f"{why}; taking {want.qty:f} of the rest")
     return _wind_down(scene, why, None)
+
+
+def _is_too_late(scene: Scene) -> bool:
+    """Tell whether nothing more is to be entered: after an outage the price may be any. An exit is never too late."""
+    intent, plan = scene.view.intent, scene.plan
+    until_ms = intent.expires_at_ms
+    if plan.deadline_ms is not None and plan.algorithm.duration_ms:
+        until_ms = max(until_ms, plan.deadline_ms + LATE_MS)
+    return intent.purpose is Purpose.ENTER and scene.now_ms >= until_ms
 
 
 def _order(scene: Scene, want: Want) -> Order:

@@ -1,8 +1,11 @@
 """Protection: when a held position must be left, and the orders that stand ready at the venue for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import takewhile
+from typing import Final
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.traders import PositionSide
@@ -12,6 +15,9 @@ from shared.domain.trading.intents import Guard
 from shared.domain.trading.money import ONE, ZERO
 from shared.domain.trading.records import HeldPosition, Order, Role
 from shared.domain.trading.states import AT_RISK, OrderState
+
+RETRY_MS: Final = 30_000
+LONGEST_RETRY_MS: Final = 3_600_000
 
 
 class Trigger(StrEnum):
@@ -148,6 +154,25 @@ def adjust(wanted: tuple[Standing, ...], orders: tuple[Order, ...]) -> Adjustmen
     if {(each.role, each.side, each.qty, each.price) for each in wanted} == {_terms(order) for order in standing}:
         return Adjustment(cancel=(), place=())
     return Adjustment(cancel=_cancellable(standing), place=() if standing else wanted)
+
+
+def refusals(wanted: Sequence[Standing], orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Return how a venue refused a wanted stop: the newest attempts in a row, oldest first.
+
+    `orders` are those at this venue; another size or price, and one that was taken, begin anew.
+    """
+    stops = [(each.role, each.side, each.qty, each.price) for each in wanted if each.role is Role.STOP]
+    attempts = sorted((order for order in orders if order.role is Role.STOP), key=lambda order: order.attempt)
+    newest = takewhile(lambda one: one.state is OrderState.REJECTED and _terms(one) in stops, reversed(attempts))
+    return tuple(newest)[::-1]
+
+
+def retry_at_ms(refused: Sequence[Order]) -> int:
+    """Return from when on a refused order is tried again (epoch ms): each refusal doubles the pause, up to an hour."""
+    if not refused:
+        return 0
+    sent_ms = refused[-1].submitted_at_ms or refused[-1].due_at_ms
+    return sent_ms + min(RETRY_MS << min(len(refused) - 1, 10), LONGEST_RETRY_MS)
 
 
 def _terms(order: Order) -> tuple[Role, Side, Decimal, Decimal | None]:

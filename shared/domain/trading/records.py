@@ -94,15 +94,25 @@ class HeldPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What an approved intent may still add to a book: its quantity less what has filled, at its reference price."""
+    """What an approved intent may still add to a book: its quantity less what has filled, at the price it was decided
+    at, or at its limit where that is higher."""
 
     intent_id: str
     venue: str | None
     symbol: str
     side: Side
     qty: Decimal
-    reference_price: Decimal
+    price: Decimal
     is_exit: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """An exit that is approved or executing, with what it may still take of a position: its quantity less what has
+    filled."""
+
+    intent: Intent
+    qty: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -211,4 +211,4 @@ def _check_inputs(intent: Intent, view: BookView, market: MarketView) -> None:
             require(f"position.{name}", getattr(held.position, name))
     for each in view.reservations:
         require("reservation.qty", each.qty, least=ZERO)
-        require_positive("reservation.reference_price", each.reference_price)
+        require_positive("reservation.price", each.price)

@@ -167,3 +167,20 @@ def test_what_an_order_is_and_what_has_filled_stays(service: psycopg.Connection)
         with pytest.raises(psycopg.Error) as refused, service.transaction():
             service.execute(f"update public.trade_intents set {column} = {value} where true".encode())  # noqa: S608
         assert refused.value.sqlstate == "ND002"
+
+
+def test_what_is_withdrawn_stays_so_and_what_has_ended_is_not_withdrawn(service: psycopg.Connection) -> None:
+    service.execute(START.encode())
+    service.execute("update public.trade_intents set withdrawn = 'no', actor = 'alice' where true")
+    assert recorded(service, "intent") == [("executing", "withdrawn", 4)]
+    for value in ("null", "'another reason'"):
+        with pytest.raises(psycopg.Error) as refused, service.transaction():
+            service.execute(f"update public.trade_intents set withdrawn = {value} where true".encode())  # noqa: S608
+        assert refused.value.sqlstate == "ND002"
+    with pytest.raises(psycopg.Error, match="withdrawn") as refused, service.transaction():
+        step_order(service, "submitting")
+    assert refused.value.sqlstate == "ND002"
+    step_intent(service, "failed")
+    with pytest.raises(psycopg.Error) as refused:
+        service.execute("update public.trade_intents set withdrawn = 'late' where true")
+    assert refused.value.sqlstate == "ND002"

@@ -92,7 +92,7 @@ def reserved(
         symbol=symbol,
         side=side,
         qty=Decimal(qty),
-        reference_price=Decimal(price),
+        price=Decimal(price),
         is_exit=is_exit,
     )
 

@@ -194,6 +194,14 @@ class ExecutionLife(RuleBasedStateMachine):
         self.play.state = state
         self.step()
 
+    @precondition(lambda self: len(self.play.orders) > 6)
+    @rule(is_meant=st.sampled_from([True, *[False] * 8]))
+    def withdraw(self, *, is_meant: bool) -> None:
+        if is_meant:
+            self.play.intent = replace(self.play.intent, withdrawn="thought better of it")
+            self.step()
+            assert not self.play.ask().new_orders
+
     @invariant()
     def never_more_than_approved(self) -> None:
         if hasattr(self, "play"):

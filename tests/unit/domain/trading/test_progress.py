@@ -64,7 +64,7 @@ def test_what_a_slice_has_left_is_tried_again_after_a_pause_and_then_goes_with_t
 
 @pytest.mark.parametrize("state", [OrderState.SUBMITTING, OrderState.UNKNOWN])
 def test_an_order_that_may_have_filled_is_never_planned_again_until_it_is_settled(state: OrderState) -> None:
-    play = Play(an_intent(Algorithm()))
+    play = Play(an_intent(Algorithm(), purpose=Purpose.EXIT, venue="one"))
     (order,) = play.step().new_orders
     play.to(play.submit(order), state)
     play.now_ms += 10 * HOUR_MS
@@ -212,6 +212,63 @@ def test_a_halt_ends_what_is_under_way_and_reducing_lets_exits_go_on(
     steps = play.step()
     assert len(steps.cancel) == (4 if stops else 0)
     assert play.step().finish is (IntentState.EXECUTED if stops else None)
+
+
+MARKET = Algorithm()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "after_ms", "purpose", "takes"),
+    [
+        (MARKET, 59_999, Purpose.ENTER, True),
+        (MARKET, 60_000, Purpose.ENTER, False),  # the intent has expired
+        (MARKET, 24 * HOUR_MS, Purpose.EXIT, True),
+        (TAKEN_TWAP, HOUR_MS + 299_999, Purpose.ENTER, True),
+        (TAKEN_TWAP, HOUR_MS + 300_000, Purpose.ENTER, False),
+        (TAKEN_TWAP, 24 * HOUR_MS, Purpose.EXIT, True),
+    ],
+)
+def test_what_is_left_of_an_entry_is_given_up_once_it_is_too_late(
+    algorithm: Algorithm, after_ms: int, purpose: Purpose, *, takes: bool
+) -> None:
+    play = Play(an_intent(algorithm, purpose=purpose, venue="one"))
+    first, *_ = play.step().new_orders
+    play.end(play.fill(play.submit(first), D("0.5"), tell=False))
+    play.now_ms = START_MS + after_ms
+    steps = play.step()
+    if steps.cancel:  # what has not been sent goes first
+        steps = play.step()
+    if takes:
+        assert steps.new_orders
+    else:
+        assert (steps.new_orders, steps.finish) == ((), IntentState.EXECUTED)
+        assert steps.why.endswith("and what it was raised for has passed")
+
+
+def test_what_was_to_take_the_rest_is_not_sent_once_it_is_too_late() -> None:
+    play = Play(an_intent(TAKEN_TWAP))
+    for order in play.step().new_orders:
+        play.end(play.submit(order))
+    play.now_ms = START_MS + HOUR_MS
+    (taking,) = play.step().new_orders
+    play.now_ms += 24 * HOUR_MS
+    assert play.step().cancel == (taking,)
+    assert play.step().finish is IntentState.FAILED
+
+
+@pytest.mark.parametrize(("filled", "end"), [("0", IntentState.FAILED), ("1", IntentState.EXECUTED)])
+def test_what_is_withdrawn_is_cancelled_waited_for_and_ended_by_what_has_filled(filled: str, end: IntentState) -> None:
+    play = Play(an_intent(TWAP))
+    first, *others = play.step().new_orders
+    play.fill(play.submit(first), D(filled))
+    play.to(play.orders[first.order_id], OrderState.UNKNOWN)
+    play.intent = replace(play.intent, withdrawn="thought better of it")
+    assert {order.order_id for order in play.step().cancel} == {order.order_id for order in others}
+    waiting = play.step()
+    assert (waiting.cancel, waiting.new_orders, waiting.finish) == ((), (), None)
+    play.end(play.orders[first.order_id])
+    done = play.step()
+    assert (done.finish, done.why) == (end, f"{filled} of 10 filled: withdrawn: thought better of it")
 
 
 def test_a_maker_is_kept_from_taking_at_the_price_there_is_now() -> None:

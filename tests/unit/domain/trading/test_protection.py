@@ -15,6 +15,8 @@ from shared.domain.trading.intents import Guard
 from shared.domain.trading.orders import OrderKind
 from shared.domain.trading.positions import Position
 from shared.domain.trading.protection import (
+    LONGEST_RETRY_MS,
+    RETRY_MS,
     Adjustment,
     Seen,
     Standing,
@@ -22,6 +24,8 @@ from shared.domain.trading.protection import (
     adjust,
     check_guard,
     look,
+    refusals,
+    retry_at_ms,
     standing_orders,
 )
 from shared.domain.trading.records import HeldPosition, Order, Role
@@ -201,3 +205,21 @@ def test_a_stop_that_has_filled_in_part_fits_what_is_left() -> None:
     rest = replace(STOP, qty=D(1))
     partly = an_order(STOP, OrderState.PARTIALLY_FILLED, filled_qty=D("0.23"))
     assert adjust((rest,), (partly,)) == Adjustment(cancel=(), place=())
+
+
+def test_refusals_are_counted_since_a_stop_was_taken_and_of_the_same_terms_alone() -> None:
+    refused = [replace(an_order(STOP), attempt=number, state=OrderState.REJECTED) for number in range(1, 5)]
+    assert refusals((STOP,), refused) == tuple(refused)
+    taken = [*refused[:2], replace(refused[2], state=OrderState.CANCELLED), refused[3]]
+    assert refusals((STOP,), taken) == (refused[3],)
+    assert refusals((replace(STOP, qty=D("0.5")),), refused) == ()
+    assert refusals((replace(STOP, price=D(91)),), refused) == ()
+    assert refusals((STOP,), [*refused[:3], replace(refused[3], qty=D("0.5"))]) == ()
+
+
+@given(st.integers(1, 1_000))
+def test_the_pause_before_another_attempt_grows_up_to_an_hour(count: int) -> None:
+    refused = [replace(an_order(STOP), submitted_at_ms=1_000)]
+    pause_ms, longer_ms = retry_at_ms(refused * count) - 1_000, retry_at_ms(refused * (count + 1)) - 1_000
+    assert RETRY_MS <= pause_ms <= longer_ms <= min(2 * pause_ms, LONGEST_RETRY_MS)
+    assert retry_at_ms([]) == 0
