@@ -120,11 +120,7 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
     expected = floor.ledger.holdings(exchange.venue, account)
     held = {balance.asset for balance in balances}
     assets = sorted(({*expected} | held) - moving)
-    futures: dict[str, Decimal] = {}
-    for each in floor.ledger.open_positions(venue=exchange.venue):
-        position = each.position
-        if ":" in position.symbol and account in (position.book_id, LIVE_ACCOUNT):
-            futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
+    futures = _futures(exchange.venue, account, floor)
     quiet = [position for position in exchange.positions() if position.symbol not in busy]
     return [
         *compare_balances(exchange.venue, account, expected, balances, only=assets),
@@ -132,6 +128,17 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
             exchange.venue, account, {symbol: qty for symbol, qty in futures.items() if symbol not in busy}, quiet
         ),
     ]
+
+
+def _futures(venue: str, account: str, floor: Floor) -> Mapping[str, Decimal]:
+    """Return what the ledger has of each future on an account; on `live`, what books without one of their own have."""
+    own = {name for at, name in floor.orders.accounts() if at == venue}
+    futures: dict[str, Decimal] = {}
+    for position in (each.position for each in floor.ledger.open_positions(venue=venue)):
+        owner = position.book_id if position.book_id in own else LIVE_ACCOUNT
+        if ":" in position.symbol and owner == account:
+            futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
+    return futures
 
 
 @dataclass(frozen=True, slots=True)
