@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters import ccxt_session
 from shared.adapters.ccxt_exchange import list_instruments
+from shared.adapters.ccxt_venues import connect
 from shared.domain.trading.instruments import InstrumentKind
 from tests.fakes.clock import ManualClock
 
@@ -82,15 +82,13 @@ HYPERLIQUID = json.loads((RECORDED / "hyperliquid" / "meta_and_asset_ctxs.json")
 def test_a_futures_venue_lists_linear_perpetuals_in_base_units(
     venue: str, answer: object, listed: dict[str, tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = ccxt_session.connect
-
     def recorded(*given: Any, **named: Any) -> Any:
         client = connect(*given, **named)
         client.fetch = lambda *_: answer
         client.load_time_difference = lambda: 0
         return client
 
-    monkeypatch.setattr(ccxt_session, "connect", recorded)
+    monkeypatch.setattr("shared.adapters.ccxt_session.connect", recorded)
     found = list_instruments(venue, ManualClock())
     assert {one.symbol: (one.step_size, one.contract_size) for one in found} == {
         symbol: (D(step), D(size)) for symbol, (step, size) in listed.items()

@@ -20,7 +20,6 @@ from shared.domain.trading.paper import PaperBar, PaperMarket, book_around, new_
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.paper_margin import LEVERAGE, Claim, margin_of
 from shared.domain.trading.positions import Position
-from shared.domain.trading.states import OrderState
 
 D = Decimal
 NOW = 1_700_000_000_000
@@ -100,11 +99,13 @@ def play(happens: list[tuple[str, OrderRequest, Decimal, bool]]) -> tuple[PaperA
 
 
 def settled(change: PaperChange, before: PaperAccount, fills: list[Fill]) -> tuple[PaperAccount, list[Fill]]:
-    after = change.account
-    for order in change.orders:
-        if order.request.reduce_only and order.state is not OrderState.CANCELLED and order.filled_qty:
-            held = before.position(order.request.symbol).qty
-            assert held * order.request.side.sign < 0, "what only reduces has something to reduce"
+    after, orders = change.account, {order.request.client_order_id: order for order in change.orders}
+    held = {symbol: before.position(symbol).qty for symbol in LISTED}
+    for fill in change.fills:
+        if orders[fill.client_order_id].request.reduce_only:
+            left = -fill.side.sign * held[fill.symbol]
+            assert fill.qty <= left, "what only reduces takes no more than there is"
+        held[fill.symbol] += fill.side.sign * fill.qty
     for order in after.orders:
         if order.request.reduce_only:
             assert after.position(order.request.symbol).qty * order.request.side.sign < 0
