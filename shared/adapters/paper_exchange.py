@@ -164,7 +164,7 @@ class PaperExchange:
         return self._change(self._matched).account
 
     def _matched(self, account: PaperAccount) -> PaperChange:
-        since_ms: dict[str, int] = {}
+        since_ms = dict.fromkeys(account.positions, self._clock.now_ms())  # of these the price alone matters
         for order in account.orders:
             symbol = order.request.symbol
             since_ms[symbol] = min(order.bars_until_ms, since_ms.get(symbol, order.bars_until_ms))

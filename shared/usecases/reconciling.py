@@ -11,6 +11,7 @@ from shared.domain.errors import NightdeskError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
+from shared.domain.trading.orders import Fill
 from shared.domain.trading.reconciliation import (
     Difference,
     Finding,
@@ -60,11 +61,12 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     posted, foreign = _post_missed(exchange, account, stirred, floor)
     working = floor.orders.unsettled(venue=venue, account=account)
     ours = {order.client_order_id for order in (*recent, *working)}
-    differences = [
-        *foreign_orders(venue, account, resting, ours),
-        *foreign,
-        *_holdings(exchange, account, busy={order.symbol for order in working}, floor=floor),
-    ]
+    held = _holdings(exchange, account, busy={order.symbol for order in working}, floor=floor)
+    if account != LIVE_ACCOUNT:
+        foreign += _adopted(
+            exchange, account, [each.subject for each in held if each.finding is Finding.POSITION], floor
+        )
+    differences = [*foreign_orders(venue, account, resting, ours), *dict.fromkeys(foreign), *held]
     return Reconciled(
         venue=venue,
         account=account,
@@ -90,17 +92,7 @@ def _post_missed(
         for book_id, ours in found.ours.items():
             post_fills(ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol)
             posted += len(ours)
-        foreign += [
-            Difference(
-                finding=Finding.FOREIGN_FILL,
-                venue=exchange.venue,
-                account=account,
-                subject=f"{symbol} {fill.trade_id}",
-                expected=ZERO,
-                actual=fill.side.sign * fill.qty,
-            )
-            for fill in found.foreign
-        ]
+        foreign += [_foreign_fill(fill, exchange.venue, account) for fill in found.foreign]
     return posted, foreign
 
 
@@ -111,6 +103,33 @@ def _symbols(orders: Sequence[Order]) -> list[str]:
 def _since_ms(orders: Sequence[Order]) -> int:
     """Return from when on fills of orders are asked for."""
     return min(order.submitted_at_ms or order.due_at_ms for order in orders) - OVERLAP_MS
+
+
+def _foreign_fill(fill: Fill, venue: str, account: str) -> Difference:
+    return Difference(
+        finding=Finding.FOREIGN_FILL,
+        venue=venue,
+        account=account,
+        subject=f"{fill.symbol} {fill.trade_id}",
+        expected=ZERO,
+        actual=fill.side.sign * fill.qty,
+    )
+
+
+def _adopted(exchange: Exchange, book_id: str, symbols: Sequence[str], floor: Floor) -> list[Difference]:
+    """Post fills nobody here asked for of futures whose position differs, as a liquidation leaves them; return them.
+
+    A paper account is its book's alone, so whose they are is known; a live one several books share.
+    """
+    found = []
+    for symbol in symbols:
+        since_ms = floor.ledger.position(book_id, exchange.venue, symbol).last_fill_ms or 0
+        fills = exchange.fills(symbol, since_ms=since_ms)
+        known = floor.ledger.known(exchange.venue, book_id, [(symbol, fill.trade_id) for fill in fills])
+        new = [fill for fill in fills if (symbol, fill.trade_id) not in known]
+        post_fills(new, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=book_id, symbol=symbol)
+        found += [_foreign_fill(fill, exchange.venue, book_id) for fill in new]
+    return found
 
 
 def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor) -> list[Difference]:
@@ -152,12 +171,15 @@ class Sweep:
 def reconcile_all(*, floor: Floor) -> Sweep:
     """Reconcile every account that may have changed; one that cannot be reached does not keep the others waiting.
 
-    Live ones may at any time. On a paper account of which no order was under way for a while nothing can have happened,
-    so each of those is looked at once an hour, at a minute of its own.
+    Live ones may at any time, and paper ones that hold futures, which a venue may close. On another paper account of which
+    no order was under way for a while nothing can have happened, so each of those is looked at once an hour, at a minute
+    of its own.
     """
     done, errors = [], {}
     now_ms = floor.clock.now_ms()
+    held = [each.position for each in floor.ledger.open_positions()]
     stirring = {*floor.orders.stirring(since_ms=now_ms - WINDOW_MS)}
+    stirring |= {(position.venue, position.book_id) for position in held if ":" in position.symbol}
     minute = now_ms // 60_000 % IDLE_EVERY_MINUTES
     for venue, account in floor.orders.accounts():
         is_its_minute = crc32(f"{venue}:{account}".encode()) % IDLE_EVERY_MINUTES == minute

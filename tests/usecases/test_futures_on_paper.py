@@ -171,3 +171,19 @@ def test_a_position_nobody_here_opened_is_a_difference_with_its_numbers(desk: Tr
     }
     assert {"position", "balance", "foreign_fill"} <= found.keys()
     assert (found["position"].expected, found["position"].actual) == (held, held - D("0.1"))
+    assert desk.qty() == held - D("0.1"), "the account is the book's alone, and the venue is right"
+    assert reconcile(desk.venue, desk.book.book_id, floor=desk.floor).differences == ()
+    assert desk.adds_up()
+
+
+def test_a_liquidation_is_found_told_and_booked(desk: TradingInMemory) -> None:
+    desk.wish(direction=SHORT, sizing=Sizing(method=SizingMethod.NOTIONAL, value=D(50_000)))
+    desk.run()
+    desk.market.move(D(150_000))
+    after = reconcile(desk.venue, desk.book.book_id, floor=desk.floor)
+    assert {each.finding.value for each in after.differences} == {"foreign_fill", "position", "balance"}
+    assert desk.qty() == 0
+    assert equity(desk) == venue_equity(desk) < 0
+    assert reconcile(desk.venue, desk.book.book_id, floor=desk.floor).differences == ()
+    desk.market.move(D(40_000))
+    assert desk.account(desk.book.book_id).positions() == []

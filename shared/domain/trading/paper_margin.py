@@ -23,6 +23,9 @@ LEVERAGE: Final = Decimal(20)
 """How much notional a unit of margin opens: what Binance gives a new account. It is a venue's limit, not the desk's: a
 book's own `max_leverage` is far below."""
 
+MAINTENANCE_RATE: Final = Decimal("0.01")
+"""What of the notional at the marks must be left of the equity. Binance asks 0.4 % for BTC, several for small coins."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -83,6 +86,12 @@ def equity_of(balance: Decimal, positions: Iterable[Position], marks: Mapping[st
                 raise TransientError(f"no price of {position.symbol} to value the paper account by")
             equity += position.unrealised(mark)
     return equity
+
+
+def maintenance_of(positions: Iterable[Position], marks: Mapping[str, Decimal | None]) -> Decimal:
+    """Return what must be left of the equity for positions to stay open, in quote units; all of them have a mark."""
+    with localcontext(EXACT):
+        return total(abs(each.qty) * (marks.get(each.symbol) or ZERO) for each in positions) * MAINTENANCE_RATE
 
 
 def reducible_qty(side: Side, position: Position | None) -> Decimal:

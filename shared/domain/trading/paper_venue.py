@@ -8,10 +8,11 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import partial
 
-from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.instruments import Instrument, Side
+from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import EXACT, ZERO
-from shared.domain.trading.orders import Fill
-from shared.domain.trading.paper import Matched, PaperMarket, PaperOrder, advance, arrive, cancelled, check
+from shared.domain.trading.orders import Fill, OrderKind, OrderRequest
+from shared.domain.trading.paper import Matched, PaperMarket, PaperOrder, advance, arrive, cancelled, check, new_order
 from shared.domain.trading.paper_accounts import (
     InstrumentOf,
     PaperAccount,
@@ -19,7 +20,7 @@ from shared.domain.trading.paper_accounts import (
     require_assets,
     require_margin,
 )
-from shared.domain.trading.paper_margin import after_fills, is_future, reducible_qty
+from shared.domain.trading.paper_margin import after_fills, equity_of, is_future, maintenance_of, reducible_qty
 from shared.domain.trading.states import OrderState
 
 
@@ -50,7 +51,7 @@ def place(
 
 
 def look(account: PaperAccount, markets: Mapping[str, PaperMarket], now_ms: int) -> PaperChange:
-    """Match working orders with the markets there are of their symbols."""
+    """Match working orders with the markets there are of their symbols, then close what the account cannot hold."""
     change = PaperChange(account)
     for order in account.orders:
         market = markets.get(order.request.symbol)
@@ -62,13 +63,43 @@ def look(account: PaperAccount, markets: Mapping[str, PaperMarket], now_ms: int)
         # Where nothing has happened nothing is stored: looking at the same bars again finds the same.
         if matched[1] or matched[0].state is not current.state:
             change = change.then(_settled(change.account, current, matched, market.instrument))
-    return change
+    return _liquidated(change, markets, now_ms)
 
 
 def cancel(account: PaperAccount, order: PaperOrder, now_ms: int) -> PaperChange:
     """Cancel a working order, and the other one of a pair."""
     ended = [cancelled(one, now_ms) for one in account.orders if _is_same(one, order) or _is_linked(one, order)]
     return PaperChange(_without(account, ended), tuple(ended))
+
+
+def _liquidated(change: PaperChange, markets: Mapping[str, PaperMarket], now_ms: int) -> PaperChange:
+    """Close all futures at the market once the equity is no more than they need to stay open, as a venue does.
+
+    It is told at the marks of the moment somebody looks; while a position has none it waits.
+    """
+    account = change.account
+    marks = {symbol: market.depth.mid for symbol, market in markets.items()}
+    held = list(account.positions.values())
+    if not held or any(marks.get(each.symbol) is None for each in held):
+        return change
+    asset = Assets.of(held[0].symbol).quote
+    if equity_of(account.balances.get(asset, ZERO), held, marks) > maintenance_of(held, marks):
+        return change
+    ended = [cancelled(one, now_ms) for one in account.orders if is_future(one.request.symbol)]
+    change = change.then(PaperChange(_without(account, ended), tuple(ended)))
+    for position in held:
+        request = OrderRequest(
+            client_order_id=f"liquidation-{account.version}-{position.symbol}"[:64],
+            symbol=position.symbol,
+            side=Side.SELL if position.qty > 0 else Side.BUY,
+            kind=OrderKind.MARKET,
+            qty=abs(position.qty),
+            reduce_only=True,
+        )
+        market, order = markets[position.symbol], new_order(request, now_ms)
+        opened = replace(change.account, orders=(*change.account.orders, order))
+        change = change.then(_settled(opened, order, arrive(order, market), market.instrument))
+    return change
 
 
 def _advanced(order: PaperOrder, *, market: PaperMarket, now_ms: int) -> Matched:

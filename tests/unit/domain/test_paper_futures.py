@@ -24,7 +24,7 @@ from shared.domain.trading.positions import Position
 D = Decimal
 NOW = 1_700_000_000_000
 MINUTE = 60_000
-OPENING = D(20_000)
+OPENING = D(1_000)
 LISTED = {
     f"{base}/USDT:USDT": Instrument(
         venue="v",
@@ -218,3 +218,42 @@ def test_a_future_settled_in_another_asset_is_none_of_ours() -> None:
     account = PaperAccount(venue="v", account="book", version=0, balances={"USDT": OPENING}, orders=(order,))
     with pytest.raises(InvalidMessageError, match="symbol"):
         accounts.locked(account, LISTED.get)
+
+
+def losing(price: Decimal) -> PaperChange:
+    """Return what a look makes of an account that is short 90 ETH from 100 on, with 1,000 USDT, at a price."""
+    held = Position(book_id="book", venue="v", symbol=ETH, qty=D(-90), cost=D(-9_000))
+    stop = OrderRequest(
+        client_order_id="nd", symbol=ETH, side=Side.BUY, kind=OrderKind.STOP_MARKET, qty=D(90), trigger_price=D(150),
+        reduce_only=True,
+    )  # fmt: skip
+    account = PaperAccount(
+        venue="v", account="book", version=7, balances={"USDT": OPENING}, positions={ETH: held}, trades=3,
+        orders=(new_order(stop, NOW),),
+    )  # fmt: skip
+    return paper_venue.look(account, {ETH: market(ETH, price, 1)}, NOW + MINUTE)
+
+
+def test_a_position_that_can_be_held_is_held() -> None:
+    change = losing(D("109.9"))
+    assert (change.orders, change.fills) == ((), ())
+    assert ETH in change.account.positions
+
+
+def test_what_the_account_cannot_hold_the_venue_closes() -> None:
+    """At 110 the equity is 100, and 1 % of 9,900 must be left of it."""
+    change = losing(D("110.1"))
+    assert change.account.positions == {}
+    assert change.account.orders == ()
+    stop, liquidation = change.orders
+    assert (stop.request.client_order_id, stop.state) == ("nd", OrderState.CANCELLED)
+    assert (liquidation.request.client_order_id, liquidation.state) == (f"liquidation-7-{ETH}", OrderState.FILLED)
+    assert [fill.trade_id for fill in change.fills] == [str(number) for number in range(4, 4 + len(change.fills))]
+    paid = total(fill.notional + fill.fee_qty for fill in change.fills)
+    assert change.account.balances == {"USDT": OPENING + 9_000 - paid}
+
+
+def test_without_a_price_nothing_is_closed() -> None:
+    held = Position(book_id="book", venue="v", symbol=ETH, qty=D(-90), cost=D(-900))
+    account = PaperAccount(venue="v", account="book", version=0, balances={"USDT": D(1)}, positions={ETH: held})
+    assert paper_venue.look(account, {}, NOW) == PaperChange(account)
