@@ -63,9 +63,8 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     ours = {order.client_order_id for order in (*recent, *working)}
     held = _holdings(exchange, account, busy={order.symbol for order in working}, floor=floor)
     if account != LIVE_ACCOUNT:
-        foreign += _adopted(
-            exchange, account, [each.subject for each in held if each.finding is Finding.POSITION], floor
-        )
+        differing = [each.subject for each in held if each.finding is Finding.POSITION]
+        foreign += _adopted(exchange, account, differing, floor)
     differences = [*foreign_orders(venue, account, resting, ours), *dict.fromkeys(foreign), *held]
     return Reconciled(
         venue=venue,

@@ -43,17 +43,8 @@ class Figures:
 
     def add(self, other: "Figures") -> None:
         """Add another storm's."""
-        for name in (
-            "intents",
-            "refused",
-            "orders",
-            "fills",
-            "shorts",
-            "turns",
-            "unknown_settled",
-            "events",
-            "violations",
-        ):
+        counts = "intents refused orders fills shorts turns unknown_settled events violations"
+        for name in counts.split():
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("ended", "decisions", "reasons", "faults"):
             getattr(self, name).update(getattr(other, name))

@@ -20,6 +20,7 @@ from shared.domain.trading.paper import PaperBar, PaperMarket, book_around, new_
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.paper_margin import LEVERAGE, Claim, margin_of
 from shared.domain.trading.positions import Position
+from shared.domain.trading.states import OrderState
 
 D = Decimal
 NOW = 1_700_000_000_000
