@@ -170,9 +170,9 @@ class Sweep:
 def reconcile_all(*, floor: Floor) -> Sweep:
     """Reconcile every account that may have changed; one that cannot be reached does not keep the others waiting.
 
-    Live ones may at any time, and paper ones that hold futures, which a venue may close. On another paper account of which
-    no order was under way for a while nothing can have happened, so each of those is looked at once an hour, at a minute
-    of its own.
+    Live ones may at any time, and paper ones that hold futures, which their venue may close. On another paper account
+    of which no order was under way for a while nothing can have happened, so each of those is looked at once an hour,
+    at a minute of its own.
     """
     done, errors = [], {}
     now_ms = floor.clock.now_ms()

@@ -224,14 +224,14 @@ class Storm:
         return figures
 
     def _shorts(self) -> tuple[int, int]:
-        """Return how often a position of a venue became short, and how often by a fill that closed a long."""
+        """Return how often a position of a venue became short, and how often one fill closed it and opened another."""
         held: dict[tuple[str, str, str], Decimal] = {}
         shorts = turns = 0
         for key, fill in self.desk.paper.trades.items():
             before = held.get(key[:3], Decimal(0))
             after = held[key[:3]] = before + fill.side.sign * fill.qty
             shorts += after < 0 <= before
-            turns += after < 0 < before
+            turns += after * before < 0
         return shorts, turns
 
 

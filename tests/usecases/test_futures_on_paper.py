@@ -1,15 +1,19 @@
 """Futures on paper, from an intent to a position that is protected, turned, left and accounted for."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from shared.adapters.paper_exchange import PaperExchange
+from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.equity import equity_of
 from shared.domain.trading.instruments import PositionSide, Side
 from shared.domain.trading.intents import Guard, Purpose, Sizing, SizingMethod
 from shared.domain.trading.orders import OrderKind, OrderRequest, TimeInForce, client_order_id
 from shared.domain.trading.records import Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
+from shared.trading_ports import Exchange
 from shared.usecases.halting import set_desk_state
 from shared.usecases.reconciling import reconcile
 from tests.usecases.trading_in_memory import FUTURE, TradingInMemory
@@ -176,6 +180,17 @@ def test_a_position_nobody_here_opened_is_a_difference_with_its_numbers(desk: Tr
     assert desk.adds_up()
 
 
+def test_an_account_that_holds_futures_is_looked_at_every_minute(desk: TradingInMemory) -> None:
+    desk.wish(direction=SHORT, sizing=Sizing(method=SizingMethod.NOTIONAL, value=D(50_000)))
+    desk.run()
+    desk.sweep(20)  # its orders are long over
+    desk.market.move(D(150_000))
+    desk.sweep()
+    assert desk.qty() == 0
+    told = {key.split(":")[3] for key in desk.database.trading.alerts}
+    assert told == {"position", "balance", "foreign_fill"}
+
+
 def test_a_liquidation_is_found_told_and_booked(desk: TradingInMemory) -> None:
     desk.wish(direction=SHORT, sizing=Sizing(method=SizingMethod.NOTIONAL, value=D(50_000)))
     desk.run()
@@ -187,3 +202,24 @@ def test_a_liquidation_is_found_told_and_booked(desk: TradingInMemory) -> None:
     assert reconcile(desk.venue, desk.book.book_id, floor=desk.floor).differences == ()
     desk.market.move(D(40_000))
     assert desk.account(desk.book.book_id).positions() == []
+
+
+def test_what_paper_books_hold_is_not_expected_of_the_live_account(desk: TradingInMemory) -> None:
+    desk.wish(direction=SHORT)
+    desk.run()
+    live = PaperExchange(
+        desk.venue, LIVE_ACCOUNT, opening={"USDT": D(5_000)}, store=desk.paper, instruments=lambda: [FUTURE],
+        market_of=desk.market, clock=desk.clock, kind=FUTURE.kind, pause=lambda _: None,
+    )  # fmt: skip
+    desk.ledger.open_account(desk.venue, LIVE_ACCOUNT, {"USDT": D(5_000)})
+
+    class Both:
+        def of(self, venue: str, account: str) -> Exchange:
+            return live if account == LIVE_ACCOUNT else desk.account(account)
+
+    floor = replace(desk.floor, exchanges=Both())
+    assert reconcile(desk.venue, LIVE_ACCOUNT, floor=floor).differences == ()
+    live.place(OrderRequest(client_order_id="x", symbol=desk.symbol, side=Side.BUY, kind=OrderKind.MARKET, qty=D(1)))
+    differences = reconcile(desk.venue, LIVE_ACCOUNT, floor=floor).differences
+    (position,) = [each for each in differences if each.finding.value == "position"]
+    assert (position.expected, position.actual) == (D(0), D(1))
