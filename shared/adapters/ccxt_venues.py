@@ -63,7 +63,7 @@ _BINANCE: Final = {
     "fetchOpenOrders": {"warnWithoutSymbol": False},
 }
 _SPOT: Final = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
-_LINEAR: Final = {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear", "swap"]}}
+_LINEAR: Final = {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear"]}}
 _DIALECTS: Final[Mapping[str, Dialect]] = {
     "binance": Dialect(
         ccxt_id="binance",
@@ -92,6 +92,11 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
         is_swap=True,
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
         may_withdraw=_okx_withdraws,
+    ),
+    "hyperliquid": Dialect(
+        ccxt_id="hyperliquid",
+        is_swap=True,
+        options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
     ),
 }
 

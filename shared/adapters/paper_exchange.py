@@ -11,6 +11,7 @@ from typing import Final
 
 from shared.domain.errors import ConflictError, FatalError, RejectedError, TransientError
 from shared.domain.trading import paper_accounts as accounts
+from shared.domain.trading import paper_venue
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument, InstrumentKind
@@ -36,7 +37,8 @@ class PaperExchange:
     """One paper account at one venue. `latency_ms` passes between an order and the market it meets; `instruments` is
     asked often, so it remembers.
 
-    Spot only: what is not held cannot be sold.
+    A venue trades one `kind`: spot, where what is not held cannot be sold, or futures that are settled in what they are
+    quoted in, long or short, at a margin.
     """
 
     def __init__(
@@ -49,21 +51,26 @@ class PaperExchange:
         instruments: Callable[[], Sequence[Instrument]],
         market_of: MarketOf,
         clock: Clock,
+        kind: InstrumentKind = InstrumentKind.SPOT,
         latency_ms: int = LATENCY_MS,
         pause: Callable[[int], object] = sleep_ms,
     ) -> None:
         self.venue = venue
         self._account, self._opening, self._store = account, opening, store
         self._list_instruments, self._market_of, self._clock = instruments, market_of, clock
-        self._latency_ms, self._pause = latency_ms, pause
+        self._kind, self._latency_ms, self._pause = kind, latency_ms, pause
 
     def capabilities(self) -> Capabilities:
-        """Return what the paper exchange offers: stops and pairs, no shorts; an order is there at once or never."""
+        """Return what the paper exchange offers: stops; of spot also pairs, of futures shorts and reduce-only orders.
+
+        An order is there at once or never.
+        """
+        is_swap = self._kind is InstrumentKind.SWAP
         return Capabilities(
-            shorts=False,
+            shorts=is_swap,
             stop_orders=True,
-            oco=True,
-            reduce_only=False,
+            oco=not is_swap,
+            reduce_only=is_swap,
             cancel_all_after=False,
             accepts_for_ms=self._latency_ms + 10_000,
         )
@@ -71,7 +78,7 @@ class PaperExchange:
     def instruments(self) -> Sequence[Instrument]:
         """Return what the venue lists and can be traded on paper."""
         listed = self._list_instruments()
-        return [one for one in listed if one.venue == self.venue and one.kind is InstrumentKind.SPOT]
+        return [one for one in listed if one.venue == self.venue and one.kind is self._kind]
 
     def depth(self, symbol: str, *, levels: int = 20) -> Depth:
         """Return the book an order would meet now."""
@@ -83,7 +90,9 @@ class PaperExchange:
         return self._place({request: None})[0]
 
     def place_oco(self, stop: OrderRequest, take_profit: OrderRequest) -> Sequence[OrderReport]:
-        """Place a stop and a limit order of which one cancels the other."""
+        """Place a stop and a limit order of which one cancels the other, where `capabilities` has it."""
+        if not self.capabilities().oco:
+            raise FatalError(f"futures at {self.venue} have no order lists")
         if (stop.symbol, stop.side) != (take_profit.symbol, take_profit.side):
             raise RejectedError("invalid_order", "both orders of a pair are of one symbol and side")
         return self._place({stop: take_profit.client_order_id, take_profit: stop.client_order_id})
@@ -93,7 +102,7 @@ class PaperExchange:
 
         def decide(account: PaperAccount) -> PaperChange:
             order = account.find(symbol, client_order_id)
-            return PaperChange(account) if order is None else accounts.cancel(account, order, self._clock.now_ms())
+            return PaperChange(account) if order is None else paper_venue.cancel(account, order, self._clock.now_ms())
 
         self._look()  # what the market has reached before was filled before
         self._change(decide)
@@ -118,12 +127,12 @@ class PaperExchange:
         return self._store.fills(self.venue, self._account, symbol, since_ms=since_ms)
 
     def balances(self) -> Sequence[Balance]:
-        """Return what the account holds of every asset, zeros left out."""
+        """Return what the account holds of every asset, zeros left out; margin is locked."""
         return accounts.balances(self._look(), self._known)
 
     def positions(self) -> Sequence[VenuePosition]:
-        """Return nothing: paper trades spot."""
-        return []
+        """Return open futures positions."""
+        return accounts.positions(self._look())
 
     def cancel_all_after(self, timeout_ms: int) -> None:
         """Refuse: nothing runs between two looks, so no timer would go off."""
@@ -143,7 +152,8 @@ class PaperExchange:
                 client_order_id = order.request.client_order_id
                 if self._store.order(self.venue, self._account, symbol, client_order_id) is not None:
                     raise RejectedError("duplicate_order_id", f"{self.venue} has {client_order_id} already")
-            return accounts.place(account, orders, market, self._known)
+            markets = {held: self._market_of(self._instrument(held), now_ms) for held in account.positions}
+            return paper_venue.place(account, orders, {**markets, symbol: market}, self._known)
 
         change = self._change(decide)
         placed = {order.request.client_order_id: order for order in change.orders}
@@ -154,13 +164,13 @@ class PaperExchange:
         return self._change(self._matched).account
 
     def _matched(self, account: PaperAccount) -> PaperChange:
-        since_ms: dict[str, int] = {}
+        since_ms = dict.fromkeys(account.positions, self._clock.now_ms())  # of these the price alone matters
         for order in account.orders:
             symbol = order.request.symbol
             since_ms[symbol] = min(order.bars_until_ms, since_ms.get(symbol, order.bars_until_ms))
         markets = {symbol: self._market_if_known(symbol, since) for symbol, since in since_ms.items()}
         known = {symbol: market for symbol, market in markets.items() if market is not None}
-        return accounts.look(account, known, self._clock.now_ms())
+        return paper_venue.look(account, known, self._clock.now_ms())
 
     def _market_if_known(self, symbol: str, since_ms: int) -> PaperMarket | None:
         instrument = self._known(symbol)
@@ -182,6 +192,9 @@ class PaperExchange:
         raise TransientError(f"the paper account {self._account} at {self.venue} is changed too often")
 
     def _instrument(self, symbol: str) -> Instrument:
+        pair, _, settle = symbol.partition(":")
+        if settle and pair.partition("/")[2] != settle:
+            raise RejectedError("bad_symbol", f"{symbol[:40]!r} is settled in {settle[:10]!r}: only linear is traded")
         if (known := self._known(symbol)) is None:
             raise RejectedError("bad_symbol", f"{self.venue} does not list {symbol[:40]!r} for paper")
         return known

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from shared.adapters.glance import Glance
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
-from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.instruments import Instrument, InstrumentKind
 from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
 from shared.ports import CandleLog, Clock, TickerBoard
@@ -94,6 +94,7 @@ class DeskExchanges:
         )
 
     def _paper(self, venue: str, book_id: str) -> Exchange:
+        from shared.adapters.ccxt_venues import dialect_of
         from shared.adapters.paper_exchange import PaperExchange
         from shared.adapters.paper_market import CollectedMarket
 
@@ -108,6 +109,7 @@ class DeskExchanges:
             instruments=lambda: self.instruments.list(venue=venue),
             market_of=CollectedMarket(venue, self._glance, self._glance, self.clock),
             clock=self.clock,
+            kind=InstrumentKind.SWAP if dialect_of(venue).is_swap else InstrumentKind.SPOT,
             pause=self._pause,
         )
 

@@ -11,6 +11,7 @@ from shared.domain.errors import NightdeskError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
+from shared.domain.trading.orders import Fill
 from shared.domain.trading.reconciliation import (
     Difference,
     Finding,
@@ -60,11 +61,11 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     posted, foreign = _post_missed(exchange, account, stirred, floor)
     working = floor.orders.unsettled(venue=venue, account=account)
     ours = {order.client_order_id for order in (*recent, *working)}
-    differences = [
-        *foreign_orders(venue, account, resting, ours),
-        *foreign,
-        *_holdings(exchange, account, busy={order.symbol for order in working}, floor=floor),
-    ]
+    held = _holdings(exchange, account, busy={order.symbol for order in working}, floor=floor)
+    if account != LIVE_ACCOUNT:
+        differing = [each.subject for each in held if each.finding is Finding.POSITION]
+        foreign += _adopted(exchange, account, differing, floor)
+    differences = [*foreign_orders(venue, account, resting, ours), *dict.fromkeys(foreign), *held]
     return Reconciled(
         venue=venue,
         account=account,
@@ -90,17 +91,7 @@ def _post_missed(
         for book_id, ours in found.ours.items():
             post_fills(ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol)
             posted += len(ours)
-        foreign += [
-            Difference(
-                finding=Finding.FOREIGN_FILL,
-                venue=exchange.venue,
-                account=account,
-                subject=f"{symbol} {fill.trade_id}",
-                expected=ZERO,
-                actual=fill.side.sign * fill.qty,
-            )
-            for fill in found.foreign
-        ]
+        foreign += [_foreign_fill(fill, exchange.venue, account) for fill in found.foreign]
     return posted, foreign
 
 
@@ -113,6 +104,33 @@ def _since_ms(orders: Sequence[Order]) -> int:
     return min(order.submitted_at_ms or order.due_at_ms for order in orders) - OVERLAP_MS
 
 
+def _foreign_fill(fill: Fill, venue: str, account: str) -> Difference:
+    return Difference(
+        finding=Finding.FOREIGN_FILL,
+        venue=venue,
+        account=account,
+        subject=f"{fill.symbol} {fill.trade_id}",
+        expected=ZERO,
+        actual=fill.side.sign * fill.qty,
+    )
+
+
+def _adopted(exchange: Exchange, book_id: str, symbols: Sequence[str], floor: Floor) -> list[Difference]:
+    """Post fills nobody here asked for of futures whose position differs, as a liquidation leaves them; return them.
+
+    A paper account is its book's alone, so whose they are is known; a live one several books share.
+    """
+    found = []
+    for symbol in symbols:
+        since_ms = floor.ledger.position(book_id, exchange.venue, symbol).last_fill_ms or 0
+        fills = exchange.fills(symbol, since_ms=since_ms)
+        known = floor.ledger.known(exchange.venue, book_id, [(symbol, fill.trade_id) for fill in fills])
+        new = [fill for fill in fills if (symbol, fill.trade_id) not in known]
+        post_fills(new, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=book_id, symbol=symbol)
+        found += [_foreign_fill(fill, exchange.venue, book_id) for fill in new]
+    return found
+
+
 def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor) -> list[Difference]:
     """Compare balances and futures with the ledger, leaving out what an order may be changing right now."""
     moving = {asset for symbol in busy for asset in (Assets.of(symbol).base, Assets.of(symbol).quote)}
@@ -120,11 +138,7 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
     expected = floor.ledger.holdings(exchange.venue, account)
     held = {balance.asset for balance in balances}
     assets = sorted(({*expected} | held) - moving)
-    futures: dict[str, Decimal] = {}
-    for each in floor.ledger.open_positions(venue=exchange.venue):
-        position = each.position
-        if ":" in position.symbol and account in (position.book_id, LIVE_ACCOUNT):
-            futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
+    futures = _futures(exchange.venue, account, floor)
     quiet = [position for position in exchange.positions() if position.symbol not in busy]
     return [
         *compare_balances(exchange.venue, account, expected, balances, only=assets),
@@ -132,6 +146,17 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
             exchange.venue, account, {symbol: qty for symbol, qty in futures.items() if symbol not in busy}, quiet
         ),
     ]
+
+
+def _futures(venue: str, account: str, floor: Floor) -> Mapping[str, Decimal]:
+    """Return what the ledger has of each future on an account; on `live`, what books without one of their own have."""
+    own = {name for at, name in floor.orders.accounts() if at == venue}
+    futures: dict[str, Decimal] = {}
+    for position in (each.position for each in floor.ledger.open_positions(venue=venue)):
+        owner = position.book_id if position.book_id in own else LIVE_ACCOUNT
+        if ":" in position.symbol and owner == account:
+            futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
+    return futures
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +170,15 @@ class Sweep:
 def reconcile_all(*, floor: Floor) -> Sweep:
     """Reconcile every account that may have changed; one that cannot be reached does not keep the others waiting.
 
-    Live ones may at any time. On a paper account of which no order was under way for a while nothing can have happened,
-    so each of those is looked at once an hour, at a minute of its own.
+    Live ones may at any time, and paper ones that hold futures, which their venue may close. On another paper account
+    of which no order was under way for a while nothing can have happened, so each of those is looked at once an hour,
+    at a minute of its own.
     """
     done, errors = [], {}
     now_ms = floor.clock.now_ms()
+    held = [each.position for each in floor.ledger.open_positions()]
     stirring = {*floor.orders.stirring(since_ms=now_ms - WINDOW_MS)}
+    stirring |= {(position.venue, position.book_id) for position in held if ":" in position.symbol}
     minute = now_ms // 60_000 % IDLE_EVERY_MINUTES
     for venue, account in floor.orders.accounts():
         is_its_minute = crc32(f"{venue}:{account}".encode()) % IDLE_EVERY_MINUTES == minute

@@ -15,12 +15,14 @@ from shared.domain.trading.instruments import Side
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.paper import PaperOrder, new_order
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
+from shared.domain.trading.positions import Position
 from shared.domain.trading.states import OrderState
 from shared.trading_ports import PaperStore
 from tests.contract.test_exchanges import SYMBOL, a_request, paper
 from tests.fakes.paper import MemoryPaperStore
 
 D = Decimal
+SWAP = "BTC/USDT:USDT"
 
 
 @pytest.fixture(params=["memory", "supabase"])
@@ -65,7 +67,12 @@ def test_what_is_stored_comes_back_to_the_last_digit(store: PaperStore, account:
     )
     balances = {"USDT": D("-0.000000000000000000001"), "BTC": D("123456789012.12345678")}
     fill = a_fill(order, 1)
-    changed = replace(account, balances=balances, orders=(order,))
+    held = Position(
+        book_id=account.account, venue="binance", symbol=SWAP, qty=D("-0.00000001"), cost=D("-0.000432101234567891")
+    )
+    changed = replace(
+        account, balances=balances, orders=(order,), positions={SWAP: held}, trades=2**40, last_fill_ms=2**41
+    )
     saved = store.save(PaperChange(changed, (order,), (fill,)))
     assert saved == replace(changed, version=1)
     assert store.open("binance", account.account, {"USDT": D(5)}) == saved, "the opening is of the first time only"
@@ -114,6 +121,9 @@ def test_a_change_whose_answer_was_lost_is_known_when_it_is_repeated(supabase: S
         "p_version": 0,
         "p_save_id": str(uuid4()),
         "p_balances": {},
+        "p_positions": {},
+        "p_trades": 0,
+        "p_last_fill_ms": 0,
         "p_orders": [],
         "p_fills": [],
     }

@@ -23,7 +23,7 @@ from tests.functions.trading_desk import (
     trading_api,
     trading_desk,
 )
-from tests.usecases.trading_in_memory import SYMBOL, HandBoard, TradingInMemory
+from tests.usecases.trading_in_memory import FUTURE, SYMBOL, HandBoard, TradingInMemory
 
 
 @pytest.fixture
@@ -284,3 +284,25 @@ def test_a_trace_tells_the_way_from_the_wish_to_the_position(desk: TradingInMemo
     by_correlation = call("GET", f"/api/v1/trace/{found['correlation_id']}").body
     assert by_correlation == found
     assert call("GET", "/api/v1/trace/nothing-at-all").status == 404
+
+
+def test_a_future_is_sold_short_at_a_venue_a_new_book_names() -> None:
+    desk = trading_desk(FUTURE)
+    opened = {"name": "Shorts", "quote": "USDT", "capital": 100_000, "venues": [FUTURE.venue]}
+    with trading_api(desk):
+        book = call("POST", "/api/v1/books", opened)
+        assert book.status == 201, book.body
+        book_id = book.body["book_id"]
+        wish = INTENT | {"instrument": FUTURE.symbol, "direction": "short", "stop_loss": 41_000, "book_id": book_id}
+        answer = call("POST", TRADE, wish)
+        assert answer.status == 202, answer.body
+        desk.run()
+        story = call("GET", f"/api/v1/intents/{answer.body['intent_id']}").body
+        assert story["intent"]["state"] == "executed"
+        assert {(order["role"], order["side"]) for order in story["orders"]} == {("slice", "sell"), ("stop", "buy")}
+        (position,) = call("GET", "/api/v1/positions", query=f"book_id={book_id}").body["items"]
+        assert -1_000 <= number(position["qty"]) * 40_000 < -990
+        closing = call("POST", TRADE, wish | {"purpose": "exit", "size_usd": 5_000, "stop_loss": None})
+        assert closing.status == 202, closing.body
+        desk.run()
+        assert call("GET", "/api/v1/positions", query=f"book_id={book_id}").body["items"] == []

@@ -10,13 +10,14 @@ import jwt
 
 from functions.api import app
 from shared.domain.people import PersonRole
+from shared.domain.trading.instruments import Instrument
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryProfiles, MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
-from tests.usecases.trading_in_memory import SYMBOL, TradingInMemory
+from tests.usecases.trading_in_memory import INSTRUMENT, SYMBOL, TradingInMemory
 
 OPERATOR = "cccccccc-0000-4000-8000-000000000003"
 SECRET = "the-service-secret"
@@ -48,9 +49,9 @@ class TradingDeps(Deps):
         return MemoryTradingReads(self.desk.database, _subject(token))
 
 
-def trading_desk() -> TradingInMemory:
+def trading_desk(instrument: Instrument = INSTRUMENT) -> TradingInMemory:
     """Return a desk on which Alice and Bob have a book each, beside the desk's own."""
-    desk = TradingInMemory()
+    desk = TradingInMemory(instrument=instrument)
     for owner, name in ((ALICE, "Hers"), (BOB, "His")):
         desk.books.create(replace(desk.book, book_id=f"book-of-{owner[:4]}", owner_id=owner, name=name))
     desk.database.roles[OPERATOR] = PersonRole.OPERATOR

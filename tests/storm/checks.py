@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.orders import Fill
+from shared.domain.trading.paper_accounts import PaperAccount
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState, is_final
 from tests.fakes.trading_tables import UNFINISHED
@@ -14,6 +15,7 @@ from tests.fakes.trading_tables import UNFINISHED
 if TYPE_CHECKING:
     from tests.storm.desk import StormDesk
 
+Place = tuple[str, str, str]
 _SLACK = Decimal("1.000000001")
 
 
@@ -38,7 +40,8 @@ class Checks:
         limits, equity = book.limits, self._equity(book.book_id)
         lines = self._lines(book.book_id)
         gross = total(qty * self._mark(place) for place, qty in lines.items())
-        coin = total(qty * self._mark(place) for place, qty in lines.items() if place[1] == intent.symbol)
+        base = intent.symbol.partition("/")[0]
+        coin = total(qty * self._mark(place) for place, qty in lines.items() if place[1].partition("/")[0] == base)
         own = intent.qty * self._mark((intent.venue, intent.symbol))
         assert equity > 0
         assert gross <= limits.max_leverage * equity * _SLACK, f"leverage {gross / equity}"
@@ -59,7 +62,8 @@ class Checks:
         """Hold an order to the states, and its intent's orders to what was approved."""
         assert state is not TradingState.HALTED, f"{order.client_order_id} submitted while halted"
         if state is TradingState.REDUCING:
-            assert order.side.value == "sell", f"{order.client_order_id} buys while reducing"
+            held = self._tables.positions[order.book_id, order.venue, order.symbol].held.position.qty
+            assert held * order.side.sign < 0, f"{order.client_order_id} does not reduce {held}"
         withdrawn = self._tables.intents[order.intent_id].intent.withdrawn
         assert order.role is not Role.SLICE or withdrawn is None, f"{order.client_order_id} is of a withdrawn intent"
         rows = [row.order for row in self._tables.orders.values() if row.order.intent_id == order.intent_id]
@@ -102,16 +106,20 @@ class Checks:
         """Posted fills are the venue's trades; with those that are not posted yet, holdings are its balances."""
         there = {(venue, account, fill.symbol, fill.trade_id): fill for venue, account, fill in trades}
         moved: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        behind = {key[:3] for key in there if key not in self._tables.fills}
         for key, fill in there.items():
             if key in self._tables.fills:
                 assert self._tables.fills[key].fill == fill, f"{key} is posted as another fill"
                 continue
-            base, _, quote = fill.symbol.partition("/")
-            moved[key[:2]][base] += fill.side.sign * fill.qty
+            base, _, quote = fill.symbol.partition(":")[0].partition("/")
+            if ":" not in fill.symbol:
+                moved[key[:2]][base] += fill.side.sign * fill.qty
             moved[key[:2]][quote] -= fill.side.sign * fill.notional
             moved[key[:2]][fill.fee_asset] -= fill.fee_qty
         assert {tuple(key) for key in self._tables.fills} <= there.keys(), "a fill is posted that never was"
         for place, account in self._desk.paper.accounts.items():
+            self._futures(place, account, trades, behind)
+            moved[place]["USDT"] += self._open_cost(place, account)
             held = self._desk.ledger.holdings(*place)
             for asset in {*held, *account.balances}:
                 booked = held.get(asset, ZERO) + moved[place][asset]
@@ -125,6 +133,31 @@ class Checks:
                 if (fill.book_id, key.venue, key.symbol) == (book_id, venue, symbol)
             ]
             assert row.held.position.qty == total(mine), f"{symbol} of {book_id}: {row.held.position.qty}"
+
+    def _futures(
+        self, place: tuple[str, str], account: PaperAccount, trades: list[tuple[str, str, Fill]], behind: set[Place]
+    ) -> None:
+        """A venue's positions are its trades, and the ledger's once all of them are posted."""
+        traded: dict[str, Decimal] = defaultdict(Decimal)
+        for venue, name, fill in trades:
+            if (venue, name) == place and ":" in fill.symbol:
+                traded[fill.symbol] += fill.side.sign * fill.qty
+        for symbol, qty in traded.items():
+            there = account.position(symbol)
+            assert there.qty == qty, f"{symbol} of {place}: {there.qty} held, {qty} traded"
+            row = self._tables.positions.get((place[1], place[0], symbol))
+            if (*place, symbol) not in behind and row is not None:
+                here = row.held.position
+                assert (here.qty, here.cost) == (qty, there.cost), f"{symbol} of {place}: {here}, the venue has {there}"
+
+    def _open_cost(self, place: tuple[str, str], account: PaperAccount) -> Decimal:
+        """Return by how much more the venue's open futures cost than the ledger's: what they realised is the less."""
+        there = total(position.cost for position in account.positions.values())
+        return there - total(
+            row.held.position.cost
+            for (book_id, venue, symbol), row in self._tables.positions.items()
+            if (venue, book_id) == place and ":" in symbol
+        )
 
     def _quantities(self, trades: list[tuple[str, str, Fill]]) -> None:
         """What of an intent has traded or rests at a venue is at most what was approved."""
@@ -159,12 +192,13 @@ class Checks:
             ]
             qty = total(order.qty - order.filled_qty for order in standing if order.state in AT_RISK)
             held, guard = row.held.position.qty, row.held.guard
-            reached = guard.stop_price is not None and self._mark((venue, symbol)) <= guard.stop_price
+            sign = 1 if held > 0 else -1
+            reached = guard.stop_price is not None and sign * (self._mark((venue, symbol)) - guard.stop_price) <= 0
             if (book_id, symbol) in leaving or reached:
                 continue
             instrument = self._desk.instrument(venue, symbol)
             price = guard.stop_price
-            wanted = instrument.fit_qty(held) if price is not None else ZERO
+            wanted = instrument.fit_qty(abs(held)) if price is not None else ZERO
             if price is not None and instrument.shortfall(wanted, price) is not None:
                 wanted = ZERO
             assert qty == wanted, f"stops of {qty} protect {held} of {symbol} of {book_id} at {venue}, {wanted} wanted"
@@ -173,17 +207,19 @@ class Checks:
         return [(key[0], key[1], fill) for key, fill in self._desk.paper.trades.items()]
 
     def _lines(self, book_id: str) -> dict[tuple[str | None, str], Decimal]:
-        """Return what a book holds or may come to hold of each place, everything approved filled."""
-        lines: dict[tuple[str | None, str], Decimal] = defaultdict(Decimal)
+        """Return the most a book may come to hold of each place, long or short, whatever of what is approved fills and
+        whatever is left meanwhile."""
+        sides: dict[int, dict[tuple[str | None, str], Decimal]] = {1: defaultdict(Decimal), -1: defaultdict(Decimal)}
         for (of, venue, symbol), row in self._tables.positions.items():
             if of == book_id:
-                lines[venue, symbol] += row.held.position.qty
+                qty = row.held.position.qty
+                sides[1 if qty > 0 else -1][venue, symbol] += abs(qty)
         for known in self._tables.intents.values():
             intent = known.intent
             if intent.book_id == book_id and intent.state in UNFINISHED and intent.purpose is Purpose.ENTER:
                 posted = total(row.posted_qty for row in self._tables.slices_of(intent.intent_id))
-                lines[intent.venue, intent.symbol] += (intent.qty or ZERO) - posted
-        return lines
+                sides[intent.side.sign][intent.venue, intent.symbol] += (intent.qty or ZERO) - posted
+        return {place: max(sides[1][place], sides[-1][place]) for place in {*sides[1], *sides[-1]}}
 
     def _most(self, book_id: str, symbol: str) -> Decimal:
         return total(qty for place, qty in self._lines(book_id).items() if place[1] == symbol)

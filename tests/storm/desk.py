@@ -1,4 +1,4 @@
-"""The desk of a storm: the use-cases over stores in memory, two paper venues, books with limits of their own."""
+"""The desk of a storm: the use-cases over stores in memory, three paper venues, books with limits of their own."""
 
 import random
 from collections import Counter
@@ -31,7 +31,7 @@ from tests.fakes.paper import MemoryPaperStore
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemoryDatabase, MemoryVenueStore
 from tests.storm.checks import Checks
-from tests.storm.market import VENUES, StormMarket
+from tests.storm.market import VENUES, StormMarket, kind_of
 from tests.storm.stores import Mortal, WatchedIntents, WatchedOrders
 from tests.storm.venue import BadLine, Dice
 
@@ -48,6 +48,10 @@ BOOKS = {
         max_concentration_rate=D(1), max_correlated_rate=D(2), var_limit_rate=D(1), max_open_positions=2,
     ), VENUES),
     "small": (D(500), _LOOSE, VENUES[1:]),
+    "futures": (D(80_000), Limits(
+        max_leverage=D(3), max_concentration_rate=D(2), max_correlated_rate=D(3), duplicate_window_ms=0,
+        var_policy=VarPolicy.IGNORE, var_limit_rate=D(1), max_stress_loss_rate=D(3), max_daily_drawdown_rate=D("0.5"),
+    ), VENUES[2:]),
 }  # fmt: skip
 
 
@@ -119,7 +123,7 @@ class StormDesk:
                 self.ledger.open_account(venue, book_id, opening)
                 exchange = PaperExchange(
                     venue, book_id, opening=opening, store=self.paper, instruments=lambda: self.market.instruments,
-                    market_of=self.market, clock=self.clock, pause=lambda _: None,
+                    market_of=self.market, clock=self.clock, kind=kind_of(venue), pause=lambda _: None,
                 )  # fmt: skip
                 self.lines[venue, book_id] = BadLine(exchange, self.dice, self.clock.now_ms, self.sent)
 

@@ -1,4 +1,5 @@
-"""Markets of a storm: a few symbols at two venues whose prices wander, seen as tickers, candles and paper markets."""
+"""Markets of a storm: spot at two venues and futures at a third, whose prices wander together, seen as tickers, candles
+and paper markets."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -16,25 +17,34 @@ from shared.domain.trading.paper import PaperBar, PaperMarket, book_around
 from tests.fakes.clock import ManualClock
 
 D = Decimal
-VENUES = ("binance", "okx")
+SPOT_VENUES, FUTURES_VENUE = ("binance", "okx"), "bybit_linear"
+VENUES = (*SPOT_VENUES, FUTURES_VENUE)
 MINUTE_MS = 60_000
 HISTORY = 400
 _LISTED = {"BTC/USDT": ("40000", "0.01", "0.00001", "8"), "ETH/USDT": ("2300", "0.01", "0.0001", "150"),
-           "DOGE/USDT": ("0.08", "0.00001", "1", "900000")}  # fmt: skip
-_FEES = {"binance": ("0.0008", "0.001"), "okx": ("0.0006", "0.0009")}
+           "DOGE/USDT": ("0.08", "0.00001", "1", "900000"), "BTC/USDT:USDT": ("40010", "0.1", "0.001", "20"),
+           "ETH/USDT:USDT": ("2301", "0.01", "0.01", "300")}  # fmt: skip
+SPOT, FUTURES = ([one for one in _LISTED if (":" in one) is is_future] for is_future in (False, True))
+_FEES = {"binance": ("0.0008", "0.001"), "okx": ("0.0006", "0.0009"), "bybit_linear": ("-0.0001", "0.00055")}
 
 
 def listed() -> list[Instrument]:
-    """Return what both venues list."""
+    """Return what all venues list."""
     return [
         Instrument(
-            venue=venue, symbol=symbol, kind=InstrumentKind.SPOT, base=symbol.partition("/")[0], quote="USDT",
+            venue=venue, symbol=symbol, kind=kind_of(venue), base=symbol.partition("/")[0], quote="USDT",
             tick_size=D(tick), step_size=D(step), min_qty=D(step), min_notional=D(5),
             maker_fee_rate=D(_FEES[venue][0]), taker_fee_rate=D(_FEES[venue][1]),
         )
         for venue in VENUES
         for symbol, (_, tick, step, _) in _LISTED.items()
+        if (":" in symbol) is (venue == FUTURES_VENUE)
     ]  # fmt: skip
+
+
+def kind_of(venue: str) -> InstrumentKind:
+    """Return what a venue trades."""
+    return InstrumentKind.SWAP if venue == FUTURES_VENUE else InstrumentKind.SPOT
 
 
 @dataclass
@@ -56,10 +66,10 @@ class StormMarket:
     def move(self) -> None:
         """Let every price take a step, now and then a large one, and write what the last minute was."""
         opened = self.clock.now_ms() // MINUTE_MS * MINUTE_MS - MINUTE_MS
-        for symbol in _LISTED:
+        for base in sorted({one.base for one in self.instruments}):
             rate = self.draw.gauss(0, 0.02 if self.draw.random() < 0.03 else 0.002)
-            for one in (each for each in self.instruments if each.symbol == symbol):
-                place = one.venue, symbol
+            for one in (each for each in self.instruments if each.base == base):
+                place, symbol = (one.venue, one.symbol), one.symbol
                 before = self.prices[place]
                 wanted = before * D(str(round(1 + rate + self.draw.gauss(0, 0.0002), 8)))
                 after = max(floor_to(wanted, one.tick_size), one.tick_size * 100)
@@ -97,14 +107,16 @@ class StormMarket:
         """Return candles of a price that wandered to where it is."""
         last, count = self.clock.now_ms() // timeframe.ms * timeframe.ms, min(bars, HISTORY)
         times = np.arange(last - count * timeframe.ms, last, timeframe.ms, dtype=np.int64)
-        values = np.empty((len(COLUMNS), len(_LISTED), count))
-        for row, (symbol, (_, _, _, volume)) in enumerate(_LISTED.items()):
+        symbols = tuple(FUTURES if venue == FUTURES_VENUE else SPOT)
+        values = np.empty((len(COLUMNS), len(symbols), count))
+        for row, symbol in enumerate(symbols):
+            volume = _LISTED[symbol][3]
             walk = self.walks[symbol]
             path = np.cumsum(walk) - walk.sum()
             values[:, row] = (float(self.prices[venue, symbol]) * np.exp(path))[-count:]
             values[VOLUME:, row] = float(volume) * 5
         filled = np.zeros(values.shape[1:], dtype=bool)
-        return CandleFrame(timeframe=timeframe, symbols=tuple(_LISTED), open_times=times, values=values, filled=filled)
+        return CandleFrame(timeframe=timeframe, symbols=symbols, open_times=times, values=values, filled=filled)
 
     def listed(self, venue: str) -> Sequence[Instrument]:
         """Return what a venue lists."""

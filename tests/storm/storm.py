@@ -33,6 +33,8 @@ class Figures:
     reasons: Counter[str] = field(default_factory=Counter)
     orders: int = 0
     fills: int = 0
+    shorts: int = 0
+    turns: int = 0
     unknown_settled: int = 0
     events: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -41,7 +43,8 @@ class Figures:
 
     def add(self, other: "Figures") -> None:
         """Add another storm's."""
-        for name in ("intents", "refused", "orders", "fills", "unknown_settled", "events", "violations"):
+        counts = "intents refused orders fills shorts turns unknown_settled events violations"
+        for name in counts.split():
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("ended", "decisions", "reasons", "faults"):
             getattr(self, name).update(getattr(other, name))
@@ -160,7 +163,7 @@ class Storm:
                 ("desk", ""),
                 ("venue", self.draw.choice(VENUES)),
                 ("book", self.draw.choice(list(BOOKS))),
-                ("symbol", f"{self.draw.choice(VENUES)}:BTC/USDT"),
+                ("symbol", self.draw.choice(["binance:BTC/USDT", "okx:BTC/USDT", "bybit_linear:BTC/USDT:USDT"])),
             ]
         )
         self.desk.states.set(scope, key, state, actor="storm", reason="a storm")
@@ -221,10 +224,22 @@ class Storm:
             assert isinstance(reasons, list | tuple)
             figures.reasons.update(f"{word} {each['reason']}" for each in reasons)
         figures.orders, figures.fills = len(tables.orders), len(tables.fills)
+        figures.shorts, figures.turns = self._shorts()
         figures.unknown_settled = len({step["id"] for step in tables.steps if step["after"] == "unknown"})
         figures.faults.update(self.desk.dice.hits)
         figures.most_leverage = self.desk.checks.most_leverage
         return figures
+
+    def _shorts(self) -> tuple[int, int]:
+        """Return how often a position of a venue became short, and how often one fill closed it and opened another."""
+        held: dict[tuple[str, str, str], Decimal] = {}
+        shorts = turns = 0
+        for key, fill in self.desk.paper.trades.items():
+            before = held.get(key[:3], Decimal(0))
+            after = held[key[:3]] = before + fill.side.sign * fill.qty
+            shorts += after < 0 <= before
+            turns += after * before < 0
+        return shorts, turns
 
 
 _EVENTS = (

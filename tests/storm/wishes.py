@@ -20,7 +20,7 @@ from shared.domain.trading.money import floor_to
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import Mode
 from tests.storm.desk import BOOKS, StormDesk
-from tests.storm.market import VENUES
+from tests.storm.market import FUTURES, FUTURES_VENUE, SPOT, VENUES
 
 D = Decimal
 _SENSELESS = (
@@ -38,13 +38,17 @@ def a_wish(desk: StormDesk, draw: random.Random) -> Intent:
     """Return an intent that is not stored yet."""
     book_id = draw.choice(list(BOOKS))
     held = [each.position for each in desk.ledger.open_positions() if each.position.book_id == book_id]
-    symbol = "NONE/USDT" if draw.random() < 0.01 else draw.choice(["BTC/USDT", "BTC/USDT", "ETH/USDT", "DOGE/USDT"])
     venue = draw.choice([*BOOKS[book_id][2] * 3, None, draw.choice(VENUES)])
+    is_future = venue == FUTURES_VENUE or (venue is None and FUTURES_VENUE in BOOKS[book_id][2] and draw.random() < 0.3)
+    symbol = draw.choice(FUTURES if is_future else ["BTC/USDT", *SPOT])
+    symbol = "NONE/USDT" if draw.random() < 0.01 else symbol
+    direction = PositionSide.SHORT if draw.random() < (0.5 if is_future else 0.03) else PositionSide.LONG
     leaves = bool(held) and draw.random() < 0.4
     if leaves:
         position = draw.choice(held)
         venue, symbol = position.venue, position.symbol
-        sizing = Sizing(method=SizingMethod.QTY, value=position.qty * D(draw.choice(["0.3", "1", "1", "5"])))
+        direction = PositionSide.LONG if position.qty > 0 else PositionSide.SHORT
+        sizing = Sizing(method=SizingMethod.QTY, value=abs(position.qty) * D(draw.choice(["0.3", "1", "1", "5"])))
     else:
         sizing = _sizing(draw, BOOKS[book_id][0])
     price = desk.market.prices.get((venue or VENUES[0], symbol), D(100))
@@ -58,9 +62,9 @@ def a_wish(desk: StormDesk, draw: random.Random) -> Intent:
         venue=venue,
         symbol=symbol,
         purpose=Purpose.EXIT if leaves or draw.random() < 0.05 else Purpose.ENTER,
-        direction=PositionSide.SHORT if draw.random() < 0.03 else PositionSide.LONG,
+        direction=direction,
         sizing=sizing,
-        guard=_guard(draw, price, tick),
+        guard=_guard(draw, price, tick, direction.sign),
         algorithm=_algorithm(draw, price, tick),
         reference_price=draw.choice([None, price, price * D("1.01")]),
         edge_rate=draw.choice([None, None, None, D("0.02"), D("0.02"), D("0.0001") if draw.random() < 0.3 else None]),
@@ -86,15 +90,15 @@ def _sizing(draw: random.Random, capital: Decimal) -> Sizing:
     )
 
 
-def _guard(draw: random.Random, price: Decimal, tick: Decimal) -> Guard:
+def _guard(draw: random.Random, price: Decimal, tick: Decimal, sign: int) -> Guard:
     if draw.random() < 0.4:
         return Guard()
     off = D(
         draw.choice(["0.003", "0.01", "0.03", "0.03", "-0.01" if draw.random() < 0.3 else "0.05"])
     )  # the last is on the wrong side
     return Guard(
-        stop_price=floor_to(price * (1 - off), tick) if draw.random() < 0.8 else None,
-        take_profit_price=floor_to(price * (1 + off), tick) if draw.random() < 0.5 else None,
+        stop_price=floor_to(price * (1 - sign * off), tick) if draw.random() < 0.8 else None,
+        take_profit_price=floor_to(price * (1 + sign * off), tick) if draw.random() < 0.5 else None,
         trailing_rate=D("0.01") if draw.random() < 0.2 else None,
         hold_ms=draw.choice([60_000, 600_000]) if draw.random() < 0.2 else None,
     )

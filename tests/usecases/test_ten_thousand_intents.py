@@ -30,7 +30,9 @@ def test_storms_reach_what_they_are_for() -> None:
     assert total.unknown_settled > 5
     wanted = {"answer_lost", "arrives_late", "never_arrived", "killed_before_call", "killed_after_call", "overtaken"}
     assert wanted <= total.faults.keys()
-    assert total.most_leverage > 0
+    assert total.most_leverage > 1
+    assert total.shorts > 5
+    assert total.turns > 0
 
 
 def test_a_storm_is_the_same_again() -> None:

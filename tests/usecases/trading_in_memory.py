@@ -18,6 +18,7 @@ from shared.domain.trading.instruments import Instrument, InstrumentKind, Positi
 from shared.domain.trading.intents import Guard, Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.records import IntentView
 from shared.domain.trading.states import Mode, TradingState
+from shared.domain.venues import Venue
 from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskRequest
 from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk, execution_agent
@@ -46,6 +47,7 @@ INSTRUMENT = Instrument(
     step_size=D("0.00001"), min_qty=D("0.00001"), min_notional=D(5), maker_fee_rate=D("0.001"),
     taker_fee_rate=D("0.001"),
 )  # fmt: skip
+FUTURE = replace(INSTRUMENT, venue="binance_usdm", symbol="BTC/USDT:USDT", kind=InstrumentKind.SWAP)
 
 
 @dataclass
@@ -53,11 +55,12 @@ class HandBoard:
     """Tickers of the market moved by hand."""
 
     market: HandMarket
+    symbol: str = SYMBOL
 
     def now(self, venues: Sequence[str]) -> Mapping[str, VenueNow]:
         price = float(self.market.price)
         ticker = Ticker(last=price, bid=price - 0.01, ask=price + 0.01)
-        snapshot = Snapshot(self.market.clock.now_ms(), {SYMBOL: ticker})
+        snapshot = Snapshot(self.market.clock.now_ms(), {self.symbol: ticker})
         return {venue: VenueNow(snapshot) for venue in venues}
 
 
@@ -66,6 +69,7 @@ class HandLog:
     """Candles of a price that wandered a little before the test began."""
 
     market: HandMarket
+    symbol: str = SYMBOL
 
     def frame(self, venue: str, timeframe: Timeframe, *, bars: int) -> CandleFrame:
         last = self.market.clock.now_ms() // timeframe.ms * timeframe.ms
@@ -76,7 +80,7 @@ class HandLog:
         values[:] = closes
         values[4:] = 100.0
         filled = np.zeros((1, BARS), dtype=bool)
-        return CandleFrame(timeframe=timeframe, symbols=(SYMBOL,), open_times=times, values=values, filled=filled)
+        return CandleFrame(timeframe=timeframe, symbols=(self.symbol,), open_times=times, values=values, filled=filled)
 
     def newest_close(self, venue: str, timeframe: Timeframe) -> int | None:
         return self.market.clock.now_ms() // timeframe.ms * timeframe.ms
@@ -94,7 +98,7 @@ class OneVenue:
         return self.desk.account(account)
 
     def listed(self, venue: str) -> Sequence[Instrument]:
-        return [INSTRUMENT]
+        return [self.desk.instrument]
 
 
 @dataclass
@@ -104,28 +108,31 @@ class TradingInMemory:
     market: HandMarket = field(default_factory=HandMarket)
     paper: MemoryPaperStore = field(default_factory=MemoryPaperStore)
     exchange: Exchange | None = None
+    instrument: Instrument = INSTRUMENT
 
     def __post_init__(self) -> None:
         self.clock = self.market.clock
-        self.database = MemoryDatabase(clock=self.clock)
+        self.venue, self.symbol = self.instrument.venue, self.instrument.symbol
+        venue = Venue(venue=self.venue, timeframes=tuple(Timeframe))
+        self.database = MemoryDatabase(clock=self.clock, venues=[venue])
         self.intents = MemoryIntentStore(self.database)
         self.books = MemoryBookStore(self.database)
         self.states = MemoryDeskStates(self.database)
         self.ledger = MemoryLedger(self.database)
         self.orders = MemoryOrderStore(self.database)
         self.instruments = MemoryInstrumentStore(self.database)
-        self.instruments.record([INSTRUMENT])
+        self.instruments.record([self.instrument])
         self.raised, self.decided = MemoryQueue(), MemoryQueue()
         self.held: list[tuple[int, str]] = []
         self.book = self.books.create(
             Book(
                 book_id=str(uuid4()), owner_id=None, name="Paper", mode=Mode.PAPER, quote="USDT", capital=D(100_000),
-                state=TradingState.ACTIVE, venues=(VENUE,),
+                state=TradingState.ACTIVE, venues=(self.venue,),
                 limits=Limits(max_concentration_rate=D("0.5"), duplicate_window_ms=0),
             )
         )  # fmt: skip
         self.floor = Floor(orders=self.orders, ledger=self.ledger, exchanges=OneVenue(self), clock=self.clock)
-        board, log = HandBoard(self.market), HandLog(self.market)
+        board, log = HandBoard(self.market, self.symbol), HandLog(self.market, self.symbol)
         self.guards = Guards(
             intents=self.intents, books=self.books, instruments=self.instruments, tickers=board,
             intents_queue=self.raised, orders_queue=self.decided,
@@ -149,17 +156,18 @@ class TradingInMemory:
     def account(self, book_id: str) -> Exchange:
         """Return the paper account of a book, or what a test put in its place."""
         return self.exchange or PaperExchange(
-            VENUE, book_id, opening={"USDT": D(100_000)}, store=self.paper, instruments=lambda: [INSTRUMENT],
-            market_of=self.market, clock=self.clock, pause=lambda _: None,
+            self.venue, book_id, opening={"USDT": D(100_000)}, store=self.paper, instruments=lambda: [self.instrument],
+            market_of=self.market, clock=self.clock, kind=self.instrument.kind, pause=lambda _: None,
         )  # fmt: skip
 
     def wish(self, **changes: object) -> Intent:
         """Raise an intent to be long by 10,000 USDT, and queue it."""
         now_ms = self.clock.now_ms()
         intent = Intent(
-            intent_id=str(uuid4()), book_id=self.book.book_id, mode=Mode.PAPER, source=Source.PERSON, venue=VENUE,
-            symbol=SYMBOL, direction=PositionSide.LONG, sizing=Sizing(method=SizingMethod.NOTIONAL, value=D(10_000)),
-            reference_price=self.market.price, raised_at_ms=now_ms, expires_at_ms=now_ms + 300_000,
+            intent_id=str(uuid4()), book_id=self.book.book_id, mode=Mode.PAPER, source=Source.PERSON, venue=self.venue,
+            symbol=self.symbol, direction=PositionSide.LONG,
+            sizing=Sizing(method=SizingMethod.NOTIONAL, value=D(10_000)), reference_price=self.market.price,
+            raised_at_ms=now_ms, expires_at_ms=now_ms + 300_000,
             correlation_id=uuid4().hex,
         )  # fmt: skip
         stored = self.intents.raise_intent(replace(intent, **changes), actor="test")  # type: ignore[arg-type]
@@ -209,14 +217,17 @@ class TradingInMemory:
 
     def qty(self) -> Decimal:
         """Return what the book holds."""
-        return self.ledger.position(self.book.book_id, VENUE, SYMBOL).position.qty
+        return self.ledger.position(self.book.book_id, self.venue, self.symbol).position.qty
 
     def guard(self) -> Guard:
         """Return what protects the position."""
-        return self.ledger.position(self.book.book_id, VENUE, SYMBOL).guard
+        return self.ledger.position(self.book.book_id, self.venue, self.symbol).guard
 
     def adds_up(self) -> bool:
         """Tell whether the venue holds what the ledger says, to the last digit."""
-        balances = {each.asset: each.total for each in self.account(self.book.book_id).balances()}
-        held = {asset: qty for asset, qty in self.ledger.holdings(VENUE, self.book.book_id).items() if qty}
-        return balances == held
+        account = self.account(self.book.book_id)
+        balances = {each.asset: each.total for each in account.balances()}
+        held = {asset: qty for asset, qty in self.ledger.holdings(self.venue, self.book.book_id).items() if qty}
+        futures = {each.symbol: each.qty for each in account.positions()}
+        expected = {self.symbol: self.qty()} if ":" in self.symbol and self.qty() else {}
+        return balances == held and futures == expected

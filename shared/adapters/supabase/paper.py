@@ -14,6 +14,7 @@ from shared.domain.trading.instruments import Side
 from shared.domain.trading.orders import Fill, OrderKind, OrderRequest, TimeInForce
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
+from shared.domain.trading.positions import Position
 from shared.domain.trading.states import OrderState
 
 _REQUEST: Final = (
@@ -71,6 +72,9 @@ class SupabasePaperStore:
             version=int(row["version"]),
             balances={asset: Decimal(text) for asset, text in row["balances"].items()},
             orders=tuple(_order(order) for order in row["orders"]),
+            positions={symbol: _position(venue, account, symbol, held) for symbol, held in row["positions"].items()},
+            trades=int(row["trades"]),
+            last_fill_ms=int(row["last_fill_ms"]),
         )
 
     def save(self, change: PaperChange) -> PaperAccount:
@@ -82,6 +86,9 @@ class SupabasePaperStore:
             "p_version": account.version,
             "p_save_id": str(uuid4()),
             "p_balances": _texts(account.balances),
+            "p_positions": {symbol: _columns(held, ("qty", "cost")) for symbol, held in account.positions.items()},
+            "p_trades": account.trades,
+            "p_last_fill_ms": account.last_fill_ms,
             "p_orders": [_columns(order.request, _REQUEST) | _columns(order, _OWN) for order in change.orders],
             "p_fills": [_columns(fill, _FILL) for fill in change.fills],
         }
@@ -149,6 +156,10 @@ def _order(row: Row) -> PaperOrder:
         is_triggered=row["is_triggered"],
         linked_id=row["linked_id"],
     )
+
+
+def _position(venue: str, account: str, symbol: str, row: Row) -> Position:
+    return Position(book_id=account, venue=venue, symbol=symbol, qty=Decimal(row["qty"]), cost=Decimal(row["cost"]))
 
 
 def _fill(row: Row) -> Fill:

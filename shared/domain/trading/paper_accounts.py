@@ -1,28 +1,45 @@
-"""Paper accounts: balances that move by fills and nothing else, and what open orders hold back of them."""
+"""Paper accounts: what they hold, what orders and positions hold back of it, and what they cannot pay."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from shared.domain.errors import RejectedError
-from shared.domain.trading.accounts import Balance
+from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.depth import walk
 from shared.domain.trading.instruments import Instrument, Side
-from shared.domain.trading.money import EXACT, ONE, ZERO
+from shared.domain.trading.ledger import Assets
+from shared.domain.trading.money import ONE, ZERO
 from shared.domain.trading.orders import Fill, OrderKind
-from shared.domain.trading.paper import Matched, PaperMarket, PaperOrder, advance, arrive, cancelled, check
+from shared.domain.trading.paper import PaperMarket, PaperOrder
+from shared.domain.trading.paper_margin import (
+    Claim,
+    check_reduces,
+    equity_of,
+    is_future,
+    margin_of,
+)
+from shared.domain.trading.positions import Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperAccount:
-    """What a paper account holds, with its working orders by age; `version` counts its changes."""
+    """What a paper account holds, with its working orders by age; `version` counts its changes.
+
+    `positions` are futures by symbol, flat ones left out. `trades` counts its fills, whose numbers are their trade ids,
+    and `last_fill_ms` is the time of the newest: the venue's clock never goes back, so that who sorts
+    fills by time and number has them in the order in which they happened.
+    """
 
     venue: str
     account: str
     version: int
     balances: Mapping[str, Decimal]
     orders: tuple[PaperOrder, ...] = ()
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    trades: int = 0
+    last_fill_ms: int = 0
 
     def find(self, symbol: str, client_order_id: str) -> PaperOrder | None:
         """Return a working order."""
@@ -30,6 +47,11 @@ class PaperAccount:
             if (order.request.symbol, order.request.client_order_id) == (symbol, client_order_id):
                 return order
         return None
+
+    def position(self, symbol: str) -> Position:
+        """Return a future's position, a flat one where there is none."""
+        empty = Position(book_id=self.account, venue=self.venue, symbol=symbol)
+        return self.positions.get(symbol, empty)
 
 
 class PaperChange(NamedTuple):
@@ -49,59 +71,22 @@ InstrumentOf = Callable[[str], Instrument | None]
 """The instrument of a symbol, None for one that is no longer listed."""
 
 
-def place(
-    account: PaperAccount, orders: Sequence[PaperOrder], market: PaperMarket, instrument_of: InstrumentOf
-) -> PaperChange:
-    """Take an order, or a pair of which one cancels the other, and match it.
-
-    Raise `RejectedError` with nothing changed for what a venue would refuse, and for what the account cannot pay.
-    """
-    for order in orders:
-        check(order.request, market)
-    instrument = market.instrument
-    needed = max(_needed(order, market) for order in orders)
-    asset = instrument.quote if orders[0].request.side is Side.BUY else instrument.base
-    free = account.balances.get(asset, ZERO) - locked(account, instrument_of).get(asset, ZERO)
-    if needed > free:
-        raise RejectedError("insufficient_funds", f"{needed} {asset} are needed, {free} are free")
-    change = PaperChange(replace(account, orders=(*account.orders, *orders)))
-    for order in orders:
-        change = change.then(_settled(change.account, order, arrive(order, market), instrument))
-    return change
-
-
-def look(account: PaperAccount, markets: Mapping[str, PaperMarket], now_ms: int) -> PaperChange:
-    """Match working orders with the markets there are of their symbols."""
-    change = PaperChange(account)
-    for order in account.orders:
-        market = markets.get(order.request.symbol)
-        # An order earlier in the list may have cancelled this one.
-        current = change.account.find(order.request.symbol, order.request.client_order_id)
-        if market is None or current is None:
-            continue
-        matched = advance(current, market, now_ms)
-        # Where nothing has happened nothing is stored: looking at the same bars again finds the same.
-        if matched[1] or matched[0].state is not current.state:
-            change = change.then(_settled(change.account, current, matched, market.instrument))
-    return change
-
-
-def cancel(account: PaperAccount, order: PaperOrder, now_ms: int) -> PaperChange:
-    """Cancel a working order, and the other one of a pair."""
-    ended = [cancelled(one, now_ms) for one in account.orders if _is_same(one, order) or _is_linked(one, order)]
-    return PaperChange(_without(account, ended), tuple(ended))
-
-
 def locked(account: PaperAccount, instrument_of: InstrumentOf) -> Mapping[str, Decimal]:
-    """Return what open orders hold back of each asset, of a pair the larger."""
+    """Return what open orders hold back of each asset, of a pair the larger, and the margin of futures."""
     held: dict[tuple[str, frozenset[str]], Decimal] = {}
     for order in account.orders:
+        if is_future(order.request.symbol):
+            continue
         asset, qty = _held(order, instrument_of(order.request.symbol))
         pair = frozenset({order.request.client_order_id, order.linked_id or order.request.client_order_id})
         held[asset, pair] = max(held.get((asset, pair), ZERO), qty)
     totals: dict[str, Decimal] = {}
     for (asset, _), qty in held.items():
         totals[asset] = totals.get(asset, ZERO) + qty
+    for symbol in sorted(_futures(account)):
+        margin = margin_of(account.positions.get(symbol), _claims(account, symbol), _fee_rate(instrument_of(symbol)))
+        asset = Assets.of(symbol).quote
+        totals[asset] = totals.get(asset, ZERO) + margin
     return totals
 
 
@@ -115,48 +100,90 @@ def balances(account: PaperAccount, instrument_of: InstrumentOf) -> Sequence[Bal
     ]
 
 
-def _settled(account: PaperAccount, before: PaperOrder, matched: Matched, instrument: Instrument) -> PaperChange:
-    """Return an account after an order's fills: money moves, a pair's other order ends."""
-    order, fills = matched
-    moved = dict(account.balances)
-    for fill in fills:
-        _move(moved, instrument.base, fill.side.sign * fill.qty)
-        _move(moved, instrument.quote, -fill.side.sign * fill.notional)
-        _move(moved, fill.fee_asset, -fill.fee_qty)
-    if any(moved[asset] < 0 for asset in (instrument.base, instrument.quote) if asset in moved):
-        # A stop that the market has jumped over costs more than was held back: what cannot be paid does not trade.
-        order, fills, moved = cancelled(before, order.updated_at_ms), (), dict(account.balances)
-    ended = [cancelled(one, order.updated_at_ms) for one in account.orders if fills and _is_linked(one, order)]
-    kept = tuple(order if _is_same(one, order) else one for one in account.orders)
-    account = replace(account, balances=moved, orders=kept)
-    return PaperChange(_without(account, [*ended, *([] if order.is_working else [order])]), (order, *ended), fills)
+def positions(account: PaperAccount) -> Sequence[VenuePosition]:
+    """Return the futures an account holds."""
+    return [
+        VenuePosition(symbol=symbol, qty=position.qty, entry_price=position.entry_price)
+        for symbol, position in sorted(account.positions.items())
+    ]
 
 
-def _without(account: PaperAccount, ended: Sequence[PaperOrder]) -> PaperAccount:
-    return replace(account, orders=tuple(one for one in account.orders if not any(_is_same(one, e) for e in ended)))
+def require_assets(
+    account: PaperAccount, orders: Sequence[PaperOrder], market: PaperMarket, instrument_of: InstrumentOf
+) -> None:
+    """Raise `RejectedError` for orders of spot, of a pair the dearer, that cost more than is free."""
+    instrument = market.instrument
+    needed = max(_needed(order, market) for order in orders)
+    asset = instrument.quote if orders[0].request.side is Side.BUY else instrument.base
+    free = account.balances.get(asset, ZERO) - locked(account, instrument_of).get(asset, ZERO)
+    if needed > free:
+        raise RejectedError("insufficient_funds", f"{needed} {asset} are needed, {free} are free")
 
 
-def _is_same(one: PaperOrder, other: PaperOrder) -> bool:
-    return (one.request.symbol, one.request.client_order_id) == (other.request.symbol, other.request.client_order_id)
+def require_margin(
+    account: PaperAccount, order: PaperOrder, markets: Mapping[str, PaperMarket], instrument_of: InstrumentOf
+) -> None:
+    """Raise `RejectedError` for an order of a future that would hold back more margin than is free.
+
+    What makes the exposure no larger is never refused for it. Raise `TransientError` while a position has no price.
+    """
+    request = order.request
+    market, held = markets[request.symbol], account.positions.get(request.symbol)
+    if request.reduce_only:
+        check_reduces(request, held)
+        return
+    asset, claims, fee_rate = market.instrument.quote, _claims(account, request.symbol), _fee_rate(market.instrument)
+    before = margin_of(held, claims, fee_rate)
+    needed = margin_of(held, [*claims, _new_claim(order, market)], fee_rate) - before
+    owned = [each for symbol, each in account.positions.items() if Assets.of(symbol).quote == asset]
+    marks = {symbol: each.depth.mid for symbol, each in markets.items()}
+    equity = equity_of(account.balances.get(asset, ZERO), owned, marks)
+    free = equity - locked(account, instrument_of).get(asset, ZERO)
+    if needed > max(free, ZERO):
+        raise RejectedError("insufficient_funds", f"{needed} {asset} of margin are needed, {free} are free")
 
 
-def _is_linked(one: PaperOrder, other: PaperOrder) -> bool:
-    return one.linked_id is not None and one.linked_id == other.request.client_order_id
+def _futures(account: PaperAccount) -> set[str]:
+    return {*account.positions} | {one.request.symbol for one in account.orders if is_future(one.request.symbol)}
 
 
-def _move(balances: dict[str, Decimal], asset: str, qty: Decimal) -> None:
-    with localcontext(EXACT):
-        balances[asset] = balances.get(asset, ZERO) + qty
+def _claims(account: PaperAccount, symbol: str) -> Sequence[Claim]:
+    """Return what the orders of a future may open: those that only reduce hold nothing back."""
+    return [
+        Claim(side=one.request.side, qty=one.left_qty, notional=one.left_qty * _price(one))
+        for one in account.orders
+        if one.request.symbol == symbol and not one.request.reduce_only
+    ]
+
+
+def _new_claim(order: PaperOrder, market: PaperMarket) -> Claim:
+    """Return what an order may open that has not met the market: what it takes, it takes at the market's prices."""
+    request = order.request
+    bids = market.depth.bids
+    if request.kind is OrderKind.MARKET:
+        notional = walk(market.depth, request.side, request.qty).notional
+    elif request.side is Side.SELL and bids:
+        notional = request.qty * max(_price(order), bids[0].price)
+    else:
+        notional = request.qty * _price(order)
+    return Claim(side=request.side, qty=request.qty, notional=notional)
+
+
+def _price(order: PaperOrder) -> Decimal:
+    return order.request.limit_price or order.request.trigger_price or ZERO
+
+
+def _fee_rate(instrument: Instrument | None) -> Decimal:
+    """Return the dearer fee; of what is no longer listed none is due."""
+    return max(instrument.taker_fee_rate, instrument.maker_fee_rate) if instrument else ZERO
 
 
 def _held(order: PaperOrder, instrument: Instrument | None) -> tuple[str, Decimal]:
-    """Return what an order may still spend, the dearer fee included; of what is not listed no more fees are due."""
+    """Return what an order of spot may still spend, the dearer fee included."""
     base, _, quote = order.request.symbol.partition("/")
     if order.request.side is Side.SELL:
         return base, order.left_qty
-    price = order.request.limit_price or order.request.trigger_price or ZERO
-    rate = max(instrument.taker_fee_rate, instrument.maker_fee_rate) if instrument else ZERO
-    return quote, order.left_qty * price * (ONE + rate)
+    return quote, order.left_qty * _price(order) * (ONE + _fee_rate(instrument))
 
 
 def _needed(order: PaperOrder, market: PaperMarket) -> Decimal:

@@ -17,8 +17,9 @@ from shared.domain.trading.records import BookView, Reservation
 class Line:
     """What is held of a place, and what approved entries may still buy and sell there, all in base units.
 
-    What is approved may fill or not, so a side counts at its worst: everything on it filled, nothing against it. Each
-    number is found once: most lines are the same at every quantity that is tried.
+    What is approved may fill or not, so a side counts at its worst: everything on it filled, nothing against it. Nor is
+    what is held a hedge: a stop may have left it before an entry of the other side fills. Each number is found once:
+    most lines are the same at every quantity that is tried.
     """
 
     place: Place
@@ -40,12 +41,12 @@ class Line:
     @cached_property
     def long(self) -> Decimal:
         """Return the largest notional this may be long, in quote units."""
-        return max(self.qty + self.buys, ZERO) * self.price
+        return (max(self.qty, ZERO) + self.buys) * self.price
 
     @cached_property
     def short(self) -> Decimal:
         """Return the largest notional this may be short, in quote units, as a positive number."""
-        return max(self.sells - self.qty, ZERO) * self.price
+        return (max(-self.qty, ZERO) + self.sells) * self.price
 
     @cached_property
     def gross(self) -> Decimal:

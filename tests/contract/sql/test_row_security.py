@@ -247,7 +247,7 @@ CALLS: Final = (
     "fail_run('binance', '1m', 60000, 0, 'x')",
     "beat_agent('ops-agent', '1')",
     "paper_open('binance', 'a', '{}')",
-    "paper_save('binance', 'a', 0, gen_random_uuid(), '{}', '[]', '[]')",
+    "paper_save('binance', 'a', 0, gen_random_uuid(), '{}', '{}', 0, 0, '[]', '[]')",
     "paper_order('binance', 'a', 'BTC/USDT', 'c')",
     "paper_fills('binance', 'a', 'BTC/USDT', 0, 0, 0, 10)",
     "trading_state()",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import RejectedError
 from shared.domain.trading import paper_accounts as accounts
+from shared.domain.trading import paper_venue
 from shared.domain.trading.depth import Depth, Level
 from shared.domain.trading.instruments import Instrument, InstrumentKind, Side
 from shared.domain.trading.money import ZERO, total
@@ -109,7 +110,7 @@ def test_balances_are_the_opening_and_the_fills_whatever_happens(
     account, fills, orders = an_account(), list[Fill](), dict[str, PaperOrder]()
     for request in wanted:
         try:
-            change = accounts.place(account, [new_order(request, NOW)], MARKET, listed)
+            change = paper_venue.place(account, [new_order(request, NOW)], {"ETH/USDT": MARKET}, listed)
         except RejectedError:
             continue
         account, fills = change.account, [*fills, *change.fills]
@@ -118,7 +119,7 @@ def test_balances_are_the_opening_and_the_fills_whatever_happens(
         replace(b, open_time=b.open_time + 9 * MINUTE, close_time=b.close_time + 9 * MINUTE) for b in second
     )
     for market in (later(*first), later(*first, *shifted, at=20)):
-        change = accounts.look(account, {"ETH/USDT": market}, market.depth.time_ms)
+        change = paper_venue.look(account, {"ETH/USDT": market}, market.depth.time_ms)
         account, fills = change.account, [*fills, *change.fills]
         orders |= {order.request.client_order_id: order for order in change.orders}
 
@@ -213,9 +214,9 @@ def test_a_stop_that_the_market_jumps_over_pays_the_jump() -> None:
 def test_a_stop_that_costs_more_than_there_is_does_not_trade() -> None:
     stop = limit(Side.BUY, "1", "3", kind=OrderKind.STOP_MARKET, limit_price=None, trigger_price=D(110))
     poor = an_account(balances={"USDT": D(335)})
-    change = accounts.place(poor, [new_order(stop, NOW)], MARKET, listed)
+    change = paper_venue.place(poor, [new_order(stop, NOW)], {"ETH/USDT": MARKET}, listed)
     jumped = later(bar(1, D(150), D(160), opened=D(150)))
-    change = accounts.look(change.account, {"ETH/USDT": jumped}, NOW + 10 * MINUTE)
+    change = paper_venue.look(change.account, {"ETH/USDT": jumped}, NOW + 10 * MINUTE)
     assert [order.state for order in change.orders] == [OrderState.CANCELLED]
     assert change.account.balances == {"USDT": D(335)}
     assert change.account.orders == ()
@@ -235,8 +236,9 @@ def test_a_stop_that_costs_more_than_there_is_does_not_trade() -> None:
     ],
 )
 def test_what_no_venue_takes_is_refused(changes: dict[str, Any]) -> None:
+    order = new_order(limit(Side.BUY, "99", **changes), NOW)
     with pytest.raises(RejectedError, match="invalid_order"):
-        accounts.place(an_account(), [new_order(limit(Side.BUY, "99", **changes), NOW)], MARKET, listed)
+        paper_venue.place(an_account(), [order], {"ETH/USDT": MARKET}, listed)
 
 
 @given(cents, st.integers(0, 1_000), st.integers(0, 10**12))
@@ -252,5 +254,5 @@ def test_orders_of_other_symbols_hold_back_their_own_assets() -> None:
     other = limit(Side.SELL, "101", "3", client_order_id="nd-other", symbol="BTC/USDT")
     rich = an_account(balances=OPENING | {"BTC": D(3)}, orders=(new_order(other, NOW),))
     assert accounts.locked(rich, listed) == {"BTC": D(3)}
-    change = accounts.place(rich, [new_order(limit(Side.SELL, "101", "50"), NOW)], MARKET, listed)
+    change = paper_venue.place(rich, [new_order(limit(Side.SELL, "101", "50"), NOW)], {"ETH/USDT": MARKET}, listed)
     assert accounts.locked(change.account, listed) == {"BTC": D(3), "ETH": D(50)}

@@ -12,7 +12,7 @@ from shared.domain.trading.accounts import Balance
 from shared.domain.trading.states import Mode
 from shared.runtime.config import Settings
 from shared.runtime.exchanges import DeskExchanges
-from tests.usecases.trading_in_memory import SYMBOL, VENUE, HandBoard, HandLog, TradingInMemory
+from tests.usecases.trading_in_memory import FUTURE, SYMBOL, VENUE, HandBoard, HandLog, TradingInMemory
 
 KEYS = {"BINANCE_API_KEY": "k", "BINANCE_API_SECRET": "s"}
 
@@ -40,6 +40,16 @@ def test_a_paper_account_opens_with_the_capital_of_its_book(desk: TradingInMemor
     assert isinstance(account, PaperExchange)
     assert account.balances() == [Balance(asset="USDT", total=Decimal(100_000), locked=Decimal(0))]
     assert [instrument.symbol for instrument in account.instruments()] == [SYMBOL]
+
+
+@pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear", "okx_swap", "hyperliquid"])
+def test_a_paper_account_at_a_futures_venue_trades_its_futures(venue: str) -> None:
+    desk = TradingInMemory(instrument=replace(FUTURE, venue=venue))
+    account = exchanges(desk).of(venue, desk.book.book_id)
+    assert [instrument.symbol for instrument in account.instruments()] == [FUTURE.symbol]
+    offers = account.capabilities()
+    assert (offers.shorts, offers.reduce_only, offers.oco) == (True, True, False)
+    assert account.balances() == [Balance(asset="USDT", total=Decimal(100_000), locked=Decimal(0))]
 
 
 def test_an_account_is_opened_once(desk: TradingInMemory) -> None:

@@ -52,7 +52,7 @@ def test_drawdown_is_what_midnights_equity_has_lost(day_start: str, rate: str) -
     [
         ("1", "2", "0", "300"),
         ("1", "0", "0.5", "100"),  # what may be sold may also not be
-        ("1", "0", "3", "-200"),  # a flip counts as what it leaves
+        ("1", "0", "3", "-300"),  # what is held may have been left before it is turned
         ("-1", "0.5", "0", "-100"),
         ("-1", "0.5", "1", "-200"),
         ("0", "1", "2", "-200"),
