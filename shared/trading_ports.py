@@ -10,12 +10,13 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
-from shared.domain.trading.states import IntentState, OrderState, TradingState
+from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
 
 
 class Exchange(Protocol):
@@ -225,6 +226,21 @@ class OrderStore(Protocol):
 
     def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
         """Return those accounts of which `recent` would return an order."""
+        ...
+
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant (market time), by venue and mode.
+
+        Orders without an `answer_ms` are left out: nobody answered, or the answer spoke of the order alone.
+        """
+        ...
+
+
+class Measures(Protocol):
+    """How venues have lately answered the desk's orders."""
+
+    def of(self, mode: Mode) -> Mapping[str, VenueMeasure]:
+        """Return the measures of a mode by venue; a venue that has answered nothing is not among them."""
         ...
 
 

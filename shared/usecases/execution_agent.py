@@ -19,7 +19,7 @@ from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue
-from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore
+from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore, Measures
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
 from shared.usecases.protecting import (
@@ -50,6 +50,7 @@ class ExecutionDesk:
     instruments: InstrumentStore
     candles: CandleLog
     orders_queue: Queue
+    measures: Measures
     guards: Guards
     alerts: AlertStore
     listings: Listings
@@ -77,7 +78,9 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
     time is refused by the versions of the rows, and changes nothing.
     """
     why = "nothing to do"
-    offers = Offers(books=desk.books, instruments=desk.instruments, exchanges=desk.floor.exchanges)
+    offers = Offers(
+        books=desk.books, instruments=desk.instruments, measures=desk.measures, exchanges=desk.floor.exchanges
+    )
     for _ in range(ROUNDS):
         view = desk.floor.orders.execution(intent_id)
         if is_final(view.intent.state):

@@ -9,6 +9,7 @@ from shared.domain.errors import RejectedError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.accounts import account_of
 from shared.domain.trading.intents import AlgorithmName
+from shared.domain.trading.measures import offer_of
 from shared.domain.trading.money import total
 from shared.domain.trading.plans import Plan
 from shared.domain.trading.records import IntentView
@@ -16,7 +17,7 @@ from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import TradingState
 from shared.ports import CandleLog
-from shared.trading_ports import Books, InstrumentStore
+from shared.trading_ports import Books, InstrumentStore, Measures
 from shared.usecases.working import Exchanges
 
 VOLUME_TIMEFRAME: Final = Timeframe.M15
@@ -29,6 +30,7 @@ class Offers:
 
     books: Books
     instruments: InstrumentStore
+    measures: Measures
     exchanges: Exchanges
     _read: tuple[VenueOffer, ...] | None = None
 
@@ -56,7 +58,7 @@ class Offers:
                 depth = self.exchanges.of(instrument.venue, account).depth(intent.symbol)
             except (TransientError, RejectedError):
                 continue
-            offers.append(VenueOffer(instrument=instrument, depth=depth))
+            offers.append(offer_of(instrument, depth, self.measures.of(intent.mode)))
         return offers
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.money import total
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order, Role
@@ -13,6 +15,7 @@ from shared.domain.trading.states import (
     AT_RISK,
     ORDER_STEPS,
     IntentState,
+    Mode,
     OrderState,
     check_step,
     strictest,
@@ -100,7 +103,11 @@ class MemoryOrderStore:
             average_price=row.order.average_price if report.average_price is None else report.average_price,
             reason=row.order.reason if report.reason is None else report.reason,
         )
-        return self._advanced(row, order, told, actor)
+        before = row.order
+        stored = self._advanced(row, order, told, actor)
+        if stored != before and report.answer_ms is not None:
+            row.answer_ms = report.answer_ms
+        return stored
 
     def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
@@ -174,6 +181,16 @@ class MemoryOrderStore:
     def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
         """Return the accounts with orders that may fill, or were sent at or after an instant."""
         return [place for place in self.accounts() if self.recent(venue=place[0], account=place[1], since_ms=since_ms)]
+
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant, by venue and mode."""
+        answers: dict[tuple[str, Mode], list[tuple[int, bool]]] = {}
+        for row in self.database.trading.orders.values():
+            order = row.order
+            if order.role is Role.SLICE and (order.submitted_at_ms or -1) >= since_ms and row.answer_ms is not None:
+                answer = (row.answer_ms, order.state is OrderState.REJECTED)
+                answers.setdefault((order.venue, order.mode), []).append(answer)
+        return [_measure(*place, answers[place]) for place in sorted(answers)]
 
     def _row(self, order: Order) -> OrderRow:
         try:
@@ -253,6 +270,17 @@ def check_step_to_executing(intent: Intent) -> None:
     """Raise `ConflictError` unless an intent may be executed."""
     if intent.state not in {IntentState.APPROVED, IntentState.MODIFIED}:
         raise ConflictError(f"{intent.state} cannot become executing")
+
+
+def _measure(venue: str, mode: Mode, answers: Sequence[tuple[int, bool]]) -> VenueMeasure:
+    taken = [took_ms for took_ms, refused in answers if not refused]
+    return VenueMeasure(
+        venue=venue,
+        mode=mode,
+        answered=len(answers),
+        refused=len(answers) - len(taken),
+        median_ms=round(median(taken)) if taken else None,
+    )
 
 
 def _slot(order: Order) -> tuple[str, Role, int, int]:

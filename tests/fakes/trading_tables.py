@@ -55,6 +55,7 @@ class OrderRow:
     order: Order
     posted_qty: Decimal = ZERO
     lease_until: int = 0
+    answer_ms: int | None = None
 
     @property
     def left_qty(self) -> Decimal:

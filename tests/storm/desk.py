@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.adapters.paper_exchange import PaperExchange
+from shared.adapters.remembered import RememberedMeasures
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.books import Book, Limits, VarPolicy
@@ -129,6 +130,7 @@ class StormDesk:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=intents, books=self.books, instruments=self.instruments, candles=self.market,
             orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
+            measures=RememberedMeasures(orders=orders, clock=self.clock, wall_clock=self.clock),
             listings=Listings(
                 instruments=self.instruments, books=self.books, venues=venues, market_lists=self.market,
                 wall_clock=self.clock,

@@ -8,8 +8,9 @@ from uuid import uuid4
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import ORDER, ORDERS, REPORT, read, read_execution, write
+from shared.adapters.supabase.trading_rows import MEASURES, ORDER, ORDERS, REPORT, read, read_execution, write
 from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order
 from shared.domain.trading.states import OrderState
@@ -88,6 +89,10 @@ class SupabaseOrderStore:
         found = call(self.client, "stirring_accounts", {"p_since_ms": since_ms})
         return [(venue, account) for venue, account in found]
 
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant, by venue and mode."""
+        return read(MEASURES, call(self.client, "venue_measures", {"p_since_ms": since_ms}), "no measures")
+
     def _added(
         self, function: str, intent: Intent, orders: Sequence[Order], actor: str, values: dict[str, Any]
     ) -> Sequence[Order]:
@@ -111,4 +116,5 @@ class SupabaseOrderStore:
 def _told(report: OrderReport) -> dict[str, Any]:
     """Return what is stored of a report."""
     told = write(REPORT, report)
-    return {name: told[name] for name in ("state", "venue_order_id", "filled_qty", "average_price", "reason")}
+    names = ("state", "venue_order_id", "filled_qty", "average_price", "reason", "answer_ms")
+    return {name: told[name] for name in names}

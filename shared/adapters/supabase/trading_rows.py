@@ -9,6 +9,7 @@ from shared.domain.errors import FatalError, NotFoundError
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
@@ -23,6 +24,7 @@ INTENT: Final = TypeAdapter(Intent)
 ORDER: Final = TypeAdapter(Order)
 ORDERS: Final = TypeAdapter(list[Order])
 REPORT: Final = TypeAdapter(OrderReport)
+MEASURES: Final = TypeAdapter(list[VenueMeasure])
 FILLS: Final = TypeAdapter(list[Fill])
 POSITION: Final = TypeAdapter(Position)
 HELD: Final = TypeAdapter(HeldPosition)
