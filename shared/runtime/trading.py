@@ -199,6 +199,7 @@ class Trading(Foundation):
             books=self.known_books,
             instruments=self.instruments,
             candles=self.candle_log,
+            venues=self.traded_venues,
             orders_queue=self.orders_queue,
             measures=self.measures,
             guards=Guards(

@@ -130,7 +130,7 @@ class StormDesk:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=intents, books=self.books, instruments=self.instruments, candles=self.market,
             orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
-            measures=RememberedMeasures(orders=orders, clock=self.clock, wall_clock=self.clock),
+            venues=venues, measures=RememberedMeasures(orders=orders, clock=self.clock, wall_clock=self.clock),
             listings=Listings(
                 instruments=self.instruments, books=self.books, venues=venues, market_lists=self.market,
                 wall_clock=self.clock,

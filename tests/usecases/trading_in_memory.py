@@ -135,7 +135,7 @@ class TradingInMemory:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=self.intents, books=self.books, instruments=self.instruments, candles=log,
             orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
-            measures=RememberedMeasures(orders=self.orders, clock=self.clock, wall_clock=self.clock),
+            venues=venues, measures=RememberedMeasures(orders=self.orders, clock=self.clock, wall_clock=self.clock),
             listings=Listings(
                 instruments=self.instruments, books=self.books, venues=venues, market_lists=OneVenue(self),
                 wall_clock=self.clock,

@@ -221,6 +221,7 @@ class Parts:
             books=self.books,
             instruments=self.instruments,
             candles=self.market,
+            venues=SupabaseVenueStore(self.database),
             orders_queue=self.orders_queue,
             measures=RememberedMeasures(orders=self.floor.orders, clock=self.clock, wall_clock=self.clock),
             guards=guards,

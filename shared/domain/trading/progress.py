@@ -62,8 +62,15 @@ def next_steps(
     if found.leftover_qty and not found.is_waiting and (order := to_enlarge(scene, found.leftover_qty)) is not None:
         return Steps(cancel=(order,), why=f"slice {order.slice_no} is made again with {found.leftover_qty:f} left over")
     if scene.tally.unsettled or found.is_waiting:
-        return Steps(why="waiting for orders under way" if scene.tally.unsettled else "waiting for the market")
+        return Steps(why="waiting for orders under way" if scene.tally.unsettled else _awaited(scene))
     return _complete(scene, "every slice has ended" if scene.tally.orders else plan.why)
+
+
+def _awaited(scene: Scene) -> str:
+    """Say what of the market an intent with nothing under way waits for."""
+    if scene.plan.algorithm.name is AlgorithmName.POV and scene.observed_qty is None:
+        return f"waiting for a candle of what trades at {', '.join(scene.plan.venues)} since it was planned"
+    return "waiting for the market"
 
 
 def needs_offers(plan: Plan, view: IntentView, *, now_ms: int) -> bool:
