@@ -16,7 +16,7 @@ from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
-from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
+from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, StateEntry, TradingState
 
 
 class Exchange(Protocol):
@@ -216,8 +216,8 @@ class OrderStore(Protocol):
         """Return the protective orders of a position that are new or may fill."""
         ...
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
         ...
 
     def accounts(self) -> Sequence[tuple[str, str]]:
@@ -359,6 +359,14 @@ class DeskStates(Protocol):
 
         Scope is desk (any key), book, venue, symbol (key `venue:symbol`) or trader.
         """
+        ...
+
+    def entry(self, scope: Scope, key: str) -> StateEntry:
+        """Return a state with who set it, when and why (the desk's key is `desk`); raise `NotFoundError`."""
+        ...
+
+    def restrained(self) -> Sequence[StateEntry]:
+        """Return every book, venue, symbol and living trader that is not active, by scope and key."""
         ...
 
 

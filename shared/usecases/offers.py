@@ -36,7 +36,7 @@ class Offers:
     _read: tuple[VenueOffer, ...] | None = None
 
     def of(self, view: IntentView) -> Sequence[VenueOffer]:
-        """Return what its venues offer now; one that does not answer is left out, all while trading halts."""
+        """Return what its venues offer now; one that does not answer, or may not be traded at, is left out."""
         if view.state is TradingState.HALTED:
             return ()
         if self._read is None:
@@ -53,7 +53,7 @@ class Offers:
         venues = self.books.get(intent.book_id).venues
         offers = []
         for instrument in self.instruments.list(venue=intent.venue, symbol=intent.symbol):
-            if instrument.venue not in venues:
+            if instrument.venue not in venues or view.is_barred(instrument.venue):
                 continue
             try:
                 depth = self.exchanges.of(instrument.venue, account).depth(intent.symbol)

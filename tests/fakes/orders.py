@@ -17,6 +17,7 @@ from shared.domain.trading.states import (
     IntentState,
     Mode,
     OrderState,
+    TradingState,
     check_step,
     strictest,
 )
@@ -53,7 +54,17 @@ class MemoryOrderStore:
             orders=tuple(orders),
             fills=tuple(sorted(fills, key=lambda fill: (fill.event_time, fill.trade_id))),
             state=state,
+            venue_states=self._venue_states(intent),
         )
+
+    def _venue_states(self, intent: Intent) -> dict[str, TradingState]:
+        if intent.venue is not None:
+            return {}
+        found = {}
+        for venue in self.database.trading.books[intent.book_id].venues:
+            states = self.database.states_of(intent.book_id, venue, intent.symbol)
+            found[venue], _ = strictest({scope: states[scope] for scope in ("venue", "symbol")})
+        return found
 
     def start(
         self, intent: Intent, *, plan: Mapping[str, object], orders: Sequence[Order], actor: str
@@ -166,12 +177,14 @@ class MemoryOrderStore:
         ]
         return sorted(found, key=lambda order: (order.due_at_ms, order.order_id))
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
         tables = self.database.trading
         found = [row.order for row in tables.orders.values() if row.order.state in AT_RISK]
         found.sort(key=lambda order: (order.submitted_at_ms or 0, order.order_id))
-        return [(order, tables.intents[order.intent_id].intent.purpose) for order in found]
+        intents = [tables.intents[order.intent_id].intent for order in found]
+        both = zip(found, intents, strict=True)
+        return [(order, intent.purpose) for order, intent in both if trader_id in {None, intent.trader_id}]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""

@@ -76,9 +76,11 @@ class SupabaseOrderStore:
         where = {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol}
         return read(ORDERS, call(self.client, "standing_orders", where), "no orders")
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
-        return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in call(self.client, "resting_orders", {})]
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
+        of_trader = ("resting_orders_of_trader", {"p_trader_id": trader_id})
+        found = call(self.client, *(("resting_orders", {}) if trader_id is None else of_trader))
+        return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in found]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""

@@ -13,7 +13,7 @@ from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
-from shared.domain.trading.states import TradingState, strictest
+from shared.domain.trading.states import StateEntry, TradingState, strictest
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ OBSERVED: Final = TypeAdapter(Observed)
 HELD_MANY: Final = TypeAdapter(list[HeldPosition])
 GUARD: Final = TypeAdapter(Guard)
 INSTRUMENTS: Final = TypeAdapter(list[Instrument])
+STATE_ENTRY: Final = TypeAdapter(StateEntry)
+STATE_ENTRIES: Final = TypeAdapter(list[StateEntry])
 _INTENT_VIEW: Final = TypeAdapter(IntentView)
 _STATES: Final = TypeAdapter(Mapping[str, TradingState | None])
 
@@ -56,4 +58,5 @@ def read_execution(data: Any, missing: str) -> IntentView:
     if not isinstance(data, Mapping):
         raise NotFoundError(missing)
     state, _ = strictest(read(_STATES, data["states"], missing))
-    return read(_INTENT_VIEW, {**data, "state": state}, missing)
+    venues = {venue: strictest(read(_STATES, each, missing))[0] for venue, each in data["venue_states"].items()}
+    return read(_INTENT_VIEW, {**data, "state": state, "venue_states": venues}, missing)
