@@ -15,8 +15,9 @@ from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order, WatchedBook
 from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, StateEntry, TradingState
+from shared.domain.trading.told import EquityPoint
 
 
 class Exchange(Protocol):
@@ -291,8 +292,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
-        """Record a point of a book's equity curve, one a minute: the last one of a minute stays."""
+    def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
+        """Record a point of the equity curve of each book, one a minute: the last one of a minute stays."""
         ...
 
 
@@ -328,6 +329,14 @@ class BookStore(Books, Protocol):
 
     def observe(self, book_id: str, *, since_ms: int) -> Observed:
         """Return what a book's orders were like since an instant (market time)."""
+        ...
+
+    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
+        """Return the books that need watching as of `now_ms` (market time), by id, from after one on.
+
+        Those that hold something, have something under way, have sent or filled an order within a day, differ from a
+        venue, or are not active. Any other is what it was when it was looked at last.
+        """
         ...
 
     def trip(

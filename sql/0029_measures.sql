@@ -1,11 +1,9 @@
--- What is measured of venues, looked at of books, and said of trading states. Needs 0024_alerts.sql.
+-- What is measured of venues, watched of books, and said of trading states. Needs 0026_many_at_once.sql.
 
 -- How long the venue took to answer the call that placed an order (real milliseconds); null where it was not answered, or
 -- where its answer speaks of the order alone.
 alter table public.orders add column if not exists answer_ms integer
   constraint orders_answer_ms_check check (answer_ms >= 0);
-create index if not exists orders_answered on public.orders (submitted_at_ms) include (venue, mode, state, answer_ms)
-  where answer_ms is not null and role = 'slice';
 
 -- As 0020, with how long the answer took.
 create or replace function public.advance_order(p_order_id text, p_version integer, p_report jsonb, p_actor text)
@@ -219,12 +217,62 @@ as $$
   from public.trade_intents as i where i.intent_id = p_intent_id
 $$;
 
+-- The books to watch as of p_now_ms, by id from after one on: each as view_book tells it, and as observe_book does within
+-- the window of its breakers. A book that holds nothing, has nothing under way, has neither sent nor filled an order for a
+-- day, is active and agrees with its venues is what it was: a day of looks has found all there is to find.
+create or replace function public.watched_books(p_now_ms bigint, p_after text, p_limit integer) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'view', desk.book_view(w.book_id, null, p_now_ms),
+    'observed', public.observe_book(w.book_id, p_now_ms - coalesce((w.breakers ->> 'window_ms')::bigint, 3600000))
+  ) order by w.book_id), '[]')
+  from (
+    select b.book_id, b.breakers
+    from public.books as b
+    where (p_after is null or b.book_id > p_after) and (
+      b.trading_state <> 'active'
+      or b.book_id in (
+        select p.book_id from public.positions as p where p.qty <> 0 or p.last_fill_ms > p_now_ms - 86400000
+        union
+        select o.book_id from public.orders as o where o.at_risk or o.submitted_at_ms > p_now_ms - 86400000
+        union
+        select i.book_id from public.trade_intents as i where i.state in ('approved', 'modified', 'executing')
+        union
+        select a.book_id from public.alerts as a where a.kind = 'reconciliation' and a.state <> 'resolved'
+      )
+      or (b.mode = 'live' and exists (
+        select from public.alerts as a
+        where a.kind = 'reconciliation' and a.state <> 'resolved' and a.book_id is null -- live books share an account
+      ))
+    )
+    order by b.book_id
+    limit p_limit
+  ) as w
+$$;
+create index if not exists positions_filled on public.positions (last_fill_ms);
+
+-- Record a point of the equity curve of each book, one a minute: the last one said stays. A book that is gone has none.
+create or replace function public.mark_equities(p_points jsonb) returns void
+language sql set search_path = ''
+as $$
+  insert into public.equity_points as e (book_id, at_ms, equity, realised, fees)
+  select b.book_id, p.at_ms - p.at_ms % 60000, p.equity, p.realised, p.fees
+  from jsonb_to_recordset(p_points) as p (book_id text, at_ms bigint, equity numeric, realised numeric, fees numeric)
+  join public.books as b on b.book_id = p.book_id
+  order by b.book_id -- one order for everybody: no deadlock
+  on conflict (book_id, at_ms) do update set
+    equity = excluded.equity, realised = excluded.realised, fees = excluded.fees
+$$;
+drop function if exists public.mark_equity(text, bigint, numeric, numeric, numeric); -- it marked one book at a time
+
 do $$
 declare
   signature text;
 begin
   foreach signature in array array[
-    'venue_measures(bigint)', 'state_entry(text, text)', 'restrained()', 'resting_orders_of_trader(text)'
+    'venue_measures(bigint)', 'state_entry(text, text)', 'restrained()', 'resting_orders_of_trader(text)',
+    'watched_books(bigint, text, integer)', 'mark_equities(jsonb)'
   ] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);
     execute format('grant execute on function public.%s to service_role', signature);

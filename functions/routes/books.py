@@ -110,7 +110,7 @@ def equity(
     since: Annotated[EpochMs, Query(description="Points from here on (epoch ms).")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="The newest so many.")] = 1_440,
 ) -> EquityOut:
-    """Return what a book was worth, minute by minute."""
+    """Return what a book was worth, minute by minute while it could change; in between it was worth the same."""
     book = viewer.books.get(book_id)
     points = viewer.reads.equity(book_id, since_ms=since, limit=limit)
     return EquityOut(book_id=book_id, quote=book.quote, points=[EquityPointOut.of(point) for point in points])

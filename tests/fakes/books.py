@@ -9,8 +9,8 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.money import ZERO, total
-from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role
-from shared.domain.trading.states import OrderState, Scope, StateEntry, TradingState, strictest
+from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role, WatchedBook
+from shared.domain.trading.states import AT_RISK, Mode, OrderState, Scope, StateEntry, TradingState, strictest
 from shared.domain.trading.terms import TraderMode
 from shared.domain.trading.told import TrippedBreaker
 from tests.fakes.stores import MemoryDatabase
@@ -129,6 +129,31 @@ class MemoryBookStore:
                 alert.book_id == book_id and alert.kind == "reconciliation" for alert in tables.alerts.values()
             ),
             last_fill_ms=max((at for at in filled if at is not None), default=None),
+        )
+
+    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
+        """Return the books that need watching as of a time, by id, from after one on."""
+        found = [book for _, book in sorted(self.database.trading.books.items()) if book.book_id > (after or "")]
+        return [
+            WatchedBook(
+                view=self.view(book.book_id, now_ms=now_ms),
+                observed=self.observe(book.book_id, since_ms=now_ms - book.breakers.window_ms),
+            )
+            for book in found
+            if self._stirs(book, now_ms - DAY_MS)
+        ][:limit]
+
+    def _stirs(self, book: Book, since_ms: int) -> bool:
+        tables, book_id = self.database.trading, book.book_id
+        positions = [row.held for (of, _, _), row in tables.positions.items() if of == book_id]
+        orders = [row.order for row in tables.orders.values() if row.order.book_id == book_id]
+        of_account = {book_id, None} if book.mode is Mode.LIVE else {book_id}
+        return (
+            book.state is not TradingState.ACTIVE
+            or any(held.position.qty or (held.last_fill_ms or 0) > since_ms for held in positions)
+            or any(order.state in AT_RISK or (order.submitted_at_ms or 0) > since_ms for order in orders)
+            or any(row.intent.book_id == book_id and row.intent.state in UNFINISHED for row in tables.intents.values())
+            or any(each.kind == "reconciliation" and each.book_id in of_account for each in tables.alerts.values())
         )
 
     def trip(

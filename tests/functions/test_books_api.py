@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.trading.states import Mode, Scope, TradingState
+from tests.contract.trading import a_point
 from tests.functions.api_client import ALICE, BOB, call
 from tests.functions.trading_desk import (
     HERS,
@@ -190,9 +191,7 @@ def test_a_book_is_told_with_its_equity_positions_and_the_days_drawdown(desk: Tr
 def test_the_equity_curve_is_told_from_a_time_on(desk: TradingInMemory) -> None:
     now_ms = desk.clock.now_ms() // 60_000 * 60_000
     for n in range(3):
-        desk.ledger.mark_equity(
-            HERS, at_ms=now_ms + n * 60_000, equity=Decimal(100 + n), realised=Decimal(n), fees=Decimal("0.5")
-        )
+        desk.ledger.mark_equities({HERS: a_point(now_ms + n * 60_000, str(100 + n), realised=str(n), fees="0.5")})
     found = call("GET", f"/api/v1/books/{HERS}/equity", query=f"since={now_ms + 60_000}").body
     assert [(point["equity"], point["fees"]) for point in found["points"]] == [("101", "0.5"), ("102", "0.5")]
     assert found["quote"] == "USDT"

@@ -12,8 +12,9 @@ from shared.domain.trading.intents import Guard, Intent
 from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Observed, Order, WatchedBook
 from shared.domain.trading.states import StateEntry, TradingState, strictest
+from shared.domain.trading.told import EquityPoint
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ FILLS: Final = TypeAdapter(list[Fill])
 POSITION: Final = TypeAdapter(Position)
 HELD: Final = TypeAdapter(HeldPosition)
 OBSERVED: Final = TypeAdapter(Observed)
+WATCHED: Final = TypeAdapter(list[WatchedBook])
+EQUITY_POINT: Final = TypeAdapter(EquityPoint)
 HELD_MANY: Final = TypeAdapter(list[HeldPosition])
 GUARD: Final = TypeAdapter(Guard)
 INSTRUMENTS: Final = TypeAdapter(list[Instrument])

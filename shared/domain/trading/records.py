@@ -168,3 +168,11 @@ class Observed:
     slippage_bps: Decimal | None
     mismatches: int
     last_fill_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedBook:
+    """A book that needs watching: what is known of it, and what its slices were like within its breakers' window."""
+
+    view: BookView
+    observed: Observed
