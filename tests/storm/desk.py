@@ -75,7 +75,7 @@ class StormDesk:
         self.lines: dict[tuple[str, str], BadLine] = {}
         self._open_books()
         self.checks = Checks(self)
-        self.intents = WatchedIntents(self.database, approved=self.checks.approved)
+        self.intents = WatchedIntents(self.database, approved=self.checks.approved, viewed=self.checks.viewed)
         self.orders = WatchedOrders(self.database, submitted=self.checks.submitted)
         self._wire()
 
