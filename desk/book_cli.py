@@ -105,6 +105,12 @@ def freeze(book: BookArgument, reason: Why = "", api: Address = None, token: Tok
 
 
 @app.command()
+def reduce(book: BookArgument, reason: Why = "", api: Address = None, token: Token = None) -> None:
+    """Let a book leave positions and enter none, and cancel its resting entries."""
+    _set_state(book, "reducing", reason, api, token)
+
+
+@app.command()
 def thaw(book: BookArgument, reason: Why = "", api: Address = None, token: Token = None) -> None:
     """Let a book trade again."""
     _set_state(book, "active", reason, api, token)

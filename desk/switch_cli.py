@@ -1,20 +1,30 @@
-"""`desk halt|reduce|resume|reconcile`: stop the desk, let it go on, hold it against its venues."""
+"""`desk state|halt|reduce|resume|reconcile`: stop the desk or a part of it, let it go on, hold it against venues."""
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from desk.api import Address, connect_operator
-from desk.book_cli import AsJson
-from desk.terminal import refusals
+from desk.api import Address, DeskApi, connect_operator
+from desk.book_cli import AsJson, find_book
+from desk.terminal import console, refusals
+from desk.trading_text import UNKNOWN, styled, when
+from shared.domain.errors import InvalidMessageError, NotFoundError
 
 _STATE = "/api/v1/desk/state"
 _EXECUTION = "/functions/v1/execution-agent"
 
 Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 Flatten = Annotated[bool, typer.Option("--flatten", help="Also leave every position; the desk only reduces meanwhile.")]
+OfVenue = Annotated[str | None, typer.Option("--venue", metavar="VENUE", help="Only of this venue.")]
+OfSymbol = Annotated[
+    str | None, typer.Option("--symbol", metavar="SYMBOL", help="Only of this symbol, at --venue or everywhere.")
+]
+OfTrader = Annotated[str | None, typer.Option("--trader", metavar="ID", help="Only of this trader.")]
+OfBook = Annotated[str | None, typer.Option("--book", metavar="BOOK", help="Only of this book, whoever owns it.")]
 Secret = Annotated[
     str | None,
     typer.Option(
@@ -25,23 +35,74 @@ Secret = Annotated[
 ]
 
 
+def state(api: Address = None, token: Secret = None, as_json: AsJson = False) -> None:
+    """Show what may be traded: the desk's state, since when, who set it and why, and all that is restrained besides."""
+    with refusals():
+        found = connect_operator(api, token).get(_STATE)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    screen = console(highlight=False)
+    for entry in (found, *found["restrained"]):
+        screen.print(f"{escape(_name(entry['scope'], [entry['key']]))} is {styled(entry['state'])}", soft_wrap=True)
+        if entry["actor"] is not None or entry["reason"]:
+            since = f"since {when(entry['since_ms'])}, " if entry["since_ms"] is not None else ""
+            why = f": {entry['reason']}" if entry["reason"] else ""
+            said = escape(f"{since}set by {entry['actor'] or UNKNOWN}{why}")
+            screen.print(f"    [dim]{said}[/]", soft_wrap=True)
+
+
 def halt(
-    flatten: Flatten = False, reason: Why = "", api: Address = None, token: Secret = None, as_json: AsJson = False
+    *,
+    flatten: Flatten = False,
+    venue: OfVenue = None,
+    symbol: OfSymbol = None,
+    trader: OfTrader = None,
+    book: OfBook = None,
+    reason: Why = "",
+    api: Address = None,
+    token: Secret = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Stop trading at once and cancel every resting order; exit code 1 while one of them still rests."""
-    _set("halted", reason, api, token, flatten=flatten, as_json=as_json)
+    """Stop trading at once and cancel every resting order; exit code 1 while one of them still rests.
+
+    With an option, of a venue, a symbol, a trader or anybody's book alone.
+    """
+    part = _Part(venue=venue, symbol=symbol, trader=trader, book=book)
+    _set("halted", part, reason, api, token, flatten=flatten, as_json=as_json)
 
 
 def reduce(
-    flatten: Flatten = False, reason: Why = "", api: Address = None, token: Secret = None, as_json: AsJson = False
+    *,
+    flatten: Flatten = False,
+    venue: OfVenue = None,
+    symbol: OfSymbol = None,
+    trader: OfTrader = None,
+    book: OfBook = None,
+    reason: Why = "",
+    api: Address = None,
+    token: Secret = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Let the desk leave positions and enter none: cancel resting entries."""
-    _set("reducing", reason, api, token, flatten=flatten, as_json=as_json)
+    """Let the desk, or the part an option names, leave positions and enter none: cancel resting entries."""
+    part = _Part(venue=venue, symbol=symbol, trader=trader, book=book)
+    _set("reducing", part, reason, api, token, flatten=flatten, as_json=as_json)
 
 
-def resume(reason: Why = "", api: Address = None, token: Secret = None, as_json: AsJson = False) -> None:
-    """Let the desk trade again."""
-    _set("active", reason, api, token, flatten=False, as_json=as_json)
+def resume(
+    *,
+    venue: OfVenue = None,
+    symbol: OfSymbol = None,
+    trader: OfTrader = None,
+    book: OfBook = None,
+    reason: Why = "",
+    api: Address = None,
+    token: Secret = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the desk, or the part an option names, trade again."""
+    part = _Part(venue=venue, symbol=symbol, trader=trader, book=book)
+    _set("active", part, reason, api, token, flatten=False, as_json=as_json)
 
 
 def reconcile(api: Address = None, token: Secret = None, as_json: AsJson = False) -> None:
@@ -62,19 +123,58 @@ def reconcile(api: Address = None, token: Secret = None, as_json: AsJson = False
     raise typer.Exit(int(bool(found["differences"] or found["errors"])))
 
 
-def _set(state: str, reason: str, api: str | None, token: str | None, *, flatten: bool, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What of the desk is meant; nothing is all of it."""
+
+    venue: str | None
+    symbol: str | None
+    trader: str | None
+    book: str | None
+
+    def body(self, desk: DeskApi) -> dict[str, str]:
+        """Return it as the API asks for it; raise `InvalidMessageError` for two parts at once."""
+        names: dict[str, str | None] = {"trader": self.trader, "book": self.book, "venue": self.venue}
+        if self.symbol is not None:
+            names |= {"symbol": self.symbol if self.venue is None else f"{self.venue}:{self.symbol}", "venue": None}
+        given = [(scope, key) for scope, key in names.items() if key is not None]
+        if len(given) > 1:
+            words = " and ".join(f"--{scope}" for scope, _ in given)
+            raise InvalidMessageError("part", f"expected one at a time, got {words}")
+        if not given:
+            return {}
+        scope, key = given[0]
+        return {"scope": scope, "key": _book_id(desk, key) if scope == "book" else key}
+
+
+def _book_id(desk: DeskApi, wanted: str) -> str:
+    """Return the id of a book the operator sees by name; of one they do not, what was given is the id."""
+    try:
+        return str(find_book(desk, wanted)["book_id"])
+    except NotFoundError:
+        return wanted
+
+
+def _set(
+    state: str, part: _Part, reason: str, api: str | None, token: str | None, *, flatten: bool, as_json: bool
+) -> None:
     with refusals():
         began = time.perf_counter()
-        body = {"state": state, "reason": reason, "flatten": flatten}
-        done = connect_operator(api, token).send("PUT", _STATE, body)
+        desk = connect_operator(api, token)
+        body = {"state": state, "reason": reason, "flatten": flatten} | part.body(desk)
+        done = desk.send("PUT", _STATE, body)
         took_s = time.perf_counter() - began
     typer.echo(json.dumps(done | {"took_s": round(took_s, 3)}, indent=2) if as_json else _said(done, took_s))
     if any(account["left"] for account in done["accounts"]):
         raise typer.Exit(1)
 
 
+def _name(scope: str, keys: list[str]) -> str:
+    return "the desk" if scope == "desk" else f"{scope} {', '.join(keys)}"
+
+
 def _said(done: dict[str, Any], took_s: float) -> str:
-    lines = [f"the desk is {done['state']}, read back after {took_s:.2f} s"]
+    lines = [f"{_name(done['scope'], done['keys'])} is {done['state']}, read back after {took_s:.2f} s"]
     for account in done["accounts"]:
         left = f", {account['left']} left" if account["left"] else ""
         lines.append(f"  {account['venue']} {account['account']}: {account['cancelled']} orders cancelled{left}")

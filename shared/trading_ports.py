@@ -10,12 +10,14 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order
-from shared.domain.trading.states import IntentState, OrderState, TradingState
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order, WatchedBook
+from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, StateEntry, TradingState
+from shared.domain.trading.told import EquityPoint
 
 
 class Exchange(Protocol):
@@ -226,8 +228,8 @@ class OrderStore(Protocol):
         """Return the protective orders of a position that are new or may fill."""
         ...
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
         ...
 
     def accounts(self) -> Sequence[tuple[str, str]]:
@@ -236,6 +238,21 @@ class OrderStore(Protocol):
 
     def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
         """Return those accounts of which `recent` would return an order."""
+        ...
+
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant (market time), by venue and mode.
+
+        Orders without an `answer_ms` are left out: nobody answered, or the answer spoke of the order alone.
+        """
+        ...
+
+
+class Measures(Protocol):
+    """How venues have lately answered the desk's orders."""
+
+    def of(self, mode: Mode) -> Mapping[str, VenueMeasure]:
+        """Return the measures of a mode by venue; a venue that has answered nothing is not among them."""
         ...
 
 
@@ -286,8 +303,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
-        """Record a point of a book's equity curve, one a minute: the last one of a minute stays."""
+    def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
+        """Record a point of the equity curve of each book, one a minute: the last one of a minute stays."""
         ...
 
 
@@ -325,6 +342,14 @@ class BookStore(Books, Protocol):
         """Return what a book's orders were like since an instant (market time)."""
         ...
 
+    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
+        """Return the books that need watching as of `now_ms` (market time), by id, from after one on.
+
+        Those that hold something, have something under way, have sent or filled an order within a day, differ from a
+        venue, or are not active. Any other is what it was when it was looked at last.
+        """
+        ...
+
     def trip(
         self,
         book_id: str,
@@ -354,6 +379,14 @@ class DeskStates(Protocol):
 
         Scope is desk (any key), book, venue, symbol (key `venue:symbol`) or trader.
         """
+        ...
+
+    def entry(self, scope: Scope, key: str) -> StateEntry:
+        """Return a state with who set it, when and why (the desk's key is `desk`); raise `NotFoundError`."""
+        ...
+
+    def restrained(self) -> Sequence[StateEntry]:
+        """Return every book, venue, symbol and living trader that is not active, by scope and key."""
         ...
 
 

@@ -23,8 +23,9 @@ from functions.routes.risk import told_status
 from functions.routes.risk_schemas import BookStatusOut
 from functions.routes.schemas import EXAMPLE_ID, EpochMs, Schema
 from functions.routes.trade_schemas import BookId
-from shared.usecases.books import change_book, changeable, create_book
-from shared.usecases.halting import hand_over, set_book_state
+from shared.domain.trading.states import Scope
+from shared.usecases.books import change_book, changeable, create_book, stateable
+from shared.usecases.halting import hand_over, set_part_state
 
 router = APIRouter(prefix="/api/v1/books", tags=["books"], responses=PROBLEMS)
 Id = Annotated[BookId, Path(description="The book's id.", examples=[EXAMPLE_ID])]
@@ -80,10 +81,20 @@ def change(book_id: Id, body: BookPatch, viewer: ViewerOf, deps: DepsOf, caller:
 
 @router.put("/{book_id}/state", responses=NOT_FOUND | FORBIDDEN)
 def set_state(book_id: Id, body: StateBody, viewer: ViewerOf, deps: DepsOf, caller: CallerOf) -> StateOut:
-    """Freeze one of your books, have it leave positions only, or let it trade again; resting orders are cancelled."""
-    book = changeable(book_id, caller=caller, seen=viewer.books, books=deps.books)
-    halt = set_book_state(
-        book.book_id, body.state, actor=caller.actor, reason=body.reason, states=deps.desk_states, floor=deps.floor
+    """Freeze one of your books, have it leave positions only, or let it trade again; resting orders are cancelled.
+
+    Operators may do so with anybody's, and what they have made stricter is not its owner's to loosen.
+    """
+    states = deps.desk_states
+    book = stateable(book_id, body.state, caller=caller, seen=viewer.books, books=deps.books, states=states)
+    halt = set_part_state(
+        Scope.BOOK,
+        [book.book_id],
+        body.state,
+        actor=caller.actor,
+        reason=body.reason,
+        states=states,
+        floor=deps.floor,
     )
     hand_over(halt, floor=deps.floor, orders_queue=deps.orders_queue)
     return StateOut(
@@ -99,7 +110,7 @@ def equity(
     since: Annotated[EpochMs, Query(description="Points from here on (epoch ms).")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="The newest so many.")] = 1_440,
 ) -> EquityOut:
-    """Return what a book was worth, minute by minute."""
+    """Return what a book was worth, minute by minute while it could change; in between it was worth the same."""
     book = viewer.books.get(book_id)
     points = viewer.reads.equity(book_id, since_ms=since, limit=limit)
     return EquityOut(book_id=book_id, quote=book.quote, points=[EquityPointOut.of(point) for point in points])

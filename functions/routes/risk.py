@@ -1,50 +1,64 @@
 """/api/v1/desk/state and /api/risk: the kill switch, how books stand, how much to trade."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any, Final
 
 from fastapi import APIRouter
 
 from functions.routes.book_schemas import AccountHaltOut
-from functions.routes.callers import FORBIDDEN, OperatorOf, Viewer, ViewerOf
-from functions.routes.common import PROBLEMS, DepsOf
+from functions.routes.callers import FORBIDDEN, CallerOf, OperatorOf, Viewer, ViewerOf
+from functions.routes.common import NOT_FOUND, PROBLEMS, DepsOf
 from functions.routes.risk_schemas import (
     BookStatusOut,
+    DeskHaltOut,
     DeskStateBody,
     DeskStateOut,
     PositionSizeBody,
     PositionSizeOut,
     RiskStatusOut,
+    StateEntryOut,
     TrippedOut,
 )
-from shared.usecases.halting import hand_over, set_desk_state
+from shared.domain.trading.states import Scope
+from shared.usecases.halting import hand_over, keys_of, read_desk_state, set_desk_state, set_part_state
 from shared.usecases.markets_of_books import Market
 from shared.usecases.risk_desk import book_status, calculate_position
 
 router = APIRouter(tags=["risk"], responses=PROBLEMS)
+PUBLIC_SCOPES: Final = frozenset({Scope.VENUE, Scope.SYMBOL})
+"""What everybody may know the state of; books and traders are their owners'."""
 
 
 @router.get("/api/v1/desk/state")
-def read_desk_state(viewer: ViewerOf, deps: DepsOf) -> DeskStateOut:  # noqa: ARG001 - only signed-in people read it
-    """Return the desk's trading state; `halted` when it cannot be read."""
-    return DeskStateOut(state=deps.desk_states.read(), accounts=[], exits=[], handed_over=0, took_ms=0)
+def read_state(caller: CallerOf, deps: DepsOf) -> DeskStateOut:
+    """Return the desk's trading state, since when, who set it and why, and what else is not `active`.
+
+    `halted` when it cannot be read.
+    """
+    desk = StateEntryOut.of(read_desk_state(deps.desk_states))
+    told = [each for each in deps.desk_states.restrained() if caller.operates or each.scope in PUBLIC_SCOPES]
+    return DeskStateOut(**desk.model_dump(), restrained=[StateEntryOut.of(each) for each in told])
 
 
-@router.put("/api/v1/desk/state", responses=FORBIDDEN)
-def write_desk_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) -> DeskStateOut:
+@router.put("/api/v1/desk/state", responses=FORBIDDEN | NOT_FOUND)
+def write_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) -> DeskHaltOut:
     """Halt the desk, have it leave positions only, or let it trade again; for operators.
 
-    The answer has the state as it was read back, what was cancelled at each account, and how long it took.
+    With `scope` and `key` the same of one book, venue, symbol or trader. The answer has the state as it was read back,
+    what was cancelled at each account, and how long it took.
     """
-    halt = set_desk_state(
-        body.state,
-        actor=operator.actor,
-        reason=body.reason,
-        flatten=body.flatten,
-        switch=deps.switch,
-        floor=deps.floor,
-    )
+    act: dict[str, Any] = {"actor": operator.actor, "reason": body.reason, "floor": deps.floor}
+    keys: Sequence[str] = ()
+    if (part := body.part()) is None:
+        halt = set_desk_state(body.state, flatten=body.flatten, switch=deps.switch, **act)
+    else:
+        keys = keys_of(body.scope, part, instruments=deps.instruments)
+        halt = set_part_state(body.scope, keys, body.state, states=deps.desk_states, **act)
     handed_over = hand_over(halt, floor=deps.floor, orders_queue=deps.orders_queue)
-    return DeskStateOut(
+    return DeskHaltOut(
+        scope=body.scope,
+        keys=[*keys],
         state=halt.state,
         accounts=[AccountHaltOut.of(each) for each in halt.accounts],
         exits=[*halt.exits],

@@ -8,8 +8,9 @@ from pydantic import Field, StringConstraints
 from functions.routes.book_schemas import AccountHaltOut, LimitsBody, Number, StateBody
 from functions.routes.intent_schemas import AnyNumber, PositionOut
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema, VenueName
+from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.instruments import Side
-from shared.domain.trading.states import TradingState
+from shared.domain.trading.states import Scope, StateEntry, TradingState
 from shared.domain.trading.status import BookStatus
 from shared.domain.trading.told import TrippedBreaker
 from shared.domain.trading.value_at_risk import InsufficientData, Tail, Tails
@@ -182,18 +183,65 @@ class PositionSizeOut(Schema):
 
 
 class DeskStateBody(StateBody):
-    """The desk's state to set."""
+    """A state to set: the desk's, or that of a part of it."""
 
+    scope: Scope = Field(
+        Scope.DESK, description="`desk`, or `book`, `venue`, `symbol` or `trader` with its `key`.", examples=["venue"]
+    )
+    key: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
+        None,
+        description="Which: the id of a book or trader, a venue's name, `VENUE:SYMBOL`, or a symbol at every venue.",
+        examples=["binance"],
+    )
     flatten: bool = Field(
         False,
-        description="Also leave every position; the desk is `reducing` until that is set again.",
+        description="Also leave every position; the desk is `reducing` until that is set again. Of the desk alone.",
         examples=[False],
     )
 
+    def part(self) -> str | None:
+        """Return the key of the part that is meant, None for the desk; raise `InvalidMessageError`."""
+        if self.scope is Scope.DESK and self.key is not None:
+            raise InvalidMessageError("key", "expected none: the desk has one state")
+        if self.scope is not Scope.DESK and self.key is None:
+            raise InvalidMessageError("key", f"expected which {self.scope}")
+        if self.scope is not Scope.DESK and self.flatten:
+            raise InvalidMessageError("flatten", "expected it with the state of the desk alone")
+        return self.key
 
-class DeskStateOut(Schema):
-    """The desk's trading state as the database reads it back, and what setting it did."""
 
+class StateEntryOut(Schema):
+    """A trading state, and who set it."""
+
+    scope: Scope = Field(description="What it is of.", examples=["venue"])
+    key: str = Field(description="Which; `desk` for the desk, `VENUE:SYMBOL` for a symbol.", examples=["binance"])
+    state: TradingState = Field(description="The state now.", examples=["halted"])
+    since_ms: int | None = Field(description="Since when (epoch ms); null when never set.", examples=[EXAMPLE_TIME])
+    actor: str | None = Field(
+        description="Who set it last: a person's id, `operator`, or a breaker; null when never set.",
+        examples=["operator"],
+    )
+    reason: str | None = Field(description="Why, as they said.", examples=["funding looks wrong"])
+
+    @classmethod
+    def of(cls, entry: StateEntry) -> "StateEntryOut":
+        """Describe a state."""
+        return cls(**{name: getattr(entry, name) for name in cls.model_fields})
+
+
+class DeskStateOut(StateEntryOut):
+    """The desk's trading state, and all that is restrained besides."""
+
+    restrained: list[StateEntryOut] = Field(
+        description="Venues and symbols that are not `active`; for operators books and traders too."
+    )
+
+
+class DeskHaltOut(Schema):
+    """A trading state as the database reads it back, and what setting it did."""
+
+    scope: Scope = Field(description="What it is of.", examples=["desk"])
+    keys: list[str] = Field(description="Which parts were set; none for the desk.", examples=[[]])
     state: TradingState = Field(description="The state now, read back.", examples=["halted"])
     accounts: list[AccountHaltOut] = Field(description="What was done at each account.")
     exits: list[str] = Field(description="Intents raised to leave positions.", examples=[[]])

@@ -60,6 +60,7 @@ def raise_intent(
         intents=deps.intents,
         instruments=deps.instruments,
         tickers=deps.ticker_board,
+        venues=deps.traded_venues,
         intents_queue=deps.intents_queue,
         clock=deps.clock,
     )

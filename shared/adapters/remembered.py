@@ -1,21 +1,25 @@
-"""What seldom changes, and is asked for with every intent: remembered for a minute or less by a warm process.
+"""What seldom changes, or slowly, and is asked for with every intent: remembered by a warm process for a while.
 
 Nothing is decided by it that the database does not decide again: trading states are enforced where they are stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
+from shared.domain.trading.measures import WINDOW_MS, VenueMeasure, measures_of
+from shared.domain.trading.states import Mode
 from shared.domain.venues import Venue
 from shared.ports import Clock, VenueStore
-from shared.trading_ports import Books, InstrumentStore
+from shared.trading_ports import Books, InstrumentStore, OrderStore
 
 REMEMBERED_MS: Final = 60_000
 BOOKS_REMEMBERED_MS: Final = 10_000
 """Their owners change them, and expect to see it."""
+MEASURED_MS: Final = 300_000
+"""How long measures of venues are remembered: a few minutes are little beside the day they are of."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,3 +77,21 @@ class RememberedBooks:
         found = self.store.get(book_id)
         self._known[book_id] = self.wall_clock.now_ms(), found
         return found
+
+
+@dataclass(slots=True, kw_only=True)
+class RememberedMeasures:
+    """How venues have answered within the last day of market time, as it was five real minutes ago at most."""
+
+    orders: OrderStore
+    clock: Clock
+    wall_clock: Clock
+    _known: Sequence[VenueMeasure] = ()
+    _read_ms: int | None = None
+
+    def of(self, mode: Mode) -> Mapping[str, VenueMeasure]:
+        """Return the measures of a mode by venue."""
+        if self._read_ms is None or self.wall_clock.now_ms() - self._read_ms >= MEASURED_MS:
+            self._known = self.orders.measured(since_ms=self.clock.now_ms() - WINDOW_MS)
+            self._read_ms = self.wall_clock.now_ms()
+        return measures_of(mode, self._known)

@@ -16,6 +16,7 @@ from shared.trading_ports import (
     InstrumentStore,
     IntentStore,
     Ledger,
+    Measures,
     OrderStore,
     PaperStore,
 )
@@ -57,6 +58,13 @@ class Trading(Foundation):
         from shared.adapters.supabase.orders import SupabaseOrderStore
 
         return SupabaseOrderStore(self.database)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """How venues have lately answered the desk's orders."""
+        from shared.adapters.remembered import RememberedMeasures
+
+        return RememberedMeasures(orders=self.orders, clock=self.clock, wall_clock=self.wall_clock)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -191,7 +199,9 @@ class Trading(Foundation):
             books=self.known_books,
             instruments=self.instruments,
             candles=self.candle_log,
+            venues=self.traded_venues,
             orders_queue=self.orders_queue,
+            measures=self.measures,
             guards=Guards(
                 intents=self.intents,
                 books=self.known_books,

@@ -8,11 +8,13 @@ from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageEr
 from shared.domain.trading.books import Book, BreakerSettings
 from shared.domain.trading.limits import check_limits
 from shared.domain.trading.money import ONE, ZERO, require, require_positive
-from shared.domain.trading.states import Mode
+from shared.domain.trading.states import Mode, Scope, TradingState, is_stricter
 from shared.ports import VenueStore
-from shared.trading_ports import BookStore
+from shared.trading_ports import BookStore, DeskStates
 
 MAX_BOOKS: Final = 50
+BREAKERS: Final = "breaker "
+"""How the names of actors begin that are breakers of a book."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,25 @@ def changeable(book_id: str, *, caller: Caller, seen: BookStore, books: BookStor
     book = (books if caller.operates else seen).get(book_id)
     if not caller.may_change(book):
         raise ForbiddenError(f"book {book_id!r} is not yours")
+    return book
+
+
+def stateable(
+    book_id: str, state: TradingState, *, caller: Caller, seen: BookStore, books: BookStore, states: DeskStates
+) -> Book:
+    """Return a book whose trading state the caller may set to that: their own, or any for an operator.
+
+    What an operator has made stricter only an operator makes looser; what a breaker has, its owner may. Raise
+    `NotFoundError` for a book they cannot see, `ForbiddenError` for what is not theirs to set.
+    """
+    if caller.operates:
+        return books.get(book_id)
+    book = changeable(book_id, caller=caller, seen=seen, books=books)
+    set_by = states.entry(Scope.BOOK, book_id)
+    own = set_by.actor in {None, caller.actor} or str(set_by.actor).startswith(BREAKERS)
+    if is_stricter(set_by.state, state) and not own:
+        why = f": {set_by.reason}" if set_by.reason else ""
+        raise ForbiddenError(f"an operator has set book {book_id!r} to {set_by.state}{why}")
     return book
 
 

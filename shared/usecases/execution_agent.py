@@ -19,8 +19,8 @@ from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
-from shared.ports import CandleLog, Queue
-from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore
+from shared.ports import CandleLog, Queue, VenueStore
+from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore, Measures
 from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
@@ -53,7 +53,9 @@ class ExecutionDesk:
     books: Books
     instruments: InstrumentStore
     candles: CandleLog
+    venues: VenueStore
     orders_queue: Queue
+    measures: Measures
     guards: Guards
     alerts: AlertStore
     listings: Listings
@@ -81,7 +83,9 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
     time is refused by the versions of the rows, and changes nothing.
     """
     why = "nothing to do"
-    offers = Offers(books=desk.books, instruments=desk.instruments, exchanges=desk.floor.exchanges)
+    offers = Offers(
+        books=desk.books, instruments=desk.instruments, measures=desk.measures, exchanges=desk.floor.exchanges
+    )
     for _ in range(ROUNDS):
         view = desk.floor.orders.execution(intent_id)
         if is_final(view.intent.state):
@@ -107,7 +111,7 @@ def _round(view: IntentView, offers: Offers, desk: ExecutionDesk) -> tuple[Steps
     if isinstance(plan, Steps):
         return plan, False
     fresh = offers.of(view) if needs_offers(plan, view, now_ms=now_ms) else ()
-    observed = observed_qty(plan, candles=desk.candles)
+    observed = observed_qty(plan, candles=desk.candles, venues=desk.venues)
 
     steps = next_steps(plan, view, fresh, now_ms=now_ms, observed_qty=observed)
 
@@ -148,7 +152,8 @@ def _plan(view: IntentView, offers: Offers, now_ms: int, desk: ExecutionDesk) ->
     if (kept := _kept_from_planning(view, fresh, now_ms, desk)) is not None:
         return kept
     try:
-        return make_plan(view.intent, fresh, now_ms=now_ms, volumes=volumes_for(view, fresh, candles=desk.candles))
+        volumes = volumes_for(view, fresh, candles=desk.candles, venues=desk.venues)
+        return make_plan(view.intent, fresh, now_ms=now_ms, volumes=volumes)
     except InvalidMessageError as error:
         return _expire(view, f"it cannot be planned: {error}", desk)
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.domain.errors import ConflictError, NightdeskError
+from shared.domain.errors import ConflictError, NightdeskError, NotFoundError, TransientError
 from shared.domain.trading.exits import exit_of
 from shared.domain.trading.intents import Purpose, Source
 from shared.domain.trading.records import Order, Role
-from shared.domain.trading.states import OrderState, TradingState, is_final
+from shared.domain.trading.states import OrderState, Scope, StateEntry, TradingState, is_final, strictest
 from shared.domain.trading.tally import CANCELLABLE
 from shared.messages import IntentDecided
 from shared.ports import Queue
-from shared.trading_ports import Books, DeskStates, IntentStore
+from shared.trading_ports import Books, DeskStates, InstrumentStore, IntentStore
 from shared.usecases.raising import raise_and_announce
 from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
 
@@ -60,6 +60,17 @@ class Switch:
     intents_queue: Queue
 
 
+def read_desk_state(states: DeskStates) -> StateEntry:
+    """Return the desk's own state and who set it; `halted` when it cannot be read for any reason but a
+    `TransientError`."""
+    try:
+        return states.entry(Scope.DESK, "desk")
+    except TransientError:
+        raise
+    except NightdeskError as error:
+        return StateEntry(scope=Scope.DESK, key="desk", state=TradingState.HALTED, reason=f"it cannot be read: {error}")
+
+
 def set_desk_state(
     state: TradingState, *, actor: str, reason: str, flatten: bool, switch: Switch, floor: Floor
 ) -> Halt:
@@ -83,29 +94,56 @@ def set_desk_state(
     )
 
 
-def set_book_state(
-    book_id: str, state: TradingState, *, actor: str, reason: str, states: DeskStates, floor: Floor
+def set_part_state(
+    scope: Scope, keys: Sequence[str], state: TradingState, *, actor: str, reason: str, states: DeskStates, floor: Floor
 ) -> Halt:
-    """Set a book's trading state as `set_desk_state` does the desk's: its own resting orders are cancelled."""
+    """Set the trading state of a book, venue, symbol or trader as `set_desk_state` does the desk's: what rests of it is
+    cancelled. A symbol may have several keys, one a venue."""
     began = time.perf_counter()
-    set_to = states.set("book", book_id, state, actor=actor, reason=reason)
+    set_to, _ = strictest({key: states.set(scope, key, state, actor=actor, reason=reason) for key in keys})
     if state is TradingState.ACTIVE:
         return Halt(state=set_to)
-    accounts = cancel_resting(floor=floor, exits_too=state is TradingState.HALTED, book_id=book_id)
+    accounts = cancel_resting(floor=floor, exits_too=state is TradingState.HALTED, scope=scope, keys=keys)
     return Halt(state=set_to, accounts=accounts, took_ms=round((time.perf_counter() - began) * 1_000))
 
 
-def cancel_resting(*, floor: Floor, exits_too: bool, book_id: str | None = None) -> tuple[VenueHalt, ...]:
-    """Cancel the slices that rest at every venue, or those of one book, several at once; protective orders stay."""
-    places = floor.orders.accounts() if book_id is None else ()
+def keys_of(scope: Scope, key: str, *, instruments: InstrumentStore) -> Sequence[str]:
+    """Return the keys a part is set by: a symbol without a venue is that of every venue; raise `NotFoundError`."""
+    if scope is not Scope.SYMBOL:
+        return [key]
+    venue, _, symbol = key.partition(":")
+    found = instruments.list(venue=venue, symbol=symbol) or instruments.list(symbol=key)
+    if not found:
+        raise NotFoundError(f"no symbol {key!r}: expected VENUE:SYMBOL, or a symbol some venue lists")
+    return [f"{each.venue}:{each.symbol}" for each in found]
+
+
+def cancel_resting(
+    *, floor: Floor, exits_too: bool, scope: Scope = Scope.DESK, keys: Sequence[str] = ()
+) -> tuple[VenueHalt, ...]:
+    """Cancel the slices that rest at every venue, or those of a part, several at once; protective orders stay."""
+    places = floor.orders.accounts() if scope is Scope.DESK else ()
     resting: dict[tuple[str, str], list[Order]] = {place: [] for place in places}
-    for order, purpose in floor.orders.resting():
-        if book_id not in {None, order.book_id}:
+    for order, purpose in floor.orders.resting(trader_id=keys[0] if scope is Scope.TRADER else None):
+        if _part_of(order, scope) not in {None, *keys}:
             continue
         if order.role is Role.SLICE and (exits_too or purpose is Purpose.ENTER):
             resting.setdefault((order.venue, order.account), []).append(order)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return tuple(_cancel(place, orders, floor, pool) for place, orders in sorted(resting.items()))
+
+
+def _part_of(order: Order, scope: Scope) -> str | None:
+    """Return the key of the part an order belongs to, None where all that were listed do."""
+    match scope:
+        case Scope.BOOK:
+            return order.book_id
+        case Scope.VENUE:
+            return order.venue
+        case Scope.SYMBOL:
+            return f"{order.venue}:{order.symbol}"
+        case Scope.DESK | Scope.TRADER:
+            return None
 
 
 def hand_over(halt: Halt, *, floor: Floor, orders_queue: Queue) -> int:

@@ -1,8 +1,12 @@
 """Read what the market says of an intent's book: prices, candles, the instrument."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
+from shared.domain.candles import CandleFrame
+from shared.domain.errors import NightdeskError
+from shared.domain.tickers import VenueNow
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import MarketView, average_true_range, closes_of, marks_of
@@ -11,6 +15,7 @@ from shared.domain.trading.records import BookView
 from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
 from shared.trading_ports import InstrumentStore
 
+Answer = TypeVar("Answer", VenueNow, CandleFrame)
 HISTORY_BARS: Final = 500
 HISTORY: Final = Timeframe.H1
 """The timeframe returns are told by: of those a venue collects the longest that is no longer."""
@@ -48,6 +53,52 @@ def read_market(view: BookView, intent: Intent | None, *, market: Market) -> Mar
         closes=None if timeframe is None else closes_of(frames, places, timeframe=timeframe),
         atr=atr,
     )
+
+
+def read_once(market: Market) -> Market:
+    """Return a market of which each part is read once, for whoever tells many books by it in one moment."""
+    once = _Once(tickers=market.tickers, candles=market.candles)
+    return replace(market, tickers=once, candles=once)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Once:
+    """Tickers and candles, each asked for once; what could not be read is not asked for again."""
+
+    tickers: TickerBoard
+    candles: CandleLog
+    _boards: dict[str, VenueNow | NightdeskError] = field(default_factory=dict)
+    _frames: dict[tuple[str, Timeframe, int], CandleFrame | NightdeskError] = field(default_factory=dict)
+
+    def now(self, venues: Sequence[str]) -> Mapping[str, VenueNow]:
+        """Return the newest snapshots of each venue."""
+        for venue in venues:
+            if venue not in self._boards:
+                try:
+                    self._boards |= self.tickers.now([venue])
+                except NightdeskError as error:
+                    self._boards[venue] = error
+        return {venue: _told(self._boards[venue]) for venue in venues}
+
+    def frame(self, venue: str, timeframe: Timeframe, *, bars: int) -> CandleFrame:
+        """Return the newest bars of every symbol."""
+        key = (venue, timeframe, bars)
+        if key not in self._frames:
+            try:
+                self._frames[key] = self.candles.frame(venue, timeframe, bars=bars)
+            except NightdeskError as error:
+                self._frames[key] = error
+        return _told(self._frames[key])
+
+    def newest_close(self, venue: str, timeframe: Timeframe) -> int | None:
+        """Return the close time of the newest boundary, asked anew."""
+        return self.candles.newest_close(venue, timeframe)
+
+
+def _told(answer: Answer | NightdeskError) -> Answer:
+    if isinstance(answer, NightdeskError):
+        raise answer
+    return answer
 
 
 def _history_timeframe(collected: list[tuple[Timeframe, ...]]) -> Timeframe | None:

@@ -18,7 +18,7 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import Mark, MarketView, marks_of
-from shared.ports import Clock, Queue, TickerBoard
+from shared.ports import Clock, Queue, TickerBoard, VenueStore
 from shared.trading_ports import BookStore, InstrumentStore, IntentStore
 from shared.trading_reads import TradingReads
 from shared.usecases.raising import raise_and_announce
@@ -36,6 +36,7 @@ class AskingDesk:
     intents: IntentStore
     instruments: InstrumentStore
     tickers: TickerBoard
+    venues: VenueStore
     intents_queue: Queue
     clock: Clock
 
@@ -62,7 +63,8 @@ def raise_trade_intent(ask: Ask, *, person: str, book_id: str | None, key: str |
     intent = intent_of(ask, book, symbol=symbol, intent_id=intent_id, mark=mark, now_ms=desk.clock.now_ms())
     if known is not None and not is_same_wish(known, intent):
         raise ConflictError(f"idempotency key {key!r} has asked for something else before, see intent {intent_id}")
-    if known is None and (problems := problems_of(ask, book, named, mark)):
+    collected = {each.venue: each.timeframes for each in desk.venues.enabled()}
+    if known is None and (problems := problems_of(ask, book, named, mark, collected)):
         raise RefusedError(problems)
     if known is None and mark is None and needs_a_price(ask):
         raise TransientError(f"no current price of {symbol} to hold the stop and the target against")

@@ -10,12 +10,15 @@ from shared.domain.trading.breakers import Breaker, Observations, Tripped, trip
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.money import total
 from shared.domain.trading.portfolio import Portfolio, portfolio_of
-from shared.domain.trading.records import BookView, Observed
+from shared.domain.trading.records import BookView, Observed, WatchedBook
 from shared.domain.trading.states import TradingState
+from shared.domain.trading.told import EquityPoint
 from shared.domain.trading.value_at_risk import DAY_MS, InsufficientData, shock_of
 from shared.trading_ports import BookStore, Ledger
-from shared.usecases.markets_of_books import Market, read_market
+from shared.usecases.markets_of_books import Market, read_market, read_once
 
+PAGE: Final = 200
+"""How many books one read tells of."""
 _HOUR_MS: Final = 3_600_000
 
 
@@ -37,45 +40,53 @@ class Watched:
 
 
 def watch_books(*, desk: WatchDesk) -> Watched:
-    """Record what every book is worth, and stop those whose breakers go off; one book does not keep the others."""
+    """Record what every book is worth that may have changed, and stop those whose breakers go off.
+
+    Books are read a page at a time and the market once for all of them; one book does not keep the others.
+    """
+    now_ms, market = desk.market.clock.now_ms(), read_once(desk.market)
     tripped: dict[str, list[str]] = {}
     errors: dict[str, str] = {}
-    for book in desk.books.list():
-        try:
-            sentences = watch_book(book.book_id, desk=desk)
-        except NightdeskError as error:
-            errors[book.book_id] = f"{type(error).__name__}: {error}"
-            continue
-        if sentences:
-            tripped[book.book_id] = sentences
+    page, after = desk.books.watched(now_ms=now_ms, limit=PAGE), ""
+    while page:
+        points: dict[str, EquityPoint] = {}
+        for seen in page:
+            after = seen.view.book.book_id
+            try:
+                portfolio, sentences = _watch(seen, now_ms, market, desk)
+            except NightdeskError as error:
+                errors[after] = f"{type(error).__name__}: {error}"
+                continue
+            if portfolio.equity is not None:
+                points[after] = _point(seen.view, now_ms, portfolio.equity)
+            if sentences:
+                tripped[after] = sentences
+        desk.ledger.mark_equities(points)
+        page = desk.books.watched(now_ms=now_ms, after=after, limit=PAGE) if len(page) == PAGE else ()
     return Watched(tripped=tripped, errors=errors)
 
 
-def watch_book(book_id: str, *, desk: WatchDesk) -> list[str]:
-    """Record a book's equity and trip its breakers; return what went off.
+def _watch(seen: WatchedBook, now_ms: int, market: Market, desk: WatchDesk) -> tuple[Portfolio, list[str]]:
+    """Trip the breakers of a book; return what it is worth, and what went off.
 
     An occasion trips a breaker once: what a person has released stays released until the next one.
     """
-    now_ms = desk.market.clock.now_ms()
-    view = desk.books.view(book_id, now_ms=now_ms)
-    observed = desk.books.observe(book_id, since_ms=now_ms - view.book.breakers.window_ms)
-    market = read_market(view, None, market=desk.market)
-    portfolio = portfolio_of(view, market)
+    view, observed = seen.view, seen.observed
+    told = read_market(view, None, market=market)
+    portfolio = portfolio_of(view, told)
 
     gone_off = trip(
         view.book.breakers,
-        _observations(view, observed, market, portfolio),
+        _observations(view, observed, told, portfolio),
         max_daily_drawdown_rate=view.book.limits.max_daily_drawdown_rate,
         state=view.book.state,
     )
 
-    if portfolio.equity is not None:
-        desk.ledger.mark_equity(book_id, at_ms=now_ms, equity=portfolio.equity, **_earned(view))
     sentences = []
     for tripped in gone_off:
-        after = _trip(book_id, tripped, _occasion_ms(tripped.breaker, now_ms, observed), desk)
+        after = _trip(view.book.book_id, tripped, _occasion_ms(tripped.breaker, now_ms, observed), desk)
         sentences.append(tripped.sentence if after is not view.book.state else f"{tripped.sentence} (released before)")
-    return sentences
+    return portfolio, sentences
 
 
 def _trip(book_id: str, tripped: Tripped, at_ms: int, desk: WatchDesk) -> TradingState:
@@ -120,9 +131,11 @@ def _shocks(view: BookView, market: MarketView) -> Iterator[Decimal]:
             yield Decimal(repr(round(shock, 6)))
 
 
-def _earned(view: BookView) -> dict[str, Decimal]:
+def _point(view: BookView, now_ms: int, equity: Decimal) -> EquityPoint:
     positions = [each.position for each in view.positions]
-    return {
-        "realised": total(position.realised for position in positions),
-        "fees": total(position.fees for position in positions),
-    }
+    return EquityPoint(
+        at_ms=now_ms,
+        equity=equity,
+        realised=total(position.realised for position in positions),
+        fees=total(position.fees for position in positions),
+    )

@@ -1,6 +1,7 @@
 """Work one order at its venue: the row is written before the call, and an outcome that is not known is asked for."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -14,6 +15,7 @@ from shared.domain.errors import (
     RejectedError,
     TransientError,
 )
+from shared.domain.trading.measures import is_telling
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.reconciliation import Settled, settle, sort_fills
 from shared.domain.trading.records import Order, Role
@@ -39,12 +41,13 @@ class Exchanges(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What working orders takes."""
+    """What working orders takes; `stopwatch` tells real seconds, which market time need not be."""
 
     orders: OrderStore
     ledger: Ledger
     exchanges: Exchanges
     clock: Clock
+    stopwatch: Callable[[], float] = time.perf_counter
 
 
 def work_order(order: Order, *, floor: Floor) -> Order | None:
@@ -60,13 +63,17 @@ def work_order(order: Order, *, floor: Floor) -> Order | None:
     if taken is None:
         return None
     exchange = floor.exchanges.of(taken.venue, taken.account)
+    sent_s = floor.stopwatch()
     try:
         report = exchange.place(taken.request())
     except (RejectedError, TransientError) as refusal:  # the venue says that there is no such order
-        return floor.orders.advance(taken, _refused(taken, refusal, now_ms), actor=ACTOR)
+        tells = isinstance(refusal, TransientError) or is_telling(refusal)
+        answer_ms = _since(sent_s, floor) if tells else None
+        return floor.orders.advance(taken, _refused(taken, refusal, now_ms, answer_ms), actor=ACTOR)
     except (OutcomeUnknownError, FatalError) as doubt:
         return floor.orders.mark(taken, OrderState.UNKNOWN, actor=ACTOR, reason=str(doubt))
-    return take_report(taken, report, exchange, floor=floor)
+    answered = replace(report, answer_ms=_since(sent_s, floor))
+    return take_report(taken, answered, exchange, floor=floor)
 
 
 def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
@@ -182,7 +189,12 @@ def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:
         )
 
 
-def _refused(order: Order, refusal: Exception, now_ms: int) -> OrderReport:
+def _since(sent_s: float, floor: Floor) -> int:
+    """Return the real milliseconds since an instant of the stopwatch."""
+    return round((floor.stopwatch() - sent_s) * 1_000)
+
+
+def _refused(order: Order, refusal: Exception, now_ms: int, answer_ms: int | None = None) -> OrderReport:
     reason = refusal.reason if isinstance(refusal, RejectedError) else "busy"
     return OrderReport(
         client_order_id=order.client_order_id,
@@ -194,4 +206,5 @@ def _refused(order: Order, refusal: Exception, now_ms: int) -> OrderReport:
         filled_qty=order.filled_qty,
         reason=f"{reason}: {refusal}",
         updated_at_ms=now_ms,
+        answer_ms=answer_ms,
     )

@@ -235,7 +235,8 @@ def test_unfinished_intents_take_turns(stores: Stores) -> None:
     one, two, three = (approve(stores, an_intent(book)).intent_id for _ in range(3))
     unfinished = stores.intents().unfinished
     assert list(unfinished(limit=2)) == [one, two]
-    assert list(unfinished(limit=2)) == [three, one]
+    first, second = unfinished(limit=2)
+    assert (first, second in {one, two}) == (three, True)  # those two were looked at in the same moment
     ended = stores.orders().execution(three).intent
     stores.intents().finish(ended, IntentState.EXPIRED, actor="test", reason="too late")
     assert set(unfinished(limit=9)) == {one, two}

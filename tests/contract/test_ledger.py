@@ -22,6 +22,7 @@ from tests.contract.trading import (
     PRICE,
     SWAP,
     a_fill,
+    a_point,
     a_report,
     an_exit,
     an_intent,
@@ -191,8 +192,7 @@ def test_equity_is_marked_once_a_minute_and_a_day_starts_with_the_last_of_yester
     midnight = CLOSE - CLOSE % 86_400_000
 
     def mark(at_ms: int, equity: str) -> None:
-        amounts = {"realised": Decimal(0), "fees": Decimal(0)}
-        stores.ledger().mark_equity(book.book_id, at_ms=at_ms, equity=Decimal(equity), **amounts)
+        stores.ledger().mark_equities({book.book_id: a_point(at_ms, equity)})
 
     def day_start(now_ms: int) -> Decimal:
         return stores.books().view(book.book_id, now_ms=now_ms).day_start_equity

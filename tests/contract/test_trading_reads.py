@@ -15,7 +15,7 @@ from shared.domain.trading.states import IntentState, OrderState, TradingState
 from shared.domain.trading.told import EquityPoint
 from shared.trading_reads import TradingReads
 from tests.contract.stores import CLOSE, Stores
-from tests.contract.trading import BTC, an_intent, approve, executing, hold, open_book
+from tests.contract.trading import BTC, a_point, an_intent, approve, executing, hold, open_book
 
 ALICE, BOB = str(uuid4()), str(uuid4())
 
@@ -24,9 +24,7 @@ def test_everything_is_read_of_ones_own_books_and_the_desks(stores: Stores) -> N
     books = {owner: open_book(stores, owner) for owner in (ALICE, BOB, None)}
     for book in books.values():
         hold(stores, book)
-        stores.ledger().mark_equity(
-            book.book_id, at_ms=CLOSE, equity=Decimal(9), realised=Decimal(0), fees=Decimal("0.5")
-        )
+        stores.ledger().mark_equities({book.book_id: a_point(CLOSE, "9", fees="0.5")})
         stores.books().trip(
             book.book_id, breaker="daily_loss", state=TradingState.REDUCING, at_ms=CLOSE, details={}, reason="lost"
         )
@@ -110,9 +108,8 @@ def test_a_trace_has_what_an_intent_and_an_order_were_when_they_were_new(stores:
 def test_the_equity_curve_is_the_newest_points_oldest_first(stores: Stores) -> None:
     book = open_book(stores)
     for n in range(3):
-        stores.ledger().mark_equity(
-            book.book_id, at_ms=CLOSE + n * 60_000, equity=Decimal(100 + n), realised=Decimal(n), fees=Decimal("0.1")
-        )
+        point = a_point(CLOSE + n * 60_000, str(100 + n), realised=str(n), fees="0.1")
+        stores.ledger().mark_equities({book.book_id: point})
     first = EquityPoint(
         at_ms=CLOSE - CLOSE % 60_000 + 60_000, equity=Decimal(101), realised=Decimal(1), fees=Decimal("0.1")
     )

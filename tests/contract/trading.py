@@ -12,6 +12,7 @@ from shared.domain.trading.orders import Fill, OrderKind, OrderReport, client_or
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import Order
 from shared.domain.trading.states import IntentState, Mode, OrderState, TradingState
+from shared.domain.trading.told import EquityPoint
 from tests.contract.stores import CLOSE, Stores
 
 BTC, SWAP = "BTC/USDT", "BTC/USDT:USDT"
@@ -189,6 +190,11 @@ def hold(stores: Stores, book: Book, qty: str = "1", *, symbol: str = BTC) -> Po
     intent = stores.orders().execution(order.intent_id).intent
     stores.intents().finish(intent, IntentState.EXECUTED, actor="test", reason="all filled")
     return position
+
+
+def a_point(at_ms: int, equity: str, *, realised: str = "0", fees: str = "0") -> EquityPoint:
+    """Return a point of an equity curve."""
+    return EquityPoint(at_ms=at_ms, equity=Decimal(equity), realised=Decimal(realised), fees=Decimal(fees))
 
 
 def halt(stores: Stores, scope: str, key: str = "", state: TradingState = TradingState.HALTED) -> None:

@@ -9,8 +9,8 @@ from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.money import ZERO, total
-from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role
-from shared.domain.trading.states import OrderState, TradingState, strictest
+from shared.domain.trading.records import BookView, Observed, Recent, Reservation, Role, WatchedBook
+from shared.domain.trading.states import AT_RISK, Mode, OrderState, Scope, StateEntry, TradingState, strictest
 from shared.domain.trading.terms import TraderMode
 from shared.domain.trading.told import TrippedBreaker
 from tests.fakes.stores import MemoryDatabase
@@ -131,6 +131,31 @@ class MemoryBookStore:
             last_fill_ms=max((at for at in filled if at is not None), default=None),
         )
 
+    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
+        """Return the books that need watching as of a time, by id, from after one on."""
+        found = [book for _, book in sorted(self.database.trading.books.items()) if book.book_id > (after or "")]
+        return [
+            WatchedBook(
+                view=self.view(book.book_id, now_ms=now_ms),
+                observed=self.observe(book.book_id, since_ms=now_ms - book.breakers.window_ms),
+            )
+            for book in found
+            if self._stirs(book, now_ms - DAY_MS)
+        ][:limit]
+
+    def _stirs(self, book: Book, since_ms: int) -> bool:
+        tables, book_id = self.database.trading, book.book_id
+        positions = [row.held for (of, _, _), row in tables.positions.items() if of == book_id]
+        orders = [row.order for row in tables.orders.values() if row.order.book_id == book_id]
+        of_account = {book_id, None} if book.mode is Mode.LIVE else {book_id}
+        return (
+            book.state is not TradingState.ACTIVE
+            or any(held.position.qty or (held.last_fill_ms or 0) > since_ms for held in positions)
+            or any(order.state in AT_RISK or (order.submitted_at_ms or 0) > since_ms for order in orders)
+            or any(row.intent.book_id == book_id and row.intent.state in UNFINISHED for row in tables.intents.values())
+            or any(each.kind == "reconciliation" and each.book_id in of_account for each in tables.alerts.values())
+        )
+
     def trip(
         self,
         book_id: str,
@@ -149,6 +174,8 @@ class MemoryBookStore:
         tables.trips[book_id, breaker, at_ms, state] = event
         stricter, _ = strictest({"book": book.state, "breaker": state})
         tables.books[book_id] = replace(book, state=stricter)
+        if stricter is not book.state:
+            tables.act("book", book_id, stricter, f"breaker {breaker}", reason, now_ms=self.database.clock.now_ms())
         return stricter
 
     def _is_traded(self, book_id: str) -> bool:
@@ -181,26 +208,52 @@ class MemoryDeskStates:
 
     def set(self, scope: str, key: str, state: TradingState, *, actor: str, reason: str) -> TradingState:
         """Set a state and return it; raise `NotFoundError`."""
-        database, tables = self.database, self.database.trading
-        if scope == "desk":
-            tables.desk_state = state
-            return state
-        if scope == "book":
-            if key not in tables.books:
-                raise NotFoundError(f"no book {key!r}")
-            tables.books[key] = replace(tables.books[key], state=state)
-            return state
-        known: dict[str, set[str]] = {
-            "venue": {venue.venue for venue in database.venues},
-            "symbol": {f"{venue}:{symbol}" for venue, symbol in tables.instruments},
-            "trader": {*database.traders, *database.deleted},
-        }
-        if scope not in known:
+        tables = self.database.trading
+        if scope not in {*Scope}:
             raise InvalidMessageError("scope", f"expected desk, book, venue, symbol or trader, got {scope}")
-        if key not in known[scope]:
+        known = scope == "desk" or self._state(Scope(scope), key) is not None
+        if not known:
             raise NotFoundError(f"no {scope} {key!r}")
-        tables.states[scope, key] = state
+        if scope == "desk":
+            key, tables.desk_state = "desk", state
+        elif scope == "book":
+            tables.books[key] = replace(tables.books[key], state=state)
+        else:
+            tables.states[scope, key] = state
+        tables.act(scope, key, state, actor, reason, now_ms=self.database.clock.now_ms())
         return state
+
+    def entry(self, scope: Scope, key: str) -> StateEntry:
+        """Return a state with who set it, when and why; raise `NotFoundError`."""
+        state = self._state(scope, key)
+        if state is None:
+            raise NotFoundError(f"no {scope} {key!r}")
+        return self.database.trading.acts.get((scope, key)) or StateEntry(scope=scope, key=key, state=state)
+
+    def restrained(self) -> Sequence[StateEntry]:
+        """Return every book, venue, symbol and living trader that is not active, by scope and key."""
+        tables = self.database.trading
+        found = [(Scope.BOOK, book.book_id) for book in tables.books.values() if book.state is not TradingState.ACTIVE]
+        found += [
+            (Scope(scope), key)
+            for (scope, key), state in tables.states.items()
+            if state is not TradingState.ACTIVE and key not in self.database.deleted
+        ]
+        return [self.entry(*place) for place in sorted(found)]
+
+    def _state(self, scope: Scope, key: str) -> TradingState | None:
+        """Return the state of something, None when there is no such thing."""
+        database, tables = self.database, self.database.trading
+        if scope is Scope.DESK:
+            return tables.desk_state
+        if scope is Scope.BOOK:
+            return tables.books[key].state if key in tables.books else None
+        known = {
+            Scope.VENUE: {venue.venue for venue in database.venues},
+            Scope.SYMBOL: {f"{venue}:{symbol}" for venue, symbol in tables.instruments},
+            Scope.TRADER: {*database.traders, *database.deleted},
+        }[scope]
+        return tables.states.get((scope, key), TradingState.ACTIVE) if key in known else None
 
 
 @dataclass(slots=True)

@@ -108,12 +108,12 @@ class MemoryLedger:
                     held[symbol.partition(":")[2]] += row.held.position.realised
         return dict(held)
 
-    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
-        """Record a point of a book's equity curve, one a minute."""
-        minute = at_ms - at_ms % MINUTE_MS
-        self.database.trading.equity[book_id, minute] = EquityPoint(
-            at_ms=minute, equity=equity, realised=realised, fees=fees
-        )
+    def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
+        """Record a point of the equity curve of each book, one a minute; a book that is gone has none."""
+        for book_id, point in points.items():
+            minute = point.at_ms - point.at_ms % MINUTE_MS
+            if book_id in self.database.trading.books:
+                self.database.trading.equity[book_id, minute] = replace(point, at_ms=minute)
 
     def _order_of(self, position: Position, fill: Fill) -> OrderRow | None:
         for row in self.database.trading.orders.values():

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.money import total
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order, Role
@@ -13,7 +15,9 @@ from shared.domain.trading.states import (
     AT_RISK,
     ORDER_STEPS,
     IntentState,
+    Mode,
     OrderState,
+    TradingState,
     check_step,
     strictest,
 )
@@ -50,7 +54,17 @@ class MemoryOrderStore:
             orders=tuple(orders),
             fills=tuple(sorted(fills, key=lambda fill: (fill.event_time, fill.trade_id))),
             state=state,
+            venue_states=self._venue_states(intent),
         )
+
+    def _venue_states(self, intent: Intent) -> dict[str, TradingState]:
+        if intent.venue is not None:
+            return {}
+        found = {}
+        for venue in self.database.trading.books[intent.book_id].venues:
+            states = self.database.states_of(intent.book_id, venue, intent.symbol)
+            found[venue], _ = strictest({scope: states[scope] for scope in ("venue", "symbol")})
+        return found
 
     def start(
         self, intent: Intent, *, plan: Mapping[str, object], orders: Sequence[Order], actor: str
@@ -100,7 +114,11 @@ class MemoryOrderStore:
             average_price=row.order.average_price if report.average_price is None else report.average_price,
             reason=row.order.reason if report.reason is None else report.reason,
         )
-        return self._advanced(row, order, told, actor)
+        before = row.order
+        stored = self._advanced(row, order, told, actor)
+        if stored != before and report.answer_ms is not None:
+            row.answer_ms = report.answer_ms
+        return stored
 
     def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
@@ -159,12 +177,14 @@ class MemoryOrderStore:
         ]
         return sorted(found, key=lambda order: (order.due_at_ms, order.order_id))
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
         tables = self.database.trading
         found = [row.order for row in tables.orders.values() if row.order.state in AT_RISK]
         found.sort(key=lambda order: (order.submitted_at_ms or 0, order.order_id))
-        return [(order, tables.intents[order.intent_id].intent.purpose) for order in found]
+        intents = [tables.intents[order.intent_id].intent for order in found]
+        both = zip(found, intents, strict=True)
+        return [(order, intent.purpose) for order, intent in both if trader_id in {None, intent.trader_id}]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""
@@ -174,6 +194,16 @@ class MemoryOrderStore:
     def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
         """Return the accounts with orders that may fill, or were sent at or after an instant."""
         return [place for place in self.accounts() if self.recent(venue=place[0], account=place[1], since_ms=since_ms)]
+
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant, by venue and mode."""
+        answers: dict[tuple[str, Mode], list[tuple[int, bool]]] = {}
+        for row in self.database.trading.orders.values():
+            order = row.order
+            if order.role is Role.SLICE and (order.submitted_at_ms or -1) >= since_ms and row.answer_ms is not None:
+                answer = (row.answer_ms, order.state is OrderState.REJECTED)
+                answers.setdefault((order.venue, order.mode), []).append(answer)
+        return [_measure(*place, answers[place]) for place in sorted(answers)]
 
     def _row(self, order: Order) -> OrderRow:
         try:
@@ -255,6 +285,17 @@ def check_step_to_executing(intent: Intent) -> None:
     """Raise `ConflictError` unless an intent may be executed."""
     if intent.state not in {IntentState.APPROVED, IntentState.MODIFIED}:
         raise ConflictError(f"{intent.state} cannot become executing")
+
+
+def _measure(venue: str, mode: Mode, answers: Sequence[tuple[int, bool]]) -> VenueMeasure:
+    taken = [took_ms for took_ms, refused in answers if not refused]
+    return VenueMeasure(
+        venue=venue,
+        mode=mode,
+        answered=len(answers),
+        refused=len(answers) - len(taken),
+        median_ms=round(median(taken)) if taken else None,
+    )
 
 
 def _slot(order: Order) -> tuple[str, Role, int, int]:

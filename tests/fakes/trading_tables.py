@@ -24,6 +24,8 @@ from shared.domain.trading.states import (
     IntentState,
     Mode,
     OrderState,
+    Scope,
+    StateEntry,
     TradingState,
     check_step,
     strictest,
@@ -55,6 +57,7 @@ class OrderRow:
     order: Order
     posted_qty: Decimal = ZERO
     lease_until: int = 0
+    answer_ms: int | None = None
 
     @property
     def left_qty(self) -> Decimal:
@@ -86,6 +89,7 @@ class TradingTables:
 
     desk_state: TradingState | None = TradingState.ACTIVE
     states: dict[tuple[str, str], TradingState] = field(default_factory=dict)  # by scope and key; absent: active
+    acts: dict[tuple[str, str], StateEntry] = field(default_factory=dict)  # by scope and key; who set it last
     instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
@@ -99,6 +103,15 @@ class TradingTables:
     opening: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     steps: list[dict[str, object]] = field(default_factory=list)
     looks: int = 0
+
+    def act(self, scope: str, key: str, state: TradingState, actor: str, reason: str, *, now_ms: int) -> None:
+        """Keep who set a state and why; since when it is so stays where it was so before."""
+        before = self.acts.get((scope, key))
+        same = before is not None and before.state is state
+        self.acts[scope, key] = StateEntry(
+            scope=Scope(scope), key=key, state=state, since_ms=before.since_ms if before and same else now_ms,
+            actor=actor, reason=reason,
+        )  # fmt: skip
 
     def note(
         self,

@@ -1,4 +1,5 @@
-"""Books over the API: open one, set its limits, freeze it; only its owner may, and only the desk decides about live."""
+"""Books over the API: open one, set its limits, freeze it; its owner may, operators freeze anybody's, and only the desk
+decides about live."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.trading.states import Mode, TradingState
+from shared.domain.trading.states import Mode, Scope, TradingState
+from tests.contract.trading import a_point
 from tests.functions.api_client import ALICE, BOB, call
 from tests.functions.trading_desk import (
     HERS,
@@ -118,9 +120,11 @@ def test_a_strangers_book_does_not_exist_and_the_desks_is_not_ones_own(desk: Tra
     assert ask(HERS, user=None) == 401
     assert books(desk) == before
     assert ask(desk.book.book_id, user=OPERATOR) == 200  # operators mind the desk's
-    assert ask(HIS, user=OPERATOR) == (403 if writes else 404)
+    freezes = request_of == "freeze"
+    assert ask(HIS, user=OPERATOR) == (200 if freezes else 403 if writes else 404)
     assert ask(desk.book.book_id, token=SECRET) == 200
-    assert ask(HIS, token=SECRET) == (403 if writes else 200)
+    assert ask(HIS, token=SECRET) == (403 if writes and not freezes else 200)
+    assert ask("nothing", user=OPERATOR) == 404
 
 
 def test_a_frozen_book_rests_no_orders_and_trades_nothing_until_it_is_thawed(desk: TradingInMemory) -> None:
@@ -140,6 +144,39 @@ def test_a_frozen_book_rests_no_orders_and_trades_nothing_until_it_is_thawed(des
     assert call("PUT", f"/api/v1/books/{HERS}/state", {"state": "asleep"}).status == 400
 
 
+def test_what_an_operator_has_frozen_its_owner_does_not_thaw(desk: TradingInMemory) -> None:
+    path = f"/api/v1/books/{HERS}/state"
+
+    def set_by(**caller: Any) -> int:
+        state = caller.pop("state")
+        return call("PUT", path, {"state": state, "reason": "looks wrong"}, **caller).status
+
+    assert set_by(state="halted", user=BOB) == 404
+    assert set_by(state="halted", user=OPERATOR) == 200
+    entry = desk.states.entry(Scope.BOOK, HERS)
+    assert (entry.state, entry.actor, entry.reason) == (TradingState.HALTED, OPERATOR, "looks wrong")
+    for state in ("reducing", "active"):
+        refused = call("PUT", path, {"state": state})
+        assert (refused.status, "an operator has set" in refused.body["detail"]) == (403, True)
+        assert "looks wrong" in refused.body["detail"]
+    assert books(desk)[HERS].state is TradingState.HALTED
+    assert desk.states.entry(Scope.BOOK, HERS) == entry
+    assert set_by(state="reducing", token=SECRET) == 200
+    assert set_by(state="halted") == 200  # stricter she may always
+    assert set_by(state="active") == 200  # what she has set herself
+    assert set_by(state="halted") == 200
+    assert set_by(state="halted", user=OPERATOR) == 200  # the same, and now it is the operator's
+    assert set_by(state="active") == 403
+
+
+def test_what_a_breaker_has_stopped_its_owner_releases(desk: TradingInMemory) -> None:
+    desk.books.trip(
+        HERS, breaker="slippage", state=TradingState.REDUCING, at_ms=desk.clock.now_ms(), details={}, reason="60 bps"
+    )
+    assert call("PUT", f"/api/v1/books/{HERS}/state", {"state": "active"}).status == 200
+    assert books(desk)[HERS].state is TradingState.ACTIVE
+
+
 def test_a_book_is_told_with_its_equity_positions_and_the_days_drawdown(desk: TradingInMemory) -> None:
     trade(desk, size_usd=4000)
     found = call("GET", f"/api/v1/books/{HERS}").body
@@ -154,9 +191,7 @@ def test_a_book_is_told_with_its_equity_positions_and_the_days_drawdown(desk: Tr
 def test_the_equity_curve_is_told_from_a_time_on(desk: TradingInMemory) -> None:
     now_ms = desk.clock.now_ms() // 60_000 * 60_000
     for n in range(3):
-        desk.ledger.mark_equity(
-            HERS, at_ms=now_ms + n * 60_000, equity=Decimal(100 + n), realised=Decimal(n), fees=Decimal("0.5")
-        )
+        desk.ledger.mark_equities({HERS: a_point(now_ms + n * 60_000, str(100 + n), realised=str(n), fees="0.5")})
     found = call("GET", f"/api/v1/books/{HERS}/equity", query=f"since={now_ms + 60_000}").body
     assert [(point["equity"], point["fees"]) for point in found["points"]] == [("101", "0.5"), ("102", "0.5")]
     assert found["quote"] == "USDT"

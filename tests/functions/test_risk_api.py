@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import FatalError
-from shared.domain.trading.states import TradingState
+from shared.domain.trading.intents import Algorithm, AlgorithmName
+from shared.domain.trading.orders import TimeInForce
+from shared.domain.trading.states import IntentState, TradingState
 from shared.messages import IntentDecided
+from tests.contract.stores import a_trader
 from tests.functions.api_client import ALICE, BOB, call
-from tests.functions.trading_desk import HERS, OPERATOR, SECRET, number, told, trade, trading_api, trading_desk
+from tests.functions.trading_desk import HERS, HIS, OPERATOR, SECRET, number, told, trade, trading_api, trading_desk
 from tests.usecases.trading_in_memory import HandLog, TradingInMemory
 
 STATE, STATUS, SIZE = "/api/v1/desk/state", "/api/risk/status", "/api/risk/calculate-position"
@@ -40,6 +43,117 @@ def test_the_state_is_everybodys_to_read_and_operators_to_set(desk: TradingInMem
     assert call("PUT", STATE, {"state": "halted"}, token=SECRET).body["state"] == "halted"
     assert call("GET", STATE).body["state"] == "halted"
     assert call("PUT", STATE, {"state": "paused"}, user=OPERATOR).status == 400
+
+
+def test_the_state_says_since_when_who_set_it_and_why(desk: TradingInMemory) -> None:
+    never = call("GET", STATE).body
+    assert (never["state"], never["since_ms"], never["actor"], never["restrained"]) == ("active", None, None, [])
+    began_ms = desk.clock.now_ms()
+    call("PUT", STATE, {"state": "halted", "reason": "drill"}, user=OPERATOR)
+    desk.clock.advance(60_000)
+    call("PUT", STATE, {"state": "halted", "reason": "still"}, token=SECRET)
+    found = call("GET", STATE, user=BOB).body
+    assert [found[name] for name in ("scope", "state", "since_ms", "actor", "reason")] == [
+        "desk", "halted", began_ms, "operator", "still",
+    ]  # fmt: skip
+
+
+def test_a_state_that_cannot_be_read_is_halted(desk: TradingInMemory) -> None:
+    desk.database.trading.desk_state = None
+    found = call("GET", STATE).body
+    assert (found["state"], found["since_ms"], "cannot be read" in found["reason"]) == ("halted", None, True)
+
+
+def a_trader_of(desk: TradingInMemory, user: str, book_id: str) -> str:
+    """Store a trader and return its id."""
+    trader = a_trader(user, name="T", trader_id=f"trader-of-{user[:4]}")
+    desk.database.traders[trader.trader_id] = replace(trader, book_id=book_id)
+    return trader.trader_id
+
+
+PARTS = [
+    ("venue", "binance", 2),
+    ("symbol", "binance:BTC/USDT", 2),
+    ("symbol", "BTC/USDT", 2),
+    ("book", HERS, 1),
+    ("trader", f"trader-of-{ALICE[:4]}", 1),
+]
+
+
+@pytest.mark.parametrize(("scope", "key", "concerned"), PARTS)
+def test_a_part_is_halted_alone_with_what_rests_of_it(
+    desk: TradingInMemory, scope: str, key: str, concerned: int
+) -> None:
+    traders = {user: a_trader_of(desk, user, book) for user, book in ((ALICE, HERS), (BOB, HIS))}
+    for user, book in ((ALICE, HERS), (BOB, HIS)):
+        resting = Algorithm(name=AlgorithmName.LIMIT, limit_price=Decimal(39_000), time_in_force=TimeInForce.GTC)
+        desk.wish(book_id=book, trader_id=traders[user], algorithm=resting)
+        desk.run()
+    assert len(desk.orders.resting()) == 2
+    body = {"state": "halted", "scope": scope, "key": key, "reason": "looks wrong"}
+    answer = call("PUT", STATE, body, user=OPERATOR)
+    assert (answer.status, answer.body["state"], answer.body["scope"]) == (200, "halted", scope), answer.body
+    assert sum(account["cancelled"] for account in answer.body["accounts"]) == concerned
+    assert len(desk.orders.resting()) == 2 - concerned
+    assert desk.states.read() is TradingState.ACTIVE
+    (entry,) = call("GET", STATE, user=OPERATOR).body["restrained"]
+    place = "binance:BTC/USDT" if scope == "symbol" else key
+    assert (entry["scope"], entry["key"], entry["actor"], entry["reason"]) == (scope, place, OPERATOR, "looks wrong")
+    seen = call("GET", STATE).body["restrained"]
+    assert [each["key"] for each in seen] == ([place] if scope in {"venue", "symbol"} else [])
+    denied = desk.wish(book_id=HERS, trader_id=traders[ALICE])
+    desk.run()
+    assert desk.view(denied).intent.state is IntentState.DENIED
+    assert call("PUT", STATE, body | {"state": "active"}, user=OPERATOR).body["state"] == "active"
+    assert call("GET", STATE, user=OPERATOR).body["restrained"] == []
+
+
+def test_a_part_that_reduces_keeps_its_exits(desk: TradingInMemory) -> None:
+    trade(desk, size_usd=4000)
+    resting: dict[str, Any] = {"name": "limit", "limit_price": 41_000, "duration_ms": 600_000}
+    exit_id = trade(desk, purpose="exit", size_usd=1000, algorithm=resting)
+    trade(desk, **RESTING)
+    answer = call("PUT", STATE, {"state": "reducing", "scope": "venue", "key": "binance"}, user=OPERATOR).body
+    assert sum(account["cancelled"] for account in answer["accounts"]) == 1
+    ((order, _),) = desk.orders.resting()
+    assert order.intent_id == exit_id
+
+
+@pytest.mark.parametrize(("scope", "key", "concerned"), PARTS)
+def test_nobody_but_an_operator_sets_the_state_of_a_part(
+    desk: TradingInMemory, scope: str, key: str, concerned: int
+) -> None:
+    a_trader_of(desk, ALICE, HERS)
+    body = {"state": "halted", "scope": scope, "key": key}
+    assert call("PUT", STATE, body).status == 403
+    assert call("PUT", STATE, body, user=None).status == 401
+    assert desk.states.restrained() == []
+    assert desk.database.trading.acts == {}
+    assert concerned
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"scope": "venue"}, 400, "key"),
+        ({"key": "binance"}, 400, "key"),
+        ({"scope": "venue", "key": "binance", "flatten": True}, 400, "flatten"),
+        ({"scope": "moon", "key": "x"}, 400, "scope"),
+        ({"scope": "venue", "key": "mtgox"}, 404, None),
+        ({"scope": "symbol", "key": "mtgox:BTC/USDT"}, 404, None),
+        ({"scope": "symbol", "key": "NOPE/USDT"}, 404, None),
+        ({"scope": "trader", "key": "nobody"}, 404, None),
+        ({"scope": "book", "key": "nothing"}, 404, None),
+    ],
+)
+def test_a_part_there_is_not_is_refused_and_nothing_stored(
+    desk: TradingInMemory, body: dict[str, Any], status: int, field: str | None
+) -> None:
+    answer = call("PUT", STATE, {"state": "halted"} | body, user=OPERATOR)
+    assert answer.status == status, answer.body
+    assert field is None or field in told(answer)
+    assert desk.database.trading.acts == {}
+    assert desk.states.read() is TradingState.ACTIVE
 
 
 def test_a_halt_cancels_what_rests_everywhere_and_says_what_it_did(desk: TradingInMemory) -> None:

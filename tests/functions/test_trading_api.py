@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from shared.domain.timeframe import Timeframe
+from shared.domain.venues import Venue
 from tests.fakes.stores import MemoryDatabase
 from tests.functions.api_client import ALICE, BOB, Answer, call
 from tests.functions.trading_desk import (
@@ -102,6 +104,18 @@ def test_what_is_wrong_is_named(desk: TradingInMemory, field: str, change: dict[
     assert field in told(answer), answer.body
     assert nothing_stored(desk.database)
     assert desk.raised.bodies == []
+
+
+def test_what_follows_the_volume_needs_candles_short_enough(desk: TradingInMemory) -> None:
+    desk.database.venues[:] = [Venue(venue="binance", timeframes=(Timeframe.H1,))]
+    vwap = {"algorithm": {"name": "vwap", "duration_ms": 600_000, "slices": 4}}
+    answer = call("POST", TRADE, INTENT | vwap)
+    assert answer.status == 400
+    problem = told(answer)["algorithm"]
+    assert problem == "binance: vwap needs candles of 15m or shorter, collected are 1h"
+    assert nothing_stored(desk.database)
+    desk.database.venues[:] = [Venue(venue="binance", timeframes=(Timeframe.H1, Timeframe.M5))]
+    assert call("POST", TRADE, INTENT | vwap).status == 202
 
 
 @pytest.mark.parametrize(("book", "status"), [(HIS, 403), ("desks", 403), ("nothing", 404)])

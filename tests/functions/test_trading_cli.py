@@ -13,7 +13,7 @@ from shared.domain.trading.states import TradingState
 from shared.runtime.telemetry import start_logging
 from tests.functions.api_client import ALICE, BOB, call, token_of
 from tests.functions.api_http import ApiTransport, serve_commands
-from tests.functions.trading_desk import HERS, SECRET, trade, trading_api, trading_desk
+from tests.functions.trading_desk import HERS, HIS, SECRET, trade, trading_api, trading_desk
 from tests.usecases.trading_in_memory import TradingInMemory
 
 Run = Callable[..., Result]
@@ -68,6 +68,7 @@ def test_a_book_is_opened_listed_limited_and_frozen(desk: TradingInMemory, run: 
     assert desk.books.get(book_id).limits.max_trade_notional is None
     assert "is halted" in run("book", "freeze", "Second").stdout
     assert desk.books.get(book_id).state is TradingState.HALTED
+    assert "is reducing" in run("book", "reduce", "Second").stdout
     assert "is active" in run("book", "thaw", "Second").stdout
     assert "is halted" in run("book", "freeze", "Paper").stdout  # the desk's own, by the operator's secret
 
@@ -142,6 +143,49 @@ def test_the_switch_halts_reduces_and_resumes(desk: TradingInMemory, run: Run) -
     reduced = json.loads(run("reduce", "--flatten", "--json").stdout)
     assert (reduced["state"], len(reduced["exits"])) == ("reducing", 1)
     assert desk.states.read() is TradingState.REDUCING
+
+
+def test_the_switch_moves_a_part_and_tells_the_state_of_all(desk: TradingInMemory, run: Run) -> None:
+    trade(desk, user=BOB, algorithm={"name": "limit", "limit_price": 39_000, "duration_ms": 600_000})
+    assert run("state").stdout == "the desk is active\n"
+    halted = run("halt", "--book", "His", "--reason", "looks wrong")
+    assert halted.stdout.startswith(f"book {HIS} is halted, read back after ")
+    assert f"binance {HIS}: 1 orders cancelled" in halted.stdout
+    assert "venue binance is reducing" in run("reduce", "--venue", "binance").stdout
+    assert "symbol binance:BTC/USDT is halted" in run("halt", "--symbol", "BTC/USDT", "--venue", "binance").stdout
+    assert "symbol binance:BTC/USDT is halted" in run("halt", "--symbol", "BTC/USDT").stdout
+    lines = run("state").stdout.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "the desk is active", f"book {HIS} is halted", "symbol binance:BTC/USDT is halted", "venue binance is reducing",
+    ]  # fmt: skip
+    assert lines[2].strip().endswith("set by operator: looks wrong")
+    assert lines[2].strip().startswith("since 11-14 22:13:20")
+    found = json.loads(run("state", "--json").stdout)
+    assert [each["scope"] for each in found["restrained"]] == ["book", "symbol", "venue"]
+    for part in (("--book", HIS), ("--venue", "binance"), ("--symbol", "BTC/USDT")):
+        assert "is active" in run("resume", *part).stdout
+    assert run("state").stdout.splitlines()[0] == "the desk is active"
+    assert desk.states.restrained() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("halt", "--venue", "mtgox"), "no venue 'mtgox'"),
+        (("halt", "--trader", "nobody"), "no trader 'nobody'"),
+        (("halt", "--book", "nothing"), "no book 'nothing'"),
+        (("halt", "--book", "His", "--trader", "x"), "one at a time"),
+        (("halt", "--venue", "binance", "--flatten"), "flatten"),
+        (("halt", "--venue", "binance", "--token", token_of(ALICE)), "only operators"),
+    ],
+)
+def test_a_part_that_cannot_be_set_is_one_line_and_an_exit_code(
+    desk: TradingInMemory, run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = run(*arguments)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert said in refused.stderr
+    assert desk.states.restrained() == []
 
 
 def test_a_persons_token_moves_no_switch(desk: TradingInMemory, run: Run) -> None:

@@ -25,8 +25,13 @@ class Checks:
     def __init__(self, desk: "StormDesk") -> None:
         self._desk = desk
         self._tables = desk.database.trading
+        self._viewed: dict[str, Decimal] = {}
         self._worst: dict[tuple[str, str], Decimal] = {}
         self.most_leverage = ZERO
+
+    def viewed(self, intent_id: str, book_id: str) -> None:
+        """Remember what a book was worth when a decision on it began."""
+        self._viewed[intent_id] = self._equity(book_id)
 
     def approved(self, intent: Intent, state: TradingState) -> None:
         """Hold an approval to the states, and the book with everything that may fill to its limits, at the marks."""
@@ -37,7 +42,8 @@ class Checks:
             return
         assert state is TradingState.ACTIVE, f"{intent.intent_id} approved while {state}"
         book = self._tables.books[intent.book_id]
-        limits, equity = book.limits, self._equity(book.book_id)
+        # A fill that is posted while one decides costs its fee: what was decided on was worth that much more.
+        limits, equity = book.limits, max(self._equity(book.book_id), self._viewed[intent.intent_id])
         lines = self._lines(book.book_id)
         gross = total(qty * self._mark(place) for place, qty in lines.items())
         base = intent.symbol.partition("/")[0]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.adapters.paper_exchange import PaperExchange
+from shared.adapters.remembered import RememberedMeasures
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.books import Book, Limits, VarPolicy
@@ -79,7 +80,7 @@ class StormDesk:
         self.lines: dict[tuple[str, str], BadLine] = {}
         self._open_books()
         self.checks = Checks(self)
-        self.intents = WatchedIntents(self.database, approved=self.checks.approved)
+        self.intents = WatchedIntents(self.database, approved=self.checks.approved, viewed=self.checks.viewed)
         self.orders = WatchedOrders(self.database, submitted=self.checks.submitted)
         self._wire()
 
@@ -141,6 +142,7 @@ class StormDesk:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=intents, books=self.books, instruments=self.instruments, candles=self.market,
             orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
+            venues=venues, measures=RememberedMeasures(orders=orders, clock=self.clock, wall_clock=self.clock),
             listings=Listings(
                 instruments=self.instruments, books=self.books, venues=venues, market_lists=self.market,
                 wall_clock=self.clock,

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.domain.errors import TransientError
 from shared.domain.trading.intents import Intent
-from shared.domain.trading.records import Order
+from shared.domain.trading.records import BookView, Order
 from shared.domain.trading.states import IntentState, TradingState, strictest
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.orders import MemoryOrderStore
@@ -16,9 +16,17 @@ from tests.storm.venue import Dice, Killed
 
 @dataclass(slots=True)
 class WatchedIntents(MemoryIntentStore):
-    """Intents; `approved` is told of each that was."""
+    """Intents; `approved` is told of each that was, `viewed` of the book each is decided on."""
 
     approved: Callable[[Intent, TradingState], None] = lambda *_: None
+    viewed: Callable[[str, str], None] = lambda *_: None
+
+    def view(self, intent_id: str, *, now_ms: int, holder: str, lease_ms: int) -> BookView | None:
+        """View, then tell."""
+        view = MemoryIntentStore.view(self, intent_id, now_ms=now_ms, holder=holder, lease_ms=lease_ms)
+        if view is not None:
+            self.viewed(intent_id, view.book.book_id)
+        return view
 
     def decide(
         self,

@@ -64,17 +64,6 @@ def test_it_expires_when_nobody_came_to_plan_it_in_time(desk: TradingInMemory) -
     assert desk.qty() == 0
 
 
-def test_it_expires_when_what_its_plan_needs_is_not_known(
-    desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.usecases.execution_agent.volumes_for", lambda *_, **__: None)
-    algorithm = Algorithm(name=AlgorithmName.VWAP, duration_ms=600_000, slices=3)
-    intent = desk.wish(algorithm=algorithm)
-    desk.run()
-    assert desk.view(intent).intent.state is IntentState.EXPIRED
-    assert "it cannot be planned: volumes" in str(desk.intents.trace(intent.correlation_id)[-1]["reason"])
-
-
 def test_an_algorithm_that_means_nothing_is_denied_and_never_planned(desk: TradingInMemory) -> None:
     intent = desk.wish(algorithm=Algorithm(name=AlgorithmName.LIMIT))
     desk.run()

@@ -178,7 +178,7 @@ def test_an_order_that_somebody_settles_at_the_same_time_is_cancelled_all_the_sa
     stale = [(replace(order, version=order.version - 1), purpose) for order, purpose in desk.orders.resting()]
 
     class Behind(MemoryOrderStore):
-        def resting(self) -> Sequence[tuple[Order, Purpose]]:
+        def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
             return stale
 
     floor = replace(desk.floor, orders=Behind(desk.database))

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared.domain.errors import TransientError
 from shared.domain.trading.accounts import Balance
+from shared.domain.trading.books import BreakerSettings
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import TradingState
@@ -15,7 +17,8 @@ from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.reconciling import reconcile
 from shared.usecases.risk_agent import risk_agent
-from shared.usecases.watching import watch_book
+from shared.usecases.watching import PAGE, watch_books
+from tests.fakes.counted import Counted as CountedCalls
 from tests.usecases.trading_in_memory import TradingInMemory
 
 D = Decimal
@@ -38,15 +41,20 @@ def desk_sizing(desk: TradingInMemory) -> Any:
     return Sizing(method=SizingMethod.NOTIONAL, value=D(1))
 
 
+def watch(desk: TradingInMemory) -> list[str]:
+    """Watch the books; return what went off in the one that trades."""
+    return watch_books(desk=desk.risk.watch).tripped.get(desk.book.book_id, [])
+
+
 def state(desk: TradingInMemory) -> TradingState:
     return desk.books.get(desk.book.book_id).state
 
 
 def test_equity_is_marked_every_minute(desk: TradingInMemory) -> None:
     holding(desk)
-    watch_book(desk.book.book_id, desk=desk.risk.watch)
+    watch(desk)
     desk.market.move(D(41_000))
-    watch_book(desk.book.book_id, desk=desk.risk.watch)
+    watch(desk)
     points = [point.equity for _, point in sorted(desk.database.trading.equity.items())]
     assert len(points) == 2
     assert points[0] < D(100_000)  # the fee
@@ -56,7 +64,7 @@ def test_equity_is_marked_every_minute(desk: TradingInMemory) -> None:
 def test_a_daily_loss_reduces_and_then_halts(desk: TradingInMemory) -> None:
     holding(desk)
     desk.market.move(D(35_800))
-    assert any("lost" in each for each in watch_book(desk.book.book_id, desk=desk.risk.watch))
+    assert any("lost" in each for each in watch(desk))
     assert state(desk) is TradingState.REDUCING
     desk.market.move(D(34_000))
     risk_agent(CronTick(trigger="cron"), desk=desk.risk)
@@ -66,9 +74,9 @@ def test_a_daily_loss_reduces_and_then_halts(desk: TradingInMemory) -> None:
 def test_what_a_person_released_stays_released_that_day(desk: TradingInMemory) -> None:
     holding(desk)
     desk.market.move(D(35_800))
-    watch_book(desk.book.book_id, desk=desk.risk.watch)
+    watch(desk)
     desk.states.set("book", desk.book.book_id, TradingState.ACTIVE, actor="ada", reason="seen")
-    (sentence,) = [each for each in watch_book(desk.book.book_id, desk=desk.risk.watch) if "lost" in each]
+    (sentence,) = [each for each in watch(desk) if "lost" in each]
     assert sentence.endswith("(released before)")
     assert state(desk) is TradingState.ACTIVE
 
@@ -126,3 +134,42 @@ def test_what_rests_unchanged_costs_one_question_for_all_of_it(desk: TradingInMe
     assert again.settled == 1
     assert venue.asked.count("order") == 1
     assert desk.adds_up()
+
+
+def test_more_books_than_one_read_tells_of_are_all_watched(desk: TradingInMemory) -> None:
+    for number in range(PAGE):
+        book = desk.books.create(replace(desk.book, book_id=f"b{number:03}", name=f"Book {number}"))
+        desk.states.set("book", book.book_id, TradingState.HALTED, actor="test", reason="")
+    holding(desk)
+    books: Any = CountedCalls(desk.books)
+    assert watch_books(desk=replace(desk.risk.watch, books=books)).errors == {}
+    assert dict(books.calls) == {"watched": 2}
+    assert len({book_id for book_id, _ in desk.database.trading.equity}) == PAGE + 1
+
+
+def test_a_market_that_cannot_be_read_is_asked_once_and_told_of_each_book(desk: TradingInMemory) -> None:
+    books = [desk.books.create(replace(desk.book, book_id=f"b{number}", name="Book")).book_id for number in range(3)]
+    for book_id in books:
+        desk.states.set("book", book_id, TradingState.HALTED, actor="test", reason="")
+    asked: list[str] = []
+
+    class Away:
+        def now(self, venues: list[str]) -> Any:
+            asked.extend(venues)
+            raise TransientError("the board is away")
+
+    board: Any = Away()
+    watched = watch_books(desk=replace(desk.risk.watch, market=replace(desk.risk.market, tickers=board)))
+    assert watched.errors == dict.fromkeys(books, "TransientError: the board is away")
+    assert asked == ["binance"]
+
+
+def test_a_book_that_cannot_be_told_does_not_keep_the_others(desk: TradingInMemory) -> None:
+    holding(desk)
+    bad = desk.books.create(
+        replace(desk.book, book_id="0", name="Bad", breakers=BreakerSettings(max_slippage_bps=D("NaN")))
+    )
+    desk.states.set("book", bad.book_id, TradingState.REDUCING, actor="test", reason="")
+    found = watch_books(desk=desk.risk.watch)
+    assert {*found.errors} == {bad.book_id}
+    assert [book_id for book_id, _ in desk.database.trading.equity] == [desk.book.book_id]

@@ -9,6 +9,7 @@ from uuid import uuid4
 import numpy as np
 
 from shared.adapters.paper_exchange import PaperExchange
+from shared.adapters.remembered import RememberedMeasures
 from shared.domain.candles import COLUMNS, CandleFrame
 from shared.domain.errors import FatalError
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
@@ -141,6 +142,7 @@ class TradingInMemory:
         self.execution = ExecutionDesk(
             floor=self.floor, intents=self.intents, books=self.books, instruments=self.instruments, candles=log,
             orders_queue=self.decided, guards=self.guards, alerts=MemoryAlertStore(self.database),
+            venues=venues, measures=RememberedMeasures(orders=self.orders, clock=self.clock, wall_clock=self.clock),
             listings=Listings(
                 instruments=self.instruments, books=self.books, venues=venues, market_lists=OneVenue(self),
                 wall_clock=self.clock,

@@ -22,6 +22,7 @@ from desk.simulator.tape import Tape
 from shared.adapters.ccxt_exchange import CcxtExchange
 from shared.adapters.ccxt_venues import Keys
 from shared.adapters.clock import TapeClock
+from shared.adapters.remembered import RememberedMeasures
 from shared.adapters.supabase.alerts import SupabaseAlertStore
 from shared.adapters.supabase.books import SupabaseBookStore
 from shared.adapters.supabase.client import connect
@@ -221,7 +222,9 @@ class Parts:
             books=self.books,
             instruments=self.instruments,
             candles=self.market,
+            venues=SupabaseVenueStore(self.database),
             orders_queue=self.orders_queue,
+            measures=RememberedMeasures(orders=self.floor.orders, clock=self.clock, wall_clock=self.clock),
             guards=guards,
             alerts=SupabaseAlertStore(self.database),
             listings=self.listings,

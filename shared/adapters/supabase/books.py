@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import BOOK, BOOK_VIEW, BOOKS, OBSERVED, read, write
+from shared.adapters.supabase.trading_rows import BOOK, BOOK_VIEW, BOOKS, OBSERVED, WATCHED, read, write
 from shared.domain.errors import NotFoundError
 from shared.domain.trading.books import Book
-from shared.domain.trading.records import BookView, Observed
+from shared.domain.trading.records import BookView, Observed, WatchedBook
 from shared.domain.trading.states import TradingState
 
 
@@ -48,6 +48,11 @@ class SupabaseBookStore:
         """Return what a book's orders were like since an instant."""
         found = call(self.client, "observe_book", {"p_book_id": book_id, "p_since_ms": since_ms})
         return read(OBSERVED, found, f"no book {book_id!r}")
+
+    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
+        """Return the books that need watching as of a time, by id, from after one on."""
+        asked = {"p_now_ms": now_ms, "p_after": after, "p_limit": limit}
+        return read(WATCHED, call(self.client, "watched_books", asked), "no books")
 
     def trip(
         self,

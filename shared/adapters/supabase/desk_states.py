@@ -1,12 +1,14 @@
 """Trading states in Supabase."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
+from shared.adapters.supabase.trading_rows import STATE_ENTRIES, STATE_ENTRY, read
 from shared.domain.errors import NightdeskError, NotFoundError, TransientError
-from shared.domain.trading.states import TradingState
+from shared.domain.trading.states import Scope, StateEntry, TradingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,12 @@ class SupabaseDeskStates:
         if stored is None:
             raise NotFoundError(f"no {scope} {key!r}")
         return TradingState(stored)
+
+    def entry(self, scope: Scope, key: str) -> StateEntry:
+        """Return a state with who set it, when and why; raise `NotFoundError`."""
+        found = call(self.client, "state_entry", {"p_scope": scope.value, "p_key": key})
+        return read(STATE_ENTRY, found, f"no {scope} {key!r}")
+
+    def restrained(self) -> Sequence[StateEntry]:
+        """Return every book, venue, symbol and trader that is not active, by scope and key."""
+        return read(STATE_ENTRIES, call(self.client, "restrained", {}), "no states")

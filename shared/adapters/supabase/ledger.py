@@ -8,12 +8,13 @@ from typing import Any
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import FILLS, GUARD, HELD, HELD_MANY, POSITION, read, write
+from shared.adapters.supabase.trading_rows import EQUITY_POINT, FILLS, GUARD, HELD, HELD_MANY, POSITION, read, write
 from shared.domain.errors import NotFoundError
 from shared.domain.trading.intents import Guard
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import HeldPosition
+from shared.domain.trading.told import EquityPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ class SupabaseLedger:
             raise NotFoundError(f"account {account!r} at {venue} was never opened")
         return _quantities(found)
 
-    def mark_equity(self, book_id: str, *, at_ms: int, equity: Decimal, realised: Decimal, fees: Decimal) -> None:
-        """Record a point of a book's equity curve, one a minute."""
-        values = {"p_equity": str(equity), "p_realised": str(realised), "p_fees": str(fees)}
-        call(self.client, "mark_equity", {"p_book_id": book_id, "p_at_ms": at_ms} | values)
+    def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
+        """Record a point of the equity curve of each book, one a minute."""
+        if points:
+            rows = [{"book_id": book_id} | write(EQUITY_POINT, point) for book_id, point in points.items()]
+            call(self.client, "mark_equities", {"p_points": rows})
 
 
 def _key(book_id: str, venue: str, symbol: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from uuid import uuid4
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import ORDER, ORDERS, REPORT, read, read_execution, write
+from shared.adapters.supabase.trading_rows import MEASURES, ORDER, ORDERS, REPORT, read, read_execution, write
 from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import OrderReport
 from shared.domain.trading.records import IntentView, Order
 from shared.domain.trading.states import OrderState
@@ -75,9 +76,11 @@ class SupabaseOrderStore:
         where = {"p_book_id": book_id, "p_venue": venue, "p_symbol": symbol}
         return read(ORDERS, call(self.client, "standing_orders", where), "no orders")
 
-    def resting(self) -> Sequence[tuple[Order, Purpose]]:
-        """Return every order that may fill, with the purpose of its intent, oldest first."""
-        return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in call(self.client, "resting_orders", {})]
+    def resting(self, *, trader_id: str | None = None) -> Sequence[tuple[Order, Purpose]]:
+        """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
+        of_trader = ("resting_orders_of_trader", {"p_trader_id": trader_id})
+        found = call(self.client, *(("resting_orders", {}) if trader_id is None else of_trader))
+        return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in found]
 
     def accounts(self) -> Sequence[tuple[str, str]]:
         """Return every (venue, account) that has ever been opened or traded on."""
@@ -87,6 +90,10 @@ class SupabaseOrderStore:
         """Return the accounts with orders that may fill, or were sent at or after an instant."""
         found = call(self.client, "stirring_accounts", {"p_since_ms": since_ms})
         return [(venue, account) for venue, account in found]
+
+    def measured(self, *, since_ms: int) -> Sequence[VenueMeasure]:
+        """Return how each venue has answered slices sent since an instant, by venue and mode."""
+        return read(MEASURES, call(self.client, "venue_measures", {"p_since_ms": since_ms}), "no measures")
 
     def _added(
         self, function: str, intent: Intent, orders: Sequence[Order], actor: str, values: dict[str, Any]
@@ -111,4 +118,5 @@ class SupabaseOrderStore:
 def _told(report: OrderReport) -> dict[str, Any]:
     """Return what is stored of a report."""
     told = write(REPORT, report)
-    return {name: told[name] for name in ("state", "venue_order_id", "filled_qty", "average_price", "reason")}
+    names = ("state", "venue_order_id", "filled_qty", "average_price", "reason", "answer_ms")
+    return {name: told[name] for name in names}

@@ -9,10 +9,12 @@ from shared.domain.errors import FatalError, NotFoundError
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order
-from shared.domain.trading.states import TradingState, strictest
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order, WatchedBook
+from shared.domain.trading.states import StateEntry, TradingState, strictest
+from shared.domain.trading.told import EquityPoint
 
 T = TypeVar("T")
 
@@ -24,13 +26,18 @@ LEAVING: Final = TypeAdapter(list[Leaving])
 ORDER: Final = TypeAdapter(Order)
 ORDERS: Final = TypeAdapter(list[Order])
 REPORT: Final = TypeAdapter(OrderReport)
+MEASURES: Final = TypeAdapter(list[VenueMeasure])
 FILLS: Final = TypeAdapter(list[Fill])
 POSITION: Final = TypeAdapter(Position)
 HELD: Final = TypeAdapter(HeldPosition)
 OBSERVED: Final = TypeAdapter(Observed)
+WATCHED: Final = TypeAdapter(list[WatchedBook])
+EQUITY_POINT: Final = TypeAdapter(EquityPoint)
 HELD_MANY: Final = TypeAdapter(list[HeldPosition])
 GUARD: Final = TypeAdapter(Guard)
 INSTRUMENTS: Final = TypeAdapter(list[Instrument])
+STATE_ENTRY: Final = TypeAdapter(StateEntry)
+STATE_ENTRIES: Final = TypeAdapter(list[StateEntry])
 _INTENT_VIEW: Final = TypeAdapter(IntentView)
 _STATES: Final = TypeAdapter(Mapping[str, TradingState | None])
 
@@ -55,4 +62,5 @@ def read_execution(data: Any, missing: str) -> IntentView:
     if not isinstance(data, Mapping):
         raise NotFoundError(missing)
     state, _ = strictest(read(_STATES, data["states"], missing))
-    return read(_INTENT_VIEW, {**data, "state": state}, missing)
+    venues = {venue: strictest(read(_STATES, each, missing))[0] for venue, each in data["venue_states"].items()}
+    return read(_INTENT_VIEW, {**data, "state": state, "venue_states": venues}, missing)

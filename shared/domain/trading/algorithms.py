@@ -1,9 +1,11 @@
 """Which algorithms make sense: told when an intent is raised, and again before one is planned."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from shared.domain.errors import InvalidMessageError
+from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 
@@ -15,6 +17,8 @@ SPREAD: Final = frozenset({AlgorithmName.TWAP, AlgorithmName.VWAP, AlgorithmName
 """Algorithms that take a little at a time."""
 PRICED: Final = frozenset({AlgorithmName.LIMIT, AlgorithmName.ICEBERG})
 """Algorithms that wait at a price."""
+VOLUME_TIMEFRAME: Final = Timeframe.M15
+"""What usually trades at a time of the day is told by candles no longer than this, where a venue has such."""
 _RESTING = frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY})
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
@@ -27,6 +31,38 @@ def is_resting(algorithm: Algorithm) -> bool:
 def is_single_shot(algorithm: Algorithm) -> bool:
     """Tell whether what does not fill at once is not tried again as it was."""
     return algorithm.name is AlgorithmName.MARKET or (algorithm.time_in_force in _AT_ONCE and algorithm.name in PRICED)
+
+
+def follows_volume(algorithm: Algorithm) -> bool:
+    """Tell whether it goes by what trades at its venue."""
+    return algorithm.name is AlgorithmName.VWAP or algorithm.participation_rate is not None
+
+
+def volume_timeframe(algorithm: Algorithm, collected: Sequence[Timeframe]) -> Timeframe:
+    """Return by which of the collected timeframes an algorithm that follows the volume is told what trades.
+
+    POV looks at what trades now: the finest. The others look at the past: the longest up to `VOLUME_TIMEFRAME`, since
+    the log keeps so many candles of each, or the finest. None may be longer than the time of one slice, where that is
+    longer. Raise `InvalidMessageError` that says what is missing.
+    """
+    is_pov = algorithm.name is AlgorithmName.POV
+    most_ms = max(min(Timeframe, key=_length).ms if is_pov else VOLUME_TIMEFRAME.ms, _span_ms(algorithm))
+    known = sorted((each for each in collected if each.ms <= most_ms), key=_length)
+    if not known:
+        needed = max((each for each in Timeframe if each.ms <= most_ms), key=_length)
+        has = ", ".join(each.value for each in sorted(collected, key=_length)) or "none"
+        problem = f"{algorithm.name} needs candles of {needed} or shorter, collected are {has}"
+        raise InvalidMessageError("algorithm", problem)
+    fine = [each for each in known if each.ms <= VOLUME_TIMEFRAME.ms]
+    return known[0] if is_pov or not fine else fine[-1]
+
+
+def _length(timeframe: Timeframe) -> int:
+    return timeframe.ms
+
+
+def _span_ms(algorithm: Algorithm) -> int:
+    return algorithm.duration_ms // algorithm.slices
 
 
 def check_algorithm(algorithm: Algorithm) -> Algorithm:

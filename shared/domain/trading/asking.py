@@ -1,13 +1,14 @@
 """What a person asks the desk to trade, and all that speaks against it before risk is asked."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
 from shared.domain.errors import InvalidMessageError
-from shared.domain.trading.algorithms import check_algorithm
+from shared.domain.timeframe import Timeframe
+from shared.domain.trading.algorithms import check_algorithm, follows_volume, volume_timeframe
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument, InstrumentKind, PositionSide
 from shared.domain.trading.intents import Algorithm, Guard, Intent, Purpose, Sizing, SizingMethod, Source
@@ -17,6 +18,8 @@ from shared.domain.trading.protection import check_guard
 from shared.domain.trading.terms import HORIZON_MS
 
 Problem = tuple[str, str]
+Collected = Mapping[str, Sequence[Timeframe]]
+"""The timeframes the desk collects at each venue."""
 EXPIRES_IN_MS: Final = 300_000
 
 
@@ -42,8 +45,11 @@ def instruments_named(name: str, listed: Sequence[Instrument]) -> list[Instrumen
     return exact or [each for each in listed if each.kind is InstrumentKind.SPOT and each.base + each.quote == name]
 
 
-def problems_of(ask: Ask, book: Book, named: Sequence[Instrument], mark: Mark | None) -> list[Problem]:
-    """Return every (field, problem) of a wish, given the instruments of its name at the book's venues."""
+def problems_of(
+    ask: Ask, book: Book, named: Sequence[Instrument], mark: Mark | None, collected: Collected
+) -> list[Problem]:
+    """Return every (field, problem) of a wish, given the instruments of its name at the book's venues, and what is
+    collected there."""
     edge_rate = ZERO if ask.edge_rate is None else ask.edge_rate
     checks = (
         partial(require_positive, "size_usd", ask.size),
@@ -56,7 +62,9 @@ def problems_of(ask: Ask, book: Book, named: Sequence[Instrument], mark: Mark | 
         least, most = HORIZON_MS.start, HORIZON_MS.stop - 1
         expired = " it has expired already" if ask.expires_in_ms <= 0 else f" expected {least}..{most} ms"
         found.append(("expires_in_ms", f"{ask.expires_in_ms}:{expired}"))
-    return [*found, *_of_the_venue(ask, book, named), *_of_the_guard(ask, mark)]
+    at = [each.venue for each in named if ask.venue in {None, each.venue}]
+    known = _of_the_volume(ask.algorithm, at, collected)
+    return [*found, *_of_the_venue(ask, book, named), *known, *_of_the_guard(ask, mark)]
 
 
 def needs_a_price(ask: Ask) -> bool:
@@ -110,6 +118,16 @@ def _of_the_venue(ask: Ask, book: Book, named: Sequence[Instrument]) -> Iterator
         yield "instrument", f"{ask.symbol} is not traded at {ask.venue or venues}"
     elif all(each.quote != book.quote for each in at):
         yield "instrument", f"{ask.symbol} is not quoted in {book.quote}, the book's currency"
+
+
+def _of_the_volume(algorithm: Algorithm, venues: Sequence[str], collected: Collected) -> list[Problem]:
+    """Return what an algorithm that makes sense and goes by the volume lacks, where it has it at none of its venues."""
+    if _found([partial(check_algorithm, algorithm)]) or not follows_volume(algorithm):
+        return []
+    lacks = {venue: _found([partial(volume_timeframe, algorithm, collected.get(venue, ()))]) for venue in venues}
+    if not all(lacks.values()):
+        return []
+    return [(field, f"{venue}: {problem}") for venue, problems in lacks.items() for field, problem in problems]
 
 
 def _of_the_guard(ask: Ask, mark: Mark | None) -> list[Problem]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from shared.domain.trading.books import BreakerSettings
 from shared.domain.trading.decisions import short
 from shared.domain.trading.money import require
-from shared.domain.trading.states import TradingState, strictest
+from shared.domain.trading.states import TradingState, is_stricter
 
 
 class Breaker(StrEnum):
@@ -77,17 +77,13 @@ def trip(
             require(name, value)
     checks = (_daily_loss(settings, seen, max_daily_drawdown_rate), _counts(settings, seen), _market(settings, seen))
     gone_off = [tripped for check in checks for tripped in check]
-    stricter = [each for each in gone_off if _is_stricter(each.to_state, state)]
+    stricter = [each for each in gone_off if is_stricter(each.to_state, state)]
     worst: dict[Breaker, Tripped] = {}
     for each in stricter:
         known = worst.get(each.breaker)
-        if known is None or _is_stricter(each.to_state, known.to_state):
+        if known is None or is_stricter(each.to_state, known.to_state):
             worst[each.breaker] = each
     return list(worst.values())
-
-
-def _is_stricter(one: TradingState, other: TradingState) -> bool:
-    return one is not other and strictest({"one": one, "other": other})[0] is one
 
 
 def _tripped(

@@ -49,7 +49,11 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """What a venue says of an order, with all that has filled so far; `reason` is the venue's word for a refusal."""
+    """What a venue says of an order, with all that has filled so far; `reason` is the venue's word for a refusal.
+
+    `answer_ms` is how long the venue took to answer the call that placed it, in real milliseconds; None where nothing
+    was placed, or where the answer tells nothing of the venue.
+    """
 
     client_order_id: str
     venue_order_id: str
@@ -61,6 +65,7 @@ class OrderReport:
     average_price: Decimal | None = None
     reason: str | None = None
     updated_at_ms: int = 0
+    answer_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ Slices are numbered from 1 over all venues, since (intent, slice, attempt) names
 `unplaced_qty` they are exactly the quantity. POV has no slices beforehand: they follow the volume that is seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
 from shared.domain.errors import InvalidMessageError
-from shared.domain.trading.algorithms import SPREAD, check_algorithm, is_resting
+from shared.domain.trading.algorithms import SPREAD, check_algorithm, follows_volume, is_resting
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Intent, Purpose
 from shared.domain.trading.money import ONE, ZERO, ceil_to, floor_to, total
@@ -73,11 +73,16 @@ class Plan:
 
 
 def make_plan(
-    intent: Intent, offers: Sequence[VenueOffer], *, now_ms: int, volumes: VolumeHistory | None = None
+    intent: Intent,
+    offers: Sequence[VenueOffer],
+    *,
+    now_ms: int,
+    volumes: Mapping[str, VolumeHistory] | None = None,
 ) -> Plan:
     """Plan an approved intent over the venues that offer its symbol; chance comes from the intent's id.
 
-    VWAP and a participation cap need past volumes. Where no venue takes any of it the plan has no slices and says why.
+    What follows the volume goes only where it is known: `volumes` has the past of each venue, and a slice is as large
+    as what trades at its own. Where no venue takes any of it the plan has no slices and says why.
     Raise `InvalidMessageError` for an algorithm that makes no sense, an intent that is not approved, an exit that does
     not say from which of several venues, and volumes that are needed and not known.
     """
@@ -87,7 +92,13 @@ def make_plan(
     allowed = [offer for offer in offers if intent.venue in {None, offer.venue}]
     if intent.purpose is Purpose.EXIT and len(allowed) > 1:
         raise InvalidMessageError("venue", "expected the venue of the position to leave")
-    slices, table, why = _slices(intent, intent.qty, allowed, now_ms, volumes)
+    if allowed and follows_volume(algorithm):
+        allowed = [offer for offer in allowed if offer.venue in (volumes or {})]
+        if not allowed:
+            raise InvalidMessageError(
+                "volumes", f"expected what trades of {intent.symbol}, which {algorithm.name} needs"
+            )
+    slices, table, why = _slices(intent, intent.qty, allowed, now_ms, volumes or {})
     working_ms = algorithm.duration_ms or (0 if is_resting(algorithm) else AT_ONCE_MS)
     planned = ZERO if algorithm.name is not AlgorithmName.POV else intent.qty
     return Plan(
@@ -138,7 +149,7 @@ def order_terms(
 
 
 def _slices(
-    intent: Intent, qty: Decimal, offers: Sequence[VenueOffer], now_ms: int, volumes: VolumeHistory | None
+    intent: Intent, qty: Decimal, offers: Sequence[VenueOffer], now_ms: int, volumes: Mapping[str, VolumeHistory]
 ) -> tuple[tuple[Slice, ...], tuple[RoutePart, ...], str]:
     algorithm, side = intent.algorithm, intent.side
     if algorithm.name not in SPREAD and not is_resting(algorithm):
@@ -153,7 +164,8 @@ def _slices(
         return (), table, why
     if algorithm.name is AlgorithmName.POV:
         return (), table, f"{why}; slices follow the volume that is seen"
-    return _over_time(intent, qty, best, now_ms=now_ms, volumes=volumes, count=count), table, why
+    past = volumes.get(best.venue)
+    return _over_time(intent, qty, best, now_ms=now_ms, volumes=past, count=count), table, why
 
 
 def _at_once(

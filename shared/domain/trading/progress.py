@@ -52,8 +52,8 @@ def next_steps(
     """
     by_venue = {offer.venue: offer for offer in offers if offer.venue in plan.venues}
     scene = Scene(plan=plan, view=view, tally=tally(view), offers=by_venue, now_ms=now_ms, observed_qty=observed_qty)
-    if (stopped := _stopped(scene)) is not None:
-        return _wind_down(scene, *stopped)
+    if (forbidden := _forbidden(scene)) is not None:
+        return forbidden
     is_over = plan.deadline_ms is not None and now_ms >= plan.deadline_ms
     if is_over or plan.completion_no in scene.tally.slices:
         return _complete(scene, "the deadline has passed" if is_over else "every slice has ended")
@@ -64,8 +64,15 @@ def next_steps(
     if found.leftover_qty and not found.is_waiting and (order := to_enlarge(scene, found.leftover_qty)) is not None:
         return Steps(cancel=(order,), why=f"slice {order.slice_no} is made again with {found.leftover_qty:f} left over")
     if scene.tally.unsettled or found.is_waiting:
-        return Steps(why="waiting for orders under way" if scene.tally.unsettled else "waiting for the market")
+        return Steps(why="waiting for orders under way" if scene.tally.unsettled else _awaited(scene))
     return _complete(scene, "every slice has ended" if scene.tally.orders else plan.why)
+
+
+def _awaited(scene: Scene) -> str:
+    """Say what of the market an intent with nothing under way waits for."""
+    if scene.plan.algorithm.name is AlgorithmName.POV and scene.observed_qty is None:
+        return f"waiting for a candle of what trades at {', '.join(scene.plan.venues)} since it was planned"
+    return "waiting for the market"
 
 
 def needs_offers(plan: Plan, view: IntentView, *, now_ms: int) -> bool:
@@ -73,6 +80,18 @@ def needs_offers(plan: Plan, view: IntentView, *, now_ms: int) -> bool:
     may still fill. Otherwise what venues offer makes no difference."""
     scene = Scene(plan=plan, view=view, tally=tally(view), offers={}, now_ms=now_ms, observed_qty=None)
     return scene.free_qty > 0 and _stopped(scene) is None
+
+
+def _forbidden(scene: Scene) -> Steps | None:
+    """Return what follows where nothing more may be ordered, of all of it or of what is under way at a venue."""
+    if (stopped := _stopped(scene)) is not None:
+        return _wind_down(scene, *stopped)
+    view, unsettled = scene.view, scene.tally.unsettled
+    barred = tuple(order for order in unsettled if order.state in CANCELLABLE and view.is_barred(order.venue))
+    if not barred:
+        return None
+    where = ", ".join(sorted({f"{view.venue_states[order.venue]} at {order.venue}" for order in barred}))
+    return Steps(cancel=barred, why=f"trading is {where}")
 
 
 def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:

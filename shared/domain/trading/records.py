@@ -1,14 +1,14 @@
 """What the desk keeps of trading: rows of orders, and the views a decision is made on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Side
-from shared.domain.trading.intents import Guard, Intent
+from shared.domain.trading.intents import Guard, Intent, Purpose
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill, OrderKind, OrderRequest, TimeInForce
 from shared.domain.trading.positions import Position
@@ -146,13 +146,25 @@ class BookView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentView:
-    """An intent under execution with all its orders, and the fills of each."""
+    """An intent under execution with all its orders, and the fills of each.
+
+    `state` is the strictest of what it is subject to; one that may go to several venues has theirs in `venue_states`,
+    each with its symbol's.
+    """
 
     intent: Intent
     plan: Mapping[str, object] | None
     orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
     state: TradingState
+    venue_states: Mapping[str, TradingState] = field(default_factory=dict)
+
+    def is_barred(self, venue: str) -> bool:
+        """Tell whether a venue's own state keeps this intent from ordering there."""
+        state = self.venue_states.get(venue, TradingState.ACTIVE)
+        return state is TradingState.HALTED or (
+            state is TradingState.REDUCING and self.intent.purpose is not Purpose.EXIT
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +178,11 @@ class Observed:
     slippage_bps: Decimal | None
     mismatches: int
     last_fill_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedBook:
+    """A book that needs watching: what is known of it, and what its slices were like within its breakers' window."""
+
+    view: BookView
+    observed: Observed

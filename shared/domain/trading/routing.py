@@ -16,17 +16,19 @@ from shared.domain.trading.depth import Depth, Level, walk
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.money import BPS, ONE, ZERO, grain, total
 
-ADVERSE_RATE_PER_S: Final = Decimal("0.2") * BPS
-"""The expected move against an order in a second: 1.7 % a day over the root of its seconds is 0.6 bps, of which a third
-goes against who has just decided to trade."""
+ADVERSE_RATE: Final = Decimal("0.2") * BPS
+"""The expected move against an order in its first second: 1.7 % a day over the root of its seconds is 0.6 bps, of which
+a third goes against who has just decided to trade. It grows with the root of the time, as the moves of prices do: a
+tenth of a second costs a third of it. The same for all symbols: a wilder one would cost more at every venue alike."""
 RETRY_COST_RATE: Final = 2 * BPS
-"""What a rejected order costs: the few seconds until the next attempt, and the spread that has moved meanwhile."""
+"""What a rejected order costs: the few seconds until the next attempt, and the spread that has moved meanwhile. A venue
+that rejects the fraction r of orders is expected to do so r / (1 − r) times before it takes one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueOffer:
-    """What a venue offers an order: its instrument and depth, the time an order takes to get there, and the measured
-    fraction of orders it rejects."""
+    """What a venue offers an order: its instrument and depth, the real time until it answers one, and the fraction of
+    orders it rejects, both as measured (`measures`)."""
 
     instrument: Instrument
     depth: Depth
@@ -173,7 +175,7 @@ def _ladders(
             limit_price=limit_price,
             best_price=rests_at if is_maker else best,
             fee_rate=offer.instrument.maker_fee_rate if is_maker else offer.instrument.taker_fee_rate,
-            latency_rate=ADVERSE_RATE_PER_S * offer.latency_ms / 1_000,
+            latency_rate=grain(ADVERSE_RATE * (Decimal(offer.latency_ms) / 1_000).sqrt()),
             reject_rate=offer.reject_rate / (ONE - offer.reject_rate) * RETRY_COST_RATE,
         )
         if ladder.levels:
@@ -244,9 +246,16 @@ def _why(
     full = [row for row in table if row.qty == total(part.qty for part in best)]
     if len(best) > 1:
         alone = min(full, key=lambda row: row.cost, default=None)
-        single = f"{alone.venue} alone would cost {alone.cost:.4f}" if alone else "no venue alone takes all of it"
+        single = f"{alone.venue} alone would cost {_told(alone)}" if alone else "no venue alone takes all of it"
         return f"{costs}; {single}{rest}"
     if not others:
         return f"{costs}; the only venue that can{rest}"
     second = min(others, key=lambda row: (-row.qty, row.cost))
-    return f"{costs}; {second.venue} would cost {second.cost:.4f} for {second.qty:f} {base}{rest}"
+    return f"{costs}; {second.venue} would cost {_told(second)} for {second.qty:f} {base}{rest}"
+
+
+def _told(part: RoutePart) -> str:
+    """Say what a part would cost, and how much of it is the venue's own record."""
+    record = ((part.latency, "for being slow"), (part.rejects, "for what it refuses"))
+    told = " and ".join(f"{cost:.4f} {why}" for cost, why in record if cost)
+    return f"{part.cost:.4f} ({told})" if told else f"{part.cost:.4f}"

@@ -1,6 +1,7 @@
 """The states of the desk, of intents and of orders, and which may follow which; sql/ enforces the same tables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -13,6 +14,29 @@ class TradingState(StrEnum):
     ACTIVE = "active"
     REDUCING = "reducing"
     HALTED = "halted"
+
+
+class Scope(StrEnum):
+    """What has a trading state of its own."""
+
+    DESK = "desk"
+    BOOK = "book"
+    VENUE = "venue"
+    SYMBOL = "symbol"
+    TRADER = "trader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateEntry:
+    """A trading state, since when it has been so (epoch ms of the database), and who said so last and why; these are
+    None where nobody ever has. The key of the desk is `desk`, that of a symbol `venue:symbol`."""
+
+    scope: Scope
+    key: str
+    state: TradingState
+    since_ms: int | None = None
+    actor: str | None = None
+    reason: str | None = None
 
 
 class Mode(StrEnum):
@@ -99,6 +123,11 @@ def is_final(state: IntentState | OrderState) -> bool:
 
 
 _SEVERITY: Final = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+
+
+def is_stricter(one: TradingState, other: TradingState) -> bool:
+    """Tell whether a state lets less through than another."""
+    return _SEVERITY.index(one) > _SEVERITY.index(other)
 
 
 def strictest(states: Mapping[str, TradingState | None]) -> tuple[TradingState, tuple[str, ...]]:

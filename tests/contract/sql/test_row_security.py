@@ -283,7 +283,12 @@ CALLS: Final = (
     "guard_position('alices', 'binance', 'BTC/USDT', 0, '{}', null)",
     "open_account('binance', 'new', '{}')",
     "holdings('binance', 'live')",
-    "mark_equity('alices', 60000, 1, 0, 0)",
+    "mark_equities('[]')",
+    "watched_books(60000, null, 1)",
+    "venue_measures(0)",
+    "state_entry('book', 'alices')",
+    "restrained()",
+    "resting_orders_of_trader('alice')",
 )
 
 
@@ -375,6 +380,13 @@ def test_delete(session: Session, table: str, actor: str) -> None:
 @each_actor
 def test_functions_are_the_services_alone(session: Session, call: str, actor: str) -> None:
     assert session.run(actor, f"select public.{call}") == (1 if actor == "service" else None)
+
+
+@pytest.mark.parametrize("actor", ["anon", "alice"])
+def test_nobody_else_says_who_set_a_state(session: Session, actor: str) -> None:
+    assert session.run(actor, "select desk.record_act('desk', 'desk', 'an operator', 'forged')") is None
+    assert session.run("service", "select desk.record_act('moon', 'x', 'a', 'r')") == 1
+    assert session.run("service", "select from public.trading_transitions where reason in ('forged', 'r')") == 0
 
 
 @pytest.mark.parametrize("granted", [False, True], ids=["as it is", "after a careless grant all"])

@@ -1,4 +1,4 @@
-"""What is remembered is a minute old at most, books seconds; that there was nothing is not remembered."""
+"""What is remembered is a minute old at most, books seconds, measures five minutes; that there was nothing is not."""
 
 from dataclasses import dataclass, replace
 
@@ -6,14 +6,19 @@ import pytest
 
 from shared.adapters.remembered import (
     BOOKS_REMEMBERED_MS,
+    MEASURED_MS,
     REMEMBERED_MS,
     RememberedBooks,
     RememberedInstruments,
+    RememberedMeasures,
     RememberedVenues,
 )
 from shared.domain.errors import NotFoundError
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.measures import VenueMeasure
+from shared.domain.trading.states import Mode
 from shared.domain.venues import Venue
+from tests.fakes.orders import MemoryOrderStore
 from tests.fakes.stores import MemoryVenueStore
 from tests.usecases.trading_in_memory import INSTRUMENT, VENUE, TradingInMemory
 
@@ -85,3 +90,28 @@ def test_a_book_that_is_not_there_is_looked_for_again(scene: Scene) -> None:
     with pytest.raises(NotFoundError):
         books.get("newcomer")
     assert books.get(scene.desk.books.create(newcomer).book_id).name == newcomer.name
+
+
+@dataclass
+class Counted(MemoryOrderStore):
+    """Orders that count how often they were measured, and since when."""
+
+    since: tuple[int, ...] = ()
+
+    def measured(self, *, since_ms: int) -> list[VenueMeasure]:
+        """Return one measure."""
+        self.since = (*self.since, since_ms)
+        return [VenueMeasure(venue=VENUE, mode=Mode.PAPER, answered=1, refused=0, median_ms=40)]
+
+
+def test_measures_are_of_a_day_and_read_every_five_minutes_whatever_the_mode(scene: Scene) -> None:
+    orders, started_ms = Counted(scene.desk.database), scene.clock.now_ms()
+    measures = RememberedMeasures(orders=orders, clock=scene.clock, wall_clock=scene.clock)
+    assert [*measures.of(Mode.PAPER)] == [VENUE]
+    assert measures.of(Mode.LIVE) == {}
+    scene.clock.advance(MEASURED_MS - 1)
+    measures.of(Mode.PAPER)
+    assert orders.since == (started_ms - 86_400_000,)
+    scene.clock.advance(1)
+    measures.of(Mode.PAPER)
+    assert len(orders.since) == 2

@@ -24,7 +24,12 @@ D = Decimal
 
 
 def plan_of(algorithm: Algorithm, *, qty: str = "10", volumes: VolumeHistory | None = PAST) -> Plan:
-    return make_plan(an_intent(algorithm, qty=qty), [an_offer()], now_ms=START_MS, volumes=volumes)
+    return make_plan(
+        an_intent(algorithm, qty=qty),
+        [an_offer()],
+        now_ms=START_MS,
+        volumes={} if volumes is None else {"one": volumes},
+    )
 
 
 def a_twap(**changes: object) -> Algorithm:
@@ -50,10 +55,10 @@ intents = st.builds(
 @given(intents, instruments)
 def test_slices_are_the_quantity_and_each_is_one_the_venue_takes(intent: Intent, instrument: Instrument) -> None:
     algorithm = intent.algorithm
-    plan = make_plan(intent, [an_offer(instrument=instrument)], now_ms=START_MS, volumes=PAST)
+    plan = make_plan(intent, [an_offer(instrument=instrument)], now_ms=START_MS, volumes={"one": PAST})
     check_slices(plan)
     assert plan == plan_from_json(json.loads(json.dumps(plan_to_json(plan))))
-    assert plan == make_plan(intent, [an_offer(instrument=instrument)], now_ms=START_MS, volumes=PAST)
+    assert plan == make_plan(intent, [an_offer(instrument=instrument)], now_ms=START_MS, volumes={"one": PAST})
     for one in plan.slices:
         assert one.qty == instrument.fit_qty(one.qty)
         assert instrument.shortfall(one.qty, one.limit_price or D("99.9")) is None

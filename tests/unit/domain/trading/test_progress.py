@@ -10,6 +10,7 @@ from shared.domain.trading.intents import Algorithm, AlgorithmName, Completion, 
 from shared.domain.trading.orders import OrderKind, TimeInForce
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 from tests.unit.domain.trading.offers import START_MS, a_depth, an_instrument, an_intent, an_offer
+from tests.unit.domain.trading.test_execution_life import PAST
 from tests.unit.domain.trading.venue_play import Play
 
 D = Decimal
@@ -127,8 +128,8 @@ def test_the_next_tip_of_an_iceberg_follows_when_the_former_has_filled() -> None
 
 def test_pov_keeps_to_its_part_of_the_volume_one_slice_a_span() -> None:
     pov = Algorithm(name=AlgorithmName.POV, duration_ms=HOUR_MS, slices=6, participation_rate=D("0.1"))
-    play = Play(an_intent(pov))
-    assert play.ask().why == "waiting for the market"
+    play = Play(an_intent(pov), volumes=PAST)
+    assert play.ask().why == "waiting for a candle of what trades at one since it was planned"
     play.observed_qty = D(20)
     (first,) = play.step().new_orders
     assert (first.slice_no, first.qty) == (1, D(2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.money import total
-from shared.domain.trading.routing import ADVERSE_RATE_PER_S, RETRY_COST_RATE, Route, VenueOffer, route
+from shared.domain.trading.routing import ADVERSE_RATE, RETRY_COST_RATE, Route, VenueOffer, route
 from tests.unit.domain.trading.offers import a_depth, an_instrument, an_offer
 
 D = Decimal
@@ -44,12 +44,30 @@ def test_a_fee_outweighs_a_better_price() -> None:
 
 def test_latency_and_rejections_cost_what_is_documented() -> None:
     free = an_instrument("slow", taker="0")
-    slow = route(D(1), Side.SELL, [an_offer("slow", a_depth(bids=[(100, 1)]), instrument=free, latency_ms=2_000)])
-    assert slow.parts[0].latency == 200 * ADVERSE_RATE_PER_S
+    for latency_ms, roots in ((1_000, 1), (4_000, 2), (250, D("0.5"))):
+        offer = an_offer("slow", a_depth(bids=[(100, 1)]), instrument=free, latency_ms=latency_ms)
+        assert route(D(1), Side.SELL, [offer]).parts[0].latency == 100 * ADVERSE_RATE * roots
     flaky = route(D(1), Side.SELL, [an_offer("slow", a_depth(bids=[(100, 1)]), instrument=free, reject_rate="0.5")])
     assert flaky.parts[0].rejects == 100 * RETRY_COST_RATE
     never = route(D(1), Side.SELL, [an_offer("slow", a_depth(bids=[(100, 1)]), reject_rate="1")])
     assert (never.parts, never.unplaced_qty) == ((), D(1))
+
+
+def test_a_venue_loses_the_route_by_its_record_and_the_sentence_says_so() -> None:
+    depth = a_depth(asks=[(100, 10)])
+
+    def chosen(**record: object) -> Route:
+        worse = an_offer("worse", depth, instrument=an_instrument("worse", taker="0"), **record)  # type: ignore[arg-type]
+        return route(D(1), Side.BUY, [worse, an_offer("zulu", depth, instrument=an_instrument("zulu", taker="0"))])
+
+    assert chosen(latency_ms=400).why == (
+        "buy 1 BTC at zulu for an expected 0.0000 USDT beyond the best price; "
+        "worse would cost 0.0013 (0.0013 for being slow) for 1 BTC"
+    )
+    assert "worse would cost 0.0213 (0.0013 for being slow and 0.0200 for what it refuses)" in (
+        chosen(latency_ms=400, reject_rate="0.5").why
+    )
+    assert placed(chosen()) == {"worse": D(1)}  # by name alone
 
 
 def test_it_splits_when_that_is_cheaper_and_says_so() -> None:

@@ -3,11 +3,15 @@
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.candles import VOLUME, empty_frame
+from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.algorithms import follows_volume, volume_timeframe
+from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.schedules import (
     DAY_MS,
     Span,
@@ -113,3 +117,43 @@ def test_volumes_are_read_from_candles_without_those_that_are_missing() -> None:
         filled=np.zeros((1, 3), dtype=np.bool_),
     )
     assert volume_history(frame, "BTC/USDT").bars == ((0, D("0.1")), (2 * HOUR_MS, D("0.0")))
+
+
+M1, M5, M15, M30, H1, H4 = (Timeframe(word) for word in ("1m", "5m", "15m", "30m", "1h", "4h"))
+
+
+@pytest.mark.parametrize(
+    ("name", "span_ms", "collected", "chosen"),
+    [
+        (AlgorithmName.VWAP, 60_000, (M1, M5, M15, H1), M15),
+        (AlgorithmName.VWAP, 60_000, (H1, M5, M1), M5),
+        (AlgorithmName.VWAP, 2 * HOUR_MS, (M30, H1, H4), M30),
+        (AlgorithmName.TWAP, 60_000, (M1, M15), M15),
+        (AlgorithmName.POV, 10_000, (M1, M5), M1),
+        (AlgorithmName.POV, HOUR_MS, (M5, M15), M5),
+        (AlgorithmName.POV, HOUR_MS, (H4, H1), H1),
+    ],
+)
+def test_volume_is_told_by_the_candles_an_algorithm_can_use(
+    name: AlgorithmName, span_ms: int, collected: tuple[Timeframe, ...], chosen: Timeframe
+) -> None:
+    algorithm = Algorithm(name=name, duration_ms=4 * span_ms, slices=4, participation_rate=Decimal("0.1"))
+    assert follows_volume(algorithm)
+    assert volume_timeframe(algorithm, collected) is chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "span_ms", "collected", "said"),
+    [
+        (AlgorithmName.VWAP, 60_000, (M30, H1), "vwap needs candles of 15m or shorter, collected are 30m, 1h"),
+        (AlgorithmName.VWAP, HOUR_MS, (H4,), "vwap needs candles of 1h or shorter, collected are 4h"),
+        (AlgorithmName.POV, 60_000, (M5,), "pov needs candles of 1m or shorter, collected are 5m"),
+        (AlgorithmName.POV, 60_000, (), "pov needs candles of 1m or shorter, collected are none"),
+    ],
+)
+def test_candles_that_are_missing_are_named(
+    name: AlgorithmName, span_ms: int, collected: tuple[Timeframe, ...], said: str
+) -> None:
+    algorithm = Algorithm(name=name, duration_ms=4 * span_ms, slices=4, participation_rate=Decimal("0.1"))
+    with pytest.raises(InvalidMessageError, match=said):
+        volume_timeframe(algorithm, collected)

@@ -31,7 +31,8 @@ class Play:
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
         self.at_venue: dict[str, Decimal] = {}
-        self.plan: Plan = plan_from_json(plan_to_json(make_plan(intent, offers, now_ms=START_MS, volumes=volumes)))
+        past = {offer.venue: volumes for offer in offers if volumes is not None}
+        self.plan: Plan = plan_from_json(plan_to_json(make_plan(intent, offers, now_ms=START_MS, volumes=past)))
         self.finished: IntentState | None = None
         self.why = ""
 
