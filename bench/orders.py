@@ -176,7 +176,8 @@ def _settings(desk: LocalDesk) -> Settings:
     """Return what execution-agent is set up with."""
     environment = desk.spec.functions["execution-agent"].environment
     own = {name: value for name, value in environment.items() if isinstance(value, str)}
-    return Settings.from_env(own | {"INTENTS_QUEUE_URL": desk.sqs.queue_urls["IntentsQueue"]})
+    queues = {f"{name.upper()}_QUEUE_URL": desk.sqs.queue_urls[f"{name}Queue"] for name in ("Intents", "Orders")}
+    return Settings.from_env(own | queues)
 
 
 def _row(what: str, took_ms: list[float], *, target_p99_ms: int) -> dict[str, Any]:

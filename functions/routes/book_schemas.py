@@ -11,7 +11,7 @@ from shared.domain.trading.books import Book, BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.decisions import plain
 from shared.domain.trading.states import Mode, TradingState
 from shared.domain.trading.told import EquityPoint
-from shared.usecases.halting import VenueHalt
+from shared.usecases.cancelling import VenueHalt
 
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 """A decimal, on the wire as the text of its digits."""

@@ -25,7 +25,7 @@ from functions.routes.schemas import EXAMPLE_ID, EpochMs, Schema
 from functions.routes.trade_schemas import BookId
 from shared.domain.trading.states import Scope
 from shared.usecases.books import change_book, changeable, create_book, stateable
-from shared.usecases.halting import hand_over, set_part_state
+from shared.usecases.halting import set_part_state
 
 router = APIRouter(prefix="/api/v1/books", tags=["books"], responses=PROBLEMS)
 Id = Annotated[BookId, Path(description="The book's id.", examples=[EXAMPLE_ID])]
@@ -93,10 +93,9 @@ def set_state(book_id: Id, body: StateBody, viewer: ViewerOf, deps: DepsOf, call
         body.state,
         actor=caller.actor,
         reason=body.reason,
-        states=states,
+        switch=deps.switch,
         floor=deps.floor,
     )
-    hand_over(halt, floor=deps.floor, orders_queue=deps.orders_queue)
     return StateOut(
         state=halt.state, accounts=[AccountHaltOut.of(each) for each in halt.accounts], took_ms=halt.took_ms
     )

@@ -21,7 +21,7 @@ from functions.routes.risk_schemas import (
     TrippedOut,
 )
 from shared.domain.trading.states import Scope
-from shared.usecases.halting import hand_over, keys_of, read_desk_state, set_desk_state, set_part_state
+from shared.usecases.halting import keys_of, read_desk_state, set_desk_state, set_part_state
 from shared.usecases.markets_of_books import Market
 from shared.usecases.risk_desk import book_status, calculate_position
 
@@ -48,21 +48,20 @@ def write_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) -> Desk
     With `scope` and `key` the same of one book, venue, symbol or trader. The answer has the state as it was read back,
     what was cancelled at each account, and how long it took.
     """
-    act: dict[str, Any] = {"actor": operator.actor, "reason": body.reason, "floor": deps.floor}
+    act: dict[str, Any] = {"actor": operator.actor, "reason": body.reason, "switch": deps.switch, "floor": deps.floor}
     keys: Sequence[str] = ()
     if (part := body.part()) is None:
-        halt = set_desk_state(body.state, flatten=body.flatten, switch=deps.switch, **act)
+        halt = set_desk_state(body.state, flatten=body.flatten, **act)
     else:
         keys = keys_of(body.scope, part, instruments=deps.instruments)
-        halt = set_part_state(body.scope, keys, body.state, states=deps.desk_states, **act)
-    handed_over = hand_over(halt, floor=deps.floor, orders_queue=deps.orders_queue)
+        halt = set_part_state(body.scope, keys, body.state, **act)
     return DeskHaltOut(
         scope=body.scope,
         keys=[*keys],
         state=halt.state,
         accounts=[AccountHaltOut.of(each) for each in halt.accounts],
         exits=[*halt.exits],
-        handed_over=handed_over,
+        handed_over=halt.handed_over,
         took_ms=halt.took_ms,
     )
 

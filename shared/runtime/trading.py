@@ -220,7 +220,11 @@ class Trading(Foundation):
         from shared.usecases.halting import Switch
 
         return Switch(
-            states=self.desk_states, intents=self.intents, books=self.known_books, intents_queue=self.intents_queue
+            states=self.desk_states,
+            intents=self.intents,
+            books=self.known_books,
+            intents_queue=self.intents_queue,
+            orders_queue=self.orders_queue,
         )
 
     @cached_property

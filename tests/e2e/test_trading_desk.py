@@ -165,7 +165,8 @@ def test_a_halt_by_the_api_which_has_no_keys_takes_back_what_rests_at_the_venue(
 
     with httpx.Client(base_url=desk.api_url, headers=person, timeout=30) as api:
         halted = api.put("/api/v1/desk/state", json={"state": "halted", "reason": "a drill"}).raise_for_status().json()
-        assert halted["state"] == "halted"
+        assert (halted["state"], halted["handed_over"]) == ("halted", 1)
+        assert [each["left"] for each in halted["accounts"] if each["account"] == "live"] == [0]
         assert trading.ended(resting) is IntentState.FAILED
         assert api.put("/api/v1/desk/state", json={"state": "active", "reason": ""}).json()["state"] == "active"
 

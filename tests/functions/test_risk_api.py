@@ -12,6 +12,7 @@ from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, TradingState
 from shared.messages import IntentDecided
+from shared.usecases.patience import Patience
 from tests.contract.stores import a_trader
 from tests.functions.api_client import ALICE, BOB, call
 from tests.functions.trading_desk import HERS, HIS, OPERATOR, SECRET, number, told, trade, trading_api, trading_desk
@@ -175,20 +176,32 @@ def test_to_flatten_leaves_every_position(desk: TradingInMemory) -> None:
     assert call("GET", "/api/v1/positions").body["items"] == []
 
 
-def test_what_the_switch_cannot_reach_is_handed_to_execution(desk: TradingInMemory) -> None:
-    intent_id = trade(desk, **RESTING)
+class Unreachable:
+    """What the API has of venues: nothing."""
 
-    class Unreachable:
-        def of(self, venue: str, account: str) -> Any:
-            raise FatalError("BINANCE_API_KEY is not set")
+    def of(self, venue: str, account: str) -> Any:
+        raise FatalError("BINANCE_API_KEY is not set")
 
-    working, desk.floor = desk.floor, replace(desk.floor, exchanges=Unreachable())
+
+def test_what_the_switch_cannot_reach_is_handed_to_execution_and_waited_for(desk: TradingInMemory) -> None:
+    trade(desk, **RESTING)
+    desk.floor = replace(desk.floor, exchanges=Unreachable())
     answer = call("PUT", STATE, {"state": "halted"}, user=OPERATOR).body
     assert (answer["state"], answer["handed_over"]) == ("halted", 1)
+    assert [(each["cancelled"], each["left"], each["errors"]) for each in answer["accounts"]] == [(1, 0, [])]
+    (order,) = call("GET", "/api/v1/orders").body["items"]
+    assert order["state"] == "cancelled"
+
+
+def test_what_is_not_cancelled_in_time_is_told(desk: TradingInMemory) -> None:
+    intent_id = trade(desk, **RESTING)
+    desk.floor = replace(desk.floor, exchanges=Unreachable())
+    desk.switch = replace(desk.switch, patience=Patience(up_to_ms=0))
+    answer = call("PUT", STATE, {"state": "halted"}, user=OPERATOR).body
     (account,) = answer["accounts"]
-    assert (account["left"], "BINANCE_API_KEY is not set" in account["errors"][0]) == (1, True)
+    assert (account["cancelled"], account["left"]) == (0, 1)
+    assert "BINANCE_API_KEY is not set" in account["errors"][0]
     assert [IntentDecided.model_validate_json(body).intent_id for body in desk.decided.bodies] == [intent_id]
-    desk.floor = working
     desk.run()
     (order,) = call("GET", "/api/v1/orders").body["items"]
     assert order["state"] == "cancelled"

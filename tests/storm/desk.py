@@ -20,6 +20,7 @@ from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
 from shared.usecases.markets_of_books import Market
+from shared.usecases.patience import Patience
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
@@ -155,4 +156,7 @@ class StormDesk:
             intents=intents, market=market, orders_queue=self.decided, mode=Mode.PAPER, tier=2,
             watch=WatchDesk(books=self.books, ledger=ledger, market=market),
         )  # fmt: skip
-        self.switch = Switch(states=self.states, intents=intents, books=self.books, intents_queue=self.raised)
+        self.switch = Switch(
+            states=self.states, intents=intents, books=self.books, intents_queue=self.raised,
+            orders_queue=self.decided, patience=Patience(up_to_ms=0),
+        )  # fmt: skip

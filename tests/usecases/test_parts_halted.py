@@ -1,5 +1,6 @@
 """A venue that is halted, or a symbol there, is left out by who may go elsewhere; what rests there is taken back."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,10 +9,18 @@ from shared.domain.errors import FatalError
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, OrderState, Scope, TradingState
-from shared.usecases.halting import hand_over, keys_of, set_part_state
+from shared.trading_ports import Exchange
+from shared.usecases.halting import keys_of, set_part_state
 from tests.usecases.two_venues import TwoVenues
 
 RESTING = Algorithm(name=AlgorithmName.LIMIT, limit_price=Decimal(39_000), time_in_force=TimeInForce.GTC)
+
+
+class WithoutKeys:
+    """What the API has of venues: nothing."""
+
+    def of(self, venue: str, account: str) -> Exchange:
+        raise FatalError(f"no keys of {account} at {venue}")
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def set_part(desk: TwoVenues, scope: Scope, key: str, state: TradingState = Trad
     """Set a state and return how many orders were cancelled for it."""
     keys = keys_of(scope, key, instruments=desk.trading.instruments)
     halt = set_part_state(
-        scope, keys, state, actor="ada", reason="test", states=desk.trading.states, floor=desk.trading.floor
+        scope, keys, state, actor="ada", reason="test", switch=desk.trading.switch, floor=desk.trading.floor
     )
     assert halt.state is state
     return sum(account.cancelled for account in halt.accounts)
@@ -62,20 +71,12 @@ def test_what_rests_at_a_halted_venue_is_taken_back_and_ordered_again_when_it_ma
 
 def test_execution_takes_back_what_the_switch_could_not_reach(desk: TwoVenues) -> None:
     intent = desk.wish(algorithm=RESTING)
-    reach = desk.of
-
-    def unreachable(venue: str, account: str) -> object:
-        raise FatalError(f"no keys of {account} at {venue}")
-
-    desk.of = unreachable  # type: ignore[assignment, method-assign]
-    keys, floor = ["binance"], desk.trading.floor
+    keyless = replace(desk.trading.floor, exchanges=WithoutKeys())
     halt = set_part_state(
-        Scope.VENUE, keys, TradingState.HALTED, actor="a", reason="", states=desk.trading.states, floor=floor
+        Scope.VENUE, ["binance"], TradingState.HALTED, actor="a", reason="", switch=desk.trading.switch, floor=keyless
     )
-    assert [(account.cancelled, account.left) for account in halt.accounts] == [(0, 1)]
-    desk.of = reach  # type: ignore[method-assign]
-    assert hand_over(halt, floor=floor, orders_queue=desk.trading.decided) == 1
-    desk.trading.run()
+    assert [(account.cancelled, account.left, account.errors) for account in halt.accounts] == [(1, 0, ())]
+    assert halt.handed_over == 1
     assert [order.state for order in desk.trading.view(intent).orders] == [OrderState.CANCELLED]
     assert desk.trading.view(intent).intent.state is IntentState.EXECUTING
 

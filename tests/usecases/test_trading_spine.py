@@ -13,13 +13,15 @@ from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 from shared.messages import IntentDecided, IntentRaised, TickersWritten
 from shared.usecases.execution_agent import execution_agent
-from shared.usecases.halting import set_desk_state
+from shared.usecases.halting import Halt, set_desk_state
+from shared.usecases.patience import Patience
 from shared.usecases.risk_agent import risk_agent
 from tests.fakes.counted import Counted
 from tests.fakes.orders import MemoryOrderStore
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
 D = Decimal
+WAITING = Algorithm(name=AlgorithmName.LIMIT, limit_price=D(50_000), time_in_force=TimeInForce.GTC)
 
 
 @pytest.fixture
@@ -197,6 +199,44 @@ def test_an_intent_approved_before_a_halt_is_not_sent_after_it(desk: TradingInMe
     desk.sweep()
     assert desk.qty() == 0
     assert desk.view(intent).intent.state in (IntentState.EXPIRED, IntentState.FAILED)
+
+
+def flatten(desk: TradingInMemory) -> Halt:
+    return set_desk_state(
+        TradingState.REDUCING, actor="ada", reason="drill", flatten=True, switch=desk.switch, floor=desk.floor
+    )
+
+
+@pytest.mark.parametrize("algorithm", [WAITING, Algorithm(name=AlgorithmName.TWAP, duration_ms=600_000, slices=3)])
+def test_flattening_takes_exits_that_wait_out_of_the_way(desk: TradingInMemory, algorithm: Algorithm) -> None:
+    desk.wish()
+    desk.run()
+    slow = desk.leave(desk.qty(), algorithm=algorithm)
+    desk.run()
+    assert desk.view(slow).intent.state is IntentState.EXECUTING
+    (fast,) = flatten(desk).exits
+    desk.run()
+    assert desk.qty() == 0
+    assert desk.view(slow).intent.withdrawn == "everything is to be left at once"
+    assert desk.orders.execution(fast).intent.state is IntentState.EXECUTED
+    assert desk.adds_up()
+
+
+def test_flattening_again_leaves_what_the_first_time_could_not(desk: TradingInMemory) -> None:
+    desk.wish()
+    desk.run()
+    slow = desk.leave(desk.qty(), algorithm=WAITING)
+    desk.run()
+    patient, desk.switch = desk.switch, replace(desk.switch, patience=Patience(up_to_ms=0))
+    (denied,) = flatten(desk).exits
+    risk_agent(IntentRaised(intent_id=denied, correlation_id="as-it-was"), desk=desk.risk)  # before the other has ended
+    assert desk.orders.execution(denied).intent.state is IntentState.DENIED
+    desk.run()
+    desk.switch = patient
+    (raised,) = flatten(desk).exits
+    desk.run()
+    assert (raised != denied, desk.qty(), desk.view(slow).intent.state) == (True, D(0), IntentState.FAILED)
+    assert desk.adds_up()
 
 
 def test_flattening_leaves_everything_and_then_halts(desk: TradingInMemory) -> None:

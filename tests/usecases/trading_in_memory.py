@@ -26,6 +26,7 @@ from shared.usecases.execution_agent import ExecutionDesk, execution_agent
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
 from shared.usecases.markets_of_books import Market
+from shared.usecases.patience import Patience
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk, risk_agent
 from shared.usecases.watching import WatchDesk
@@ -153,7 +154,10 @@ class TradingInMemory:
             intents=self.intents, market=market, orders_queue=self.decided, mode=Mode.PAPER, tier=2,
             watch=WatchDesk(books=self.books, ledger=self.ledger, market=market),
         )  # fmt: skip
-        self.switch = Switch(states=self.states, intents=self.intents, books=self.books, intents_queue=self.raised)
+        self.switch = Switch(
+            states=self.states, intents=self.intents, books=self.books, intents_queue=self.raised,
+            orders_queue=self.decided, patience=Patience(up_to_ms=400, pause_s=lambda _: self.run()),
+        )  # fmt: skip
 
     def account(self, book_id: str) -> Exchange:
         """Return the paper account of a book, or what a test put in its place."""

@@ -45,6 +45,7 @@ from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
 from shared.usecases.markets_of_books import Market
+from shared.usecases.patience import Patience
 from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
@@ -277,4 +278,6 @@ class Parts:
             intents=self.intents,
             books=self.books,
             intents_queue=self.intents_queue,
+            orders_queue=self.orders_queue,
+            patience=Patience(up_to_ms=0),  # what is left is the drill's to look at
         )

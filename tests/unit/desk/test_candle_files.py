@@ -168,7 +168,7 @@ def test_a_huge_line_or_a_binary_file_is_refused(tmp_path: Path, content: bytes,
         read_candles(tmp_path / "odd.csv", Timeframe.M1)
 
 
-PACKED = gzip.compress(HEADER.encode() * 99)
+PACKED = gzip.compress(HEADER.encode() * 99, mtime=0)  # the same in every process that collects tests
 
 
 @pytest.mark.parametrize("content", [b"no gzip at all", PACKED[:-9], PACKED[:12] + b"\xff" * 20 + PACKED[32:]])
