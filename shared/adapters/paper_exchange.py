@@ -22,6 +22,8 @@ from shared.ports import Clock
 from shared.trading_ports import PaperStore
 
 LATENCY_MS: Final = 40
+MOMENT_MS: Final = 250
+"""How old a look at the market may be for fills to be listed as of then."""
 _ATTEMPTS: Final = 8
 
 MarketOf = Callable[[Instrument, int], PaperMarket]
@@ -59,6 +61,7 @@ class PaperExchange:
         self._account, self._opening, self._store = account, opening, store
         self._list_instruments, self._market_of, self._clock = instruments, market_of, clock
         self._kind, self._latency_ms, self._pause = kind, latency_ms, pause
+        self._looked_ms = -MOMENT_MS
 
     def capabilities(self) -> Capabilities:
         """Return what the paper exchange offers: stops; of spot also pairs, of futures shorts and reduce-only orders.
@@ -101,10 +104,12 @@ class PaperExchange:
         """Cancel an order and return what it is afterwards; raise `RejectedError` when there was never one."""
 
         def decide(account: PaperAccount) -> PaperChange:
-            order = account.find(symbol, client_order_id)
-            return PaperChange(account) if order is None else paper_venue.cancel(account, order, self._clock.now_ms())
+            looked = self._matched(account)  # what the market has reached before was filled before
+            order = looked.account.find(symbol, client_order_id)
+            if order is None:
+                return looked
+            return looked.then(paper_venue.cancel(looked.account, order, self._clock.now_ms()))
 
-        self._look()  # what the market has reached before was filled before
         self._change(decide)
         found = self._store.order(self.venue, self._account, symbol, client_order_id)
         if found is None:
@@ -123,7 +128,8 @@ class PaperExchange:
 
     def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
         """Return the account's executions of a symbol from a time on (epoch ms), oldest first, without a cap."""
-        self._look()
+        if self._clock.now_ms() - self._looked_ms >= MOMENT_MS:  # whoever asks has mostly just seen that there are some
+            self._look()
         return self._store.fills(self.venue, self._account, symbol, since_ms=since_ms)
 
     def balances(self) -> Sequence[Balance]:
@@ -145,15 +151,15 @@ class PaperExchange:
         orders = [new_order(request, now_ms, linked_id=linked_id) for request, linked_id in requests.items()]
         symbol = orders[0].request.symbol
         market = self._market_of(self._instrument(symbol), now_ms)
-        self._look()  # what rests has the older claim on the money
 
         def decide(account: PaperAccount) -> PaperChange:
+            looked = self._matched(account)  # what rests has the older claim on the money
             for order in orders:
                 client_order_id = order.request.client_order_id
                 if self._store.order(self.venue, self._account, symbol, client_order_id) is not None:
                     raise RejectedError("duplicate_order_id", f"{self.venue} has {client_order_id} already")
-            markets = {held: self._market_of(self._instrument(held), now_ms) for held in account.positions}
-            return paper_venue.place(account, orders, {**markets, symbol: market}, self._known)
+            markets = {held: self._market_of(self._instrument(held), now_ms) for held in looked.account.positions}
+            return looked.then(paper_venue.place(looked.account, orders, {**markets, symbol: market}, self._known))
 
         change = self._change(decide)
         placed = {order.request.client_order_id: order for order in change.orders}
@@ -164,6 +170,7 @@ class PaperExchange:
         return self._change(self._matched).account
 
     def _matched(self, account: PaperAccount) -> PaperChange:
+        self._looked_ms = self._clock.now_ms()
         since_ms = dict.fromkeys(account.positions, self._clock.now_ms())  # of these the price alone matters
         for order in account.orders:
             symbol = order.request.symbol

@@ -112,10 +112,12 @@ class SupabasePaperStore:
         asked = {"p_venue": venue, "p_account": account, "p_symbol": symbol, "p_since_ms": since_ms, "p_limit": PAGE}
         found: list[Fill] = []
         after = {"p_after_time": since_ms - 1, "p_after_seq": 0}
-        while page := call(self.client, "paper_fills", asked | after):
+        while True:
+            page = call(self.client, "paper_fills", asked | after)
             found += [_fill(row) for row in page]
+            if len(page) < PAGE:  # one value, which no server cuts
+                return found
             after = {"p_after_time": page[-1]["event_time"], "p_after_seq": page[-1]["seq"]}
-        return found
 
 
 def _texts(balances: Mapping[str, Decimal]) -> dict[str, str]:
