@@ -74,8 +74,8 @@ class Exchange(Protocol):
         """Return open futures positions; nothing at a spot venue."""
         ...
 
-    def cancel_all_after(self, timeout_ms: int) -> None:
-        """Arm the venue's dead-man timer, 0 disarms it; where `capabilities` has it."""
+    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
+        """Set the venue's dead-man timer, 0 stops it; where `capabilities` has one: for the symbol, or for all."""
         ...
 
 

@@ -1,21 +1,22 @@
-"""The live `Exchange`: one account at any venue ccxt knows."""
+"""The live `Exchange`: one account at a venue ccxt knows and the desk can ask for an order by its own id."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from shared.adapters import ccxt_parsing as parsing
+from shared.adapters.ccxt_dialect import Dialect, Keys, Sent
 from shared.adapters.ccxt_session import CcxtSession
-from shared.adapters.ccxt_venues import Dialect, Keys, dialect_of
+from shared.adapters.ccxt_venues import dialect_of
 from shared.domain.errors import FatalError, NotFoundError, OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce
+from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce, is_ours
 from shared.ports import Clock
 
 TIMEOUT_MS: Final = 5_000
-_PAGE: Final = 1_000
 _MARGIN_MS: Final = 5_000  # what the venue's clock and the network may add to the time a request is good for
 
 
@@ -36,7 +37,9 @@ class CcxtExchange:
     """One account at one venue through ccxt; nothing is sent before the first method is called.
 
     `url` stands for scheme and host of the venue, `price_of` values fees paid in a third asset. The first use looks at
-    the venue's clock and at what the key may do, and raises `FatalError` when it may withdraw.
+    the venue's clock and at what the key may do, and raises `FatalError` when it may withdraw. A venue the desk does
+    not know how to ask for an order by its own id is a `FatalError` at once: what became of an order whose answer was
+    lost could never be told.
     """
 
     def __init__(
@@ -52,6 +55,9 @@ class CcxtExchange:
     ) -> None:
         self.venue = venue
         self._dialect = dialect_of(venue)
+        if self._dialect.find is None or self._dialect.trades is None:
+            raise FatalError(f"{venue} is not traded at: the desk cannot ask it for an order by its own id")
+        self._find, self._trades_of = self._dialect.find, self._dialect.trades
         self._clock, self._timeout_ms, self._price_of = clock, timeout_ms, price_of
         self._session = CcxtSession(venue, self._dialect, keys, clock, url=url, sandbox=sandbox, timeout_ms=timeout_ms)
         self._client_ids: dict[str, str] = {}
@@ -61,9 +67,9 @@ class CcxtExchange:
         return Capabilities(
             shorts=self._dialect.is_swap,
             stop_orders=self._dialect.stop_orders,
-            oco=self._dialect.oco,
+            oco=self._dialect.place_oco is not None,
             reduce_only=self._dialect.is_swap,
-            cancel_all_after=self._session.has("cancelAllOrdersAfter"),
+            timer=self._dialect.timer,
             accepts_for_ms=self._dialect.window_ms + self._timeout_ms + _MARGIN_MS,
         )
 
@@ -85,46 +91,42 @@ class CcxtExchange:
         """
         market = self._checked(request)
         self._refuse_known(request)
-        contracts = request.qty / parsing.size_of(market)
-        order = self._session.write(
-            lambda client: client.create_order(
-                request.symbol,
-                "limit" if request.kind is OrderKind.LIMIT else "market",
-                request.side.value,
-                contracts,
-                request.limit_price if request.kind is OrderKind.LIMIT else None,
-                self._parameters(request),
-            )
+        is_limit = request.kind is OrderKind.LIMIT
+        sent = Sent(
+            symbol=request.symbol,
+            type="limit" if is_limit else "market",
+            side=request.side.value,
+            contracts=request.qty / parsing.size_of(market),
+            price=request.limit_price if is_limit else self._market_price(request),
+            parameters=self._parameters(request),
         )
+        order = self._session.write(lambda client: self._dialect.place(client, sent))
         return self._told(order, request.symbol, request.client_order_id)
 
     def place_oco(self, stop: OrderRequest, take_profit: OrderRequest) -> Sequence[OrderReport]:
         """Send a stop and a limit order of which one cancels the other, where `capabilities` has it."""
-        if not self._dialect.oco:
+        if (place_oco := self._dialect.place_oco) is None:
             raise FatalError(f"{self.venue} has no order lists")
         market = self._checked(stop)
         self._checked(take_profit)
         for leg in (stop, take_profit):
             self._refuse_known(leg)
-        above, below = (stop, take_profit) if stop.side.sign > 0 else (take_profit, stop)
-        sent = {"symbol": market["id"], "side": stop.side.value.upper(), "quantity": f"{stop.qty:f}"}
-        sent |= _oco_leg("above", above) | _oco_leg("below", below)
-        answer = self._session.write(lambda client: client.privatePostOrderListOco(sent))
-        orders = self._session.parsed(lambda client: client.parse_orders(answer["orderReports"], market))
+        orders = self._session.write(lambda client: place_oco(client, market, stop, take_profit))
         by_id = {order["clientOrderId"]: order for order in orders}
         return [parsing.report(by_id[leg.client_order_id], market) for leg in (stop, take_profit)]
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel an order and return what it is afterwards; raise `RejectedError` when there never was one."""
-        self._market(symbol)
+        market = self._market(symbol)
+        wire_id = self._dialect.id_prefix + client_order_id
         try:
-            order = self._session.write(
-                lambda client: client.cancel_order(None, symbol, {"clientOrderId": client_order_id})
-            )
+            order = self._session.write(lambda client: self._dialect.cancel(client, market, wire_id))
         except RejectedError as refusal:  # it has ended, or never was
             if (ended := self.order(symbol, client_order_id)) is None:
                 raise refusal from refusal.__cause__
             return ended
+        if order is None:
+            raise RejectedError("order_not_found", f"{self.venue} does not know {client_order_id}")
         return self._told(order, symbol, client_order_id)
 
     def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
@@ -132,16 +134,20 @@ class CcxtExchange:
         market = self._market(symbol)
         try:
             order = self._session.read(
-                lambda client: client.fetch_order(None, symbol, {"clientOrderId": client_order_id})
+                lambda client: self._find(client, market, self._dialect.id_prefix + client_order_id)
             )
         except NotFoundError:
             return None
-        return parsing.report(order, market, client_order_id=client_order_id)
+        return None if order is None else parsing.report(order, market, client_order_id=client_order_id)
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         """Return all orders that may fill, also those the desk did not send."""
-        orders = self._session.read(lambda client: client.fetch_open_orders(symbol))
-        return [parsing.report(order, self._market(order["symbol"])) for order in orders]
+        market = None if symbol is None else self._market(symbol)
+        orders = self._session.read(lambda client: self._dialect.open_orders(client, market))
+        return [
+            parsing.report(order, self._market(order["symbol"]), client_order_id=_own(order["clientOrderId"] or ""))
+            for order in orders
+        ]
 
     def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
         """Return the account's executions of a symbol from a time on (epoch ms), oldest first, without a cap."""
@@ -155,21 +161,22 @@ class CcxtExchange:
 
     def balances(self) -> Sequence[Balance]:
         """Return what the account holds of every asset, zeros left out."""
-        return parsing.balances(self._session.read(lambda client: client.fetch_balance()))
+        return parsing.balances(self._session.read(self._dialect.balances))
 
     def positions(self) -> Sequence[VenuePosition]:
         """Return open futures positions; nothing at a spot venue."""
         if not self._dialect.is_swap:
             return []
-        rows = self._session.read(lambda client: client.fetch_positions())
+        rows = self._session.read(self._dialect.positions)
         found = [parsing.position(row, self._market(row["symbol"])) for row in rows]
         return [one for one in found if one is not None]
 
-    def cancel_all_after(self, timeout_ms: int) -> None:
-        """Arm the venue's dead-man timer, 0 disarms it; where `capabilities` has it."""
-        if not self.capabilities().cancel_all_after:
+    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
+        """Set the venue's dead-man timer, 0 stops it: the symbol's, or where there is one for all, the account's."""
+        if (arm := self._dialect.arm) is None:
             raise FatalError(f"{self.venue} has no dead-man timer")
-        self._session.write(lambda client: client.cancel_all_orders_after(timeout_ms))
+        market = self._market(symbol)
+        self._session.write(lambda client: arm(client, market, timeout_ms))
 
     def _market(self, symbol: str) -> Mapping[str, Any]:
         market: Mapping[str, Any] | None = self._session.markets.get(symbol)
@@ -188,6 +195,12 @@ class CcxtExchange:
         for name, price in (("limit_price", request.limit_price), ("trigger_price", request.trigger_price)):
             if price is not None and (listed.fit_price(price, request.side) != price or price <= 0):
                 raise RejectedError("invalid_order", f"{name}: {price} is not on the grid of {listed.tick_size}")
+            if price is not None and self._session.priced(request.symbol, price) != price:
+                raise RejectedError("invalid_order", f"{name}: {price} has more digits than {self.venue} takes")
+        if request.kind is OrderKind.LIMIT and request.time_in_force not in self._dialect.times_in_force:
+            raise RejectedError("invalid_order", f"time_in_force: {self.venue} has no {request.time_in_force}")
+        if request.kind is OrderKind.STOP_MARKET and not self._dialect.stop_orders:
+            raise RejectedError("invalid_order", f"kind: the desk places no stops at {self.venue}")
         return market
 
     def _refuse_known(self, request: OrderRequest) -> None:
@@ -196,7 +209,7 @@ class CcxtExchange:
             raise RejectedError("duplicate_order_id", f"{self.venue} has {request.client_order_id} already")
 
     def _parameters(self, request: OrderRequest) -> dict[str, Any]:
-        parameters: dict[str, Any] = {"clientOrderId": request.client_order_id}
+        parameters: dict[str, Any] = {"clientOrderId": self._dialect.id_prefix + request.client_order_id}
         if request.kind is OrderKind.STOP_MARKET:
             parameters["stopLossPrice"] = f"{request.trigger_price:f}"
         if request.kind is OrderKind.LIMIT and request.time_in_force is TimeInForce.POST_ONLY:
@@ -206,6 +219,16 @@ class CcxtExchange:
         if request.reduce_only and self._dialect.is_swap:
             parameters["reduceOnly"] = True
         return parameters
+
+    def _market_price(self, request: OrderRequest) -> Decimal | None:
+        """Return the price an order at the market is made of, where the venue has no such orders: the best one there
+        is, of which ccxt goes five percent away."""
+        if not self._dialect.prices_market_orders:
+            return None
+        against = self.depth(request.symbol, levels=1).against(request.side)
+        if not against:
+            raise RejectedError("no_liquidity", f"nobody trades against a {request.side} of {request.symbol}")
+        return against[0].price
 
     def _told(self, order: Mapping[str, Any], symbol: str, client_order_id: str) -> OrderReport:
         """Return what the answer to a write says of its order; where it says little, the order is asked for."""
@@ -220,41 +243,28 @@ class CcxtExchange:
         return found
 
     def _trades(self, symbol: str, since_ms: int) -> Sequence[Mapping[str, Any]]:
-        """Return all trades from a time on, each once: page by page, until one brings nothing new."""
-        found: dict[str, Mapping[str, Any]] = {}
-        asked: tuple[int | None, dict[str, int]] = (since_ms, {})
-        while True:
-            page = self._page(symbol, *asked)
-            new = {str(trade["id"]): trade for trade in page if str(trade["id"]) not in found}
-            found |= new
-            if len(page) < _PAGE or not new:
-                return [trade for trade in found.values() if trade["timestamp"] >= since_ms]
-            if self._dialect.pages_by_id:
-                asked = (None, {"fromId": max(int(trade_id) for trade_id in found) + 1})
-            else:
-                asked = (max(int(trade["timestamp"]) for trade in page), {})
-
-    def _page(self, symbol: str, since_ms: int | None, parameters: dict[str, int]) -> Sequence[Mapping[str, Any]]:
-        page: Sequence[Mapping[str, Any]] = self._session.read(
-            lambda client: client.fetch_my_trades(symbol, since_ms, _PAGE, parameters)
-        )
-        return page
+        """Return all trades from a time on, each once."""
+        market = self._market(symbol)
+        trades = self._session.read(lambda client: self._trades_of(client, market, since_ms))
+        once = {str(trade["id"]): trade for trade in trades if trade["timestamp"] >= since_ms}
+        return list(once.values())
 
     def _client_id(self, symbol: str, trade: Mapping[str, Any]) -> str:
-        """Return the desk's id of the order a trade belongs to, which venues do not tell with the trade."""
+        """Return the desk's id of the order a trade belongs to, which is asked for once where a trade does not tell."""
+        told = trade["info"].get(self._dialect.names_id)
+        if told is not None:
+            return _own(told)
         order_id = str(trade["order"])
         if order_id not in self._client_ids:
             order = self._session.read(lambda client: client.fetch_order(order_id, symbol))
-            self._client_ids[order_id] = order["clientOrderId"] or ""
+            self._client_ids[order_id] = _own(order["clientOrderId"] or "")
         return self._client_ids[order_id]
 
 
-def _oco_leg(where: str, leg: OrderRequest) -> dict[str, str]:
-    """Return one leg of a Binance order list: a stop at the market, or a limit order that only makes."""
-    names = {f"{where}ClientOrderId": leg.client_order_id}
-    if leg.kind is OrderKind.STOP_MARKET:
-        return names | {f"{where}Type": "STOP_LOSS", f"{where}StopPrice": f"{leg.trigger_price:f}"}
-    return names | {f"{where}Type": "LIMIT_MAKER", f"{where}Price": f"{leg.limit_price:f}"}
+def _own(client_id: str) -> str:
+    """Return the desk's id as the desk writes it, whatever the venue has put in front of it or in between."""
+    bare = client_id.removeprefix("0x").replace("-", "")
+    return bare if is_ours(bare) else client_id
 
 
 def _listed(venue: str, session: CcxtSession, dialect: Dialect) -> Sequence[Instrument]:

@@ -2,12 +2,14 @@
 
 import decimal
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeVar
 
+from shared.adapters.ccxt_dialect import Client, Dialect, Keys
 from shared.adapters.ccxt_errors import named
-from shared.adapters.ccxt_venues import Client, Dialect, Keys, base_error, connect
-from shared.domain.errors import FatalError, NightdeskError, NotFoundError
+from shared.adapters.ccxt_venues import base_error, connect
+from shared.domain.errors import FatalError, NightdeskError, NotFoundError, TransientError
 from shared.ports import Clock
 
 T = TypeVar("T")
@@ -34,10 +36,6 @@ class CcxtSession:
         self._venue, self._dialect, self._keys, self._clock = venue, dialect, keys, clock
         self._url, self._sandbox, self._timeout_ms = url, sandbox, timeout_ms
 
-    def has(self, ability: str) -> bool:
-        """Tell whether ccxt knows how a venue does something, without asking the venue."""
-        return bool(self._unready.has.get(ability))
-
     @property
     def markets(self) -> Mapping[str, Mapping[str, Any]]:
         """Return ccxt's markets by symbol."""
@@ -55,10 +53,10 @@ class CcxtSession:
         client = self._client
         return self._ask(lambda: ask(client), writes=True)
 
-    def parsed(self, parse: Callable[[Client], T]) -> T:
-        """Let ccxt parse what it was not asked to parse."""
+    def priced(self, symbol: str, price: Decimal) -> Decimal:
+        """Return a price as ccxt would send it: some venues take only so many digits, wherever the point is."""
         with decimal.localcontext():
-            return parse(self._client)
+            return Decimal(self._client.price_to_precision(symbol, f"{price:f}"))
 
     @cached_property
     def _unready(self) -> Client:
@@ -69,7 +67,7 @@ class CcxtSession:
     @cached_property
     def _client(self) -> Client:
         client = self._unready
-        if self.has("fetchTime"):
+        if self._dialect.signs_time:
             self._ask(client.load_time_difference, writes=False)
         withdraws = self._dialect.may_withdraw
         if withdraws is not None and not self._sandbox and self._ask(lambda: withdraws(client), writes=False):
@@ -83,11 +81,14 @@ class CcxtSession:
         try:
             return self._once(ask, writes=writes)
         except _ClockError:
-            self._once(self._unready.load_time_difference, writes=False)
+            if self._dialect.signs_time:
+                self._once(self._unready.load_time_difference, writes=False)
         try:
             return self._once(ask, writes=writes)
         except _ClockError as error:
-            raise FatalError(f"the clock of {self._venue} cannot be followed: {error}") from error
+            if self._dialect.signs_time:
+                raise FatalError(f"the clock of {self._venue} cannot be followed: {error}") from error
+            raise TransientError(f"others use the key of {self._venue} at the same time: {error}") from error
 
     def _once(self, ask: Callable[[], T], *, writes: bool) -> T:
         """Send one request and name what goes wrong.

@@ -74,7 +74,7 @@ class PaperExchange:
             stop_orders=True,
             oco=not is_swap,
             reduce_only=is_swap,
-            cancel_all_after=False,
+            timer=None,
             accepts_for_ms=self._latency_ms + 10_000,
         )
 
@@ -140,9 +140,9 @@ class PaperExchange:
         """Return open futures positions."""
         return accounts.positions(self._look())
 
-    def cancel_all_after(self, timeout_ms: int) -> None:
+    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
         """Refuse: nothing runs between two looks, so no timer would go off."""
-        raise FatalError(f"the paper exchange has no dead-man timer to set to {timeout_ms} ms")
+        raise FatalError(f"the paper exchange has no dead-man timer to set to {timeout_ms} ms for {symbol}")
 
     def _place(self, requests: Mapping[OrderRequest, str | None]) -> Sequence[OrderReport]:
         """Place orders, each with the id of the one it is paired with."""

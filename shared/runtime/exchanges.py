@@ -75,8 +75,8 @@ class DeskExchanges:
     def _live(self, venue: str) -> Exchange:
         if self.settings.agent_mode is not Mode.LIVE:
             raise FatalError(f"the live account at {venue} needs AGENT_MODE=live, it is {self.settings.agent_mode}")
+        from shared.adapters.ccxt_dialect import Keys
         from shared.adapters.ccxt_exchange import CcxtExchange
-        from shared.adapters.ccxt_venues import Keys
 
         access = self._access(venue)
         keys = Keys(

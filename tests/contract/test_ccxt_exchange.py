@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_exchange import CcxtExchange
-from shared.adapters.ccxt_venues import Keys
 from shared.domain.errors import FatalError, OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.orders import OrderKind, OrderRequest, is_ours

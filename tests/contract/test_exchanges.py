@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from desk.local.supabase_lite import SupabaseLite
+from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_exchange import CcxtExchange
-from shared.adapters.ccxt_venues import Keys
 from shared.adapters.paper_exchange import PaperExchange
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.paper import SupabasePaperStore

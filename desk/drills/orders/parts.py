@@ -19,8 +19,8 @@ from postgrest import SyncPostgrestClient
 from desk.simulator.depth import grid, price_of
 from desk.simulator.spec import build_tape, read_spec
 from desk.simulator.tape import Tape
+from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_exchange import CcxtExchange
-from shared.adapters.ccxt_venues import Keys
 from shared.adapters.clock import TapeClock
 from shared.adapters.remembered import RememberedMeasures
 from shared.adapters.supabase.alerts import SupabaseAlertStore

@@ -34,8 +34,19 @@ class VenuePosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """A venue's dead-man timer: how long it may be set to, and whether it is for one symbol or for the account.
+
+    It cancels everything that rests there when it runs out, protective orders too.
+    """
+
+    longest_ms: int
+    per_symbol: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a venue offers beyond plain orders.
+    """What a venue offers beyond plain orders; `timer` is None where it has no dead-man timer.
 
     `accepts_for_ms` is how long after it was signed an order may still be accepted: an order the venue does not know
     after that time was never placed.
@@ -45,5 +56,5 @@ class Capabilities:
     stop_orders: bool
     oco: bool
     reduce_only: bool
-    cancel_all_after: bool
+    timer: Timer | None
     accepts_for_ms: int

@@ -103,8 +103,8 @@ def client_order_id(intent_id: str, slice_no: int, attempt: int) -> str:
     """Return the id of one attempt at one slice of an intent: 32 hex digits, the same whoever derives it.
 
     It is a UUID of version 5 without its dashes, which every venue takes as it is or behind a prefix: Binance and Bybit
-    36 characters, OKX 32 letters and digits, Kraken a UUID, Hyperliquid 0x and 32 hex digits, Coinbase any text. 88 bits
-    are the order's, the last 32 are derived from them: by these `is_ours` knows it.
+    36 characters, OKX 32 letters and digits, Kraken a UUID, Hyperliquid 0x and 32 hex digits, Coinbase any text. 88
+    bits are the order's, the last 32 are derived from them: by these `is_ours` knows it.
     """
     text = f"{intent_id}:{slice_no}:{attempt}".encode()
     own = hashlib.blake2b(text, digest_size=11, person=_PERSON).hexdigest()

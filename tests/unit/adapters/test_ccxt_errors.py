@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_errors import REACTIONS, Reaction, named
-from shared.adapters.ccxt_venues import Keys, base_error, ccxt_class, connect, dialect_of
+from shared.adapters.ccxt_venues import base_error, ccxt_class, connect, dialect_of
 from shared.domain.errors import (
     FatalError,
     InvalidMessageError,

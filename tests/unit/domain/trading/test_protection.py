@@ -36,9 +36,7 @@ INSTRUMENT = Instrument(
     venue="binance", symbol="BTC/USDT", kind=InstrumentKind.SPOT, base="BTC", quote="USDT", tick_size=D("0.1"),
     step_size=D("0.01"), min_qty=D("0.01"), min_notional=D(10), maker_fee_rate=D("0.001"), taker_fee_rate=D("0.001"),
 )  # fmt: skip
-ALL = Capabilities(
-    shorts=False, stop_orders=True, oco=True, reduce_only=False, cancel_all_after=False, accepts_for_ms=5_000
-)
+ALL = Capabilities(shorts=False, stop_orders=True, oco=True, reduce_only=False, timer=None, accepts_for_ms=5_000)
 
 
 def held(guard: Guard, *, qty: str = "1", best: str | None = None, opened: int = 1_000) -> HeldPosition:
