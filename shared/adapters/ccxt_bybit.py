@@ -99,7 +99,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         options={
             "defaultType": "swap",
             "defaultSubType": "linear",
-            "fetchMarkets": {"types": ["linear", "swap"]},
+            "fetchMarkets": {"types": ["linear"]},
         },
         reuses_ids=False,
         names_id="orderLinkId",

@@ -20,7 +20,7 @@ def _may_withdraw(client: Client) -> bool:
 def _place(client: Client, order: Sent) -> Row:
     more: dict[str, Any] = {"client_order_id": order.parameters["clientOrderId"]}
     if order.type == "market":
-        more["order_configuration"] = {"market_market_ioc": {"base_size": f"{order.contracts:f}"}}
+        more["order_configuration"] = {"market_market_ioc": {"base_size": order.contracts}}
     return place_unified(client, replace(order, parameters={**order.parameters, **more}))
 
 

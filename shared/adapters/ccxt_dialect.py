@@ -25,13 +25,16 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """An order as ccxt is to send it: `contracts` of its market, `price` None for one at the market."""
+    """An order as ccxt is to send it: so many contracts of its market, at any price where `price` is None.
+
+    Numbers are text: of anything else, some of ccxt's venues lose digits or everything.
+    """
 
     symbol: str
     type: str
     side: str
-    contracts: Any
-    price: Any
+    contracts: str
+    price: str | None
     parameters: Mapping[str, Any]
 
 

@@ -69,6 +69,7 @@ REACTIONS: Final[Mapping[str, Reaction]] = {
     "RestrictedLocation": Reaction.FATAL,
     "UnsubscribeError": Reaction.LATER,
 }
+_BY_STATUS: Final = {400: Reaction.REFUSED, 418: Reaction.LATER, 422: Reaction.REFUSED, 429: Reaction.LATER}
 _NEVER_SENT: Final = frozenset({"ConnectTimeout", "ConnectTimeoutError", "NameResolutionError", "NewConnectionError"})
 _QUERY: Final = re.compile(r"\?\S+")
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -95,9 +96,24 @@ def named(error: Exception, *, writes: bool, headers: Mapping[str, str] | None =
 
 
 def _reaction(error: Exception) -> Reaction:
-    """Return the reaction to the nearest class that is in the table; what was never sent can be sent later."""
+    """Return the reaction to the nearest class that is in the table; what was never sent can be sent later.
+
+    An answer ccxt has no class for says by its status whether the venue has looked.
+    """
     found = next(REACTIONS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in REACTIONS)
-    return Reaction.LATER if found is Reaction.UNCLEAR and _was_never_sent(error) else found
+    if found is Reaction.UNCLEAR and _was_never_sent(error):
+        return Reaction.LATER
+    return _BY_STATUS.get(_status(error), found) if type(error).__name__ == "ExchangeError" else found
+
+
+def _status(error: BaseException | None) -> int:
+    """Return the status of the answer an error was made of, 0 when there was none."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 def _was_never_sent(error: BaseException | None) -> bool:

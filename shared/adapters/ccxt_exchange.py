@@ -92,12 +92,13 @@ class CcxtExchange:
         market = self._checked(request)
         self._refuse_known(request)
         is_limit = request.kind is OrderKind.LIMIT
+        price = request.limit_price if is_limit else self._market_price(request)
         sent = Sent(
             symbol=request.symbol,
             type="limit" if is_limit else "market",
             side=request.side.value,
-            contracts=request.qty / parsing.size_of(market),
-            price=request.limit_price if is_limit else self._market_price(request),
+            contracts=f"{request.qty / parsing.size_of(market):f}",
+            price=None if price is None else f"{price:f}",
             parameters=self._parameters(request),
         )
         order = self._session.write(lambda client: self._dialect.place(client, sent))
