@@ -1,4 +1,4 @@
-"""Every venue that trades live, through ccxt's real class: what each is asked and how it answers is told in its fake."""
+"""Every venue that trades live, through ccxt's real class; its fake has what it is asked and how it answers."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from shared.adapters.ccxt_exchange import CcxtExchange
 from shared.domain.errors import FatalError, OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.instruments import InstrumentKind, Side
+from shared.domain.trading.money import ONE
 from shared.domain.trading.orders import OrderKind, OrderReport, OrderRequest, TimeInForce, client_order_id, is_ours
 from shared.domain.trading.states import OrderState
 from tests.fakes.clock import ManualClock
@@ -27,6 +28,7 @@ from tests.fakes.live_venues.okx import Okx
 from tests.fakes.live_venues.server import Speaks, VenueServer
 from tests.fakes.live_venues.usdm import Usdm
 
+TENTH, THOUSANDTH = D("0.1"), D("0.001")
 API_WALLET, MAIN_WALLET = "1" * 64, "2" * 64
 MAIN_ADDRESS = "0x1563915e194d8cfba1943570603f7606a3115508"
 
@@ -41,9 +43,9 @@ class Facts:
     cancel_path: str
     keys: Keys = field(default_factory=lambda: Keys(api_key="SHOW-ME-KEY", secret="SHOW-ME-SECRET", password="SHOW-ME"))
     prefix: str = ""
-    step: Decimal = D("0.001")
-    size: Decimal = D(1)
-    tick: Decimal = D("0.1")
+    step: Decimal = THOUSANDTH
+    size: Decimal = ONE
+    tick: Decimal = TENTH
 
     @property
     def is_swap(self) -> bool:
@@ -106,7 +108,8 @@ class Live:
 
     def trade_by_hand(self, *, rests: bool = False) -> None:
         """Have somebody else trade with the account."""
-        self.ledger.place("", "buy", "limit", f"{1 / self.facts.size}", "50000" if rests else "60000", oflags="")
+        price = "50000" if rests else "60000"
+        self.ledger.place("", "buy", kind="limit", qty=f"{1 / self.facts.size}", price=price, oflags="")
 
 
 def account(name: str, server: VenueServer, clock: ManualClock, **options: Any) -> CcxtExchange:
@@ -265,7 +268,9 @@ def test_a_venue_that_is_busy_has_not_looked_one_that_fails_may_have(
 def test_what_the_account_cannot_pay_is_refused(live: Live) -> None:
     live.ledger.funds = D(100)
     # ccxt knows the codes of Binance's futures by their address, which here is another
-    with pytest.raises(RejectedError, match="Margin is insufficient" if live.name == "binance_usdm" else "insufficient"):
+    with pytest.raises(
+        RejectedError, match="Margin is insufficient" if live.name == "binance_usdm" else "insufficient"
+    ):
         live.exchange.place(a_request(live))
     assert live.ids() == []
 
@@ -387,8 +392,8 @@ def test_the_dead_man_timer_is_set_and_stopped_where_there_is_one(live: Live) ->
 def test_which_venues_have_timers_and_stops() -> None:
     with ExitStack() as stack:
         offers = {}
-        for name in VENUES:
-            server = stack.enter_context(VenueServer(VENUES[name].speaks()))
+        for name, facts in VENUES.items():
+            server = stack.enter_context(VenueServer(facts.speaks()))
             offers[name] = account(name, server, ManualClock()).capabilities()
     assert {name for name, each in offers.items() if each.timer} == {"kraken", "okx", "okx_swap", "binance_usdm"}
     assert {name for name, each in offers.items() if each.stop_orders} == {"kraken"}

@@ -1,9 +1,10 @@
 """Bybit's REST (v5, unified account) as ccxt's samples and Bybit's pages tell it, spot or linear."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 SPOT = {
     "symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "innovation": "0", "status": "Trading",
@@ -24,6 +25,18 @@ LINEAR = {
     "unifiedMarginTrade": True, "fundingInterval": 480, "settleCoin": "USDT",
 }  # fmt: skip
 PERMISSIONS = {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"], "Wallet": ["AccountTransfer"]}
+ERRORS = {
+    "spot": {
+        "funds": (170131, "Balance insufficient"),
+        "unknown": (170213, "Order does not exist."),
+        "duplicate": (170141, "Duplicate clientOrderId"),
+    },
+    "linear": {
+        "funds": (110007, "ab not enough for new order"),
+        "unknown": (110001, "order not exists or too late to cancel"),
+        "duplicate": (110072, "OrderLinkedID is duplicate"),
+    },
+}
 WEEK_MS = 604_800_000
 
 
@@ -36,63 +49,54 @@ class Bybit:
         self.remembers = 3
 
     def answer(self, method: str, path: str, query: dict[str, str], body: str) -> tuple[int, Any]:
-        sent = {**query, **(json.loads(body) if body else {})}
-        match method, path.removeprefix("/v5/"):
-            case "GET", "market/time":
-                told: Any = {"timeSecond": str(self.ledger.now_ms // 1_000), "timeNano": f"{self.ledger.now_ms}000000"}
-            case "GET", "market/instruments-info":
-                spot, is_listed = sent["category"] == "spot", sent.get("status") != "PreLaunch"
-                rows = [SPOT if spot else LINEAR] if is_listed else []
-                told = {"category": sent["category"], "list": rows, "nextPageCursor": ""}
-            case "GET", "market/orderbook":
-                told = {"s": "BTCUSDT", "a": [[f"{PRICE}", "4"]], "b": [[f"{PRICE - 1}", "4"]], "ts": 1, "u": 1}
-            case "GET", "user/query-api":
-                wallet = PERMISSIONS["Wallet"] + ["Withdraw"] * self.ledger.may_withdraw
-                told = {"permissions": PERMISSIONS | {"Wallet": wallet}, "unified": 0, "uta": 1, "readOnly": 0}
-            case "GET", "account/info":
-                told = {"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": 6, "timeWindow": 10}
-            case "GET", "account/wallet-balance":
-                told = {"list": [_wallet()]}
-            case "GET", "position/list":
-                told = self._positions(sent)
-            case "POST", "order/create":
-                return self._acted(lambda: self._create(sent))
-            case "POST", "order/cancel":
-                return self._acted(lambda: self.ledger.cancel(self.ledger.find(client_id=sent["orderLinkId"])))
-            case "GET", "order/realtime":
-                told = self._realtime(sent)
-            case "GET", "order/history":
-                told = self._listed([each for each in self.ledger.orders if not each.is_open], sent)
-            case "GET", "execution/list":
-                told = self._executions(sent)
-            case _:
-                raise KeyError(path)
-        return self._ok(told)
+        where = path.removeprefix("/v5/")
+        if method == "POST":
+            assert where in ("order/create", "order/cancel")
+            return self._acted(self._create if where == "order/create" else self._cancel, json.loads(body))
+        told: dict[str, Callable[[dict[str, str]], Any]] = {
+            "market/time": lambda _: {"timeNano": f"{self.ledger.now_ms}000000"},
+            "market/instruments-info": self._instruments,
+            "market/orderbook": lambda _: {"s": "BTCUSDT", "a": [[f"{PRICE}", "4"]], "b": [[f"{PRICE - 1}", "4"]]},
+            "user/query-api": self._key,
+            "account/info": lambda _: {"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": 6, "timeWindow": 10},
+            "account/wallet-balance": lambda _: {"list": [_wallet()]},
+            "position/list": self._positions,
+            "order/realtime": self._realtime,
+            "order/history": lambda sent: self._listed([one for one in self.ledger.orders if not one.is_open], sent),
+            "execution/list": self._executions,
+        }
+        return self._ok(told[where](query))
+
+    def _instruments(self, sent: dict[str, str]) -> Any:
+        listed = SPOT if sent["category"] == "spot" else LINEAR
+        rows = [] if sent.get("status") == "PreLaunch" else [listed]
+        return {"category": sent["category"], "list": rows, "nextPageCursor": ""}
+
+    def _key(self, _: dict[str, str]) -> Any:
+        wallet = PERMISSIONS["Wallet"] + ["Withdraw"] * self.ledger.may_withdraw
+        return {"permissions": PERMISSIONS | {"Wallet": wallet}, "unified": 0, "uta": 1, "readOnly": 0}
 
     def _ok(self, result: Any) -> tuple[int, Any]:
         return 200, {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": self.ledger.now_ms}
 
-    def _acted(self, act: Any) -> tuple[int, Any]:
-        spot = self.category == "spot"
-        codes = {
-            "funds": (170131, "Balance insufficient") if spot else (110007, "ab not enough for new order"),
-            "unknown": (170213, "Order does not exist.") if spot else (110001, "order not exists or too late to cancel"),
-            "duplicate": (170141, "Duplicate clientOrderId") if spot else (110072, "OrderLinkedID is duplicate"),
-        }  # fmt: skip
+    def _acted(self, act: Callable[[dict[str, Any]], VenueOrder], sent: dict[str, Any]) -> tuple[int, Any]:
         try:
-            order: VenueOrder = act()
-        except Refusal as refusal:
-            code, said = codes[refusal.word]
+            order = act(sent)
+        except RefusedError as refusal:
+            code, said = ERRORS[self.category][refusal.word]
             return 200, {"retCode": code, "retMsg": said, "result": {}, "retExtInfo": {}, "time": self.ledger.now_ms}
         return self._ok({"orderId": str(order.number), "orderLinkId": order.client_id})
+
+    def _cancel(self, sent: dict[str, Any]) -> VenueOrder:
+        return self.ledger.cancel(self.ledger.find(client_id=sent["orderLinkId"]))
 
     def _create(self, sent: dict[str, Any]) -> VenueOrder:
         assert sent["category"] == self.category
         assert sent["orderType"] == "Limit" or self.category == "linear" or sent["marketUnit"] == "baseCoin"
         if self.ledger.find(client_id=sent["orderLinkId"]):
-            raise Refusal("duplicate")
+            raise RefusedError("duplicate")
         return self.ledger.place(
-            sent["orderLinkId"], sent["side"], sent["orderType"], sent["qty"], sent.get("price"),
+            sent["orderLinkId"], sent["side"], kind=sent["orderType"], qty=sent["qty"], price=sent.get("price"),
             tif=sent.get("timeInForce", "GTC"), reduces=sent.get("reduceOnly", False),
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 PRODUCT = {
     "product_id": "BTC-USD", "price": "60000", "base_increment": "0.00000001", "quote_increment": "0.01",
@@ -17,6 +17,17 @@ PRODUCT = {
 TIER = {"pricing_tier": "Advanced 1", "taker_fee_rate": "0.008", "maker_fee_rate": "0.006"}
 PATH = "/api/v3/brokerage"
 PAGE = 200
+ROUTES = {
+    "market/products": ("GET", "_products"),
+    "transaction_summary": ("GET", "_summary"),
+    "key_permissions": ("GET", "_permissions"),
+    "market/product_book": ("GET", "_book"),
+    "accounts": ("GET", "_held"),
+    "orders": ("POST", "_create"),
+    "orders/batch_cancel": ("POST", "_cancels"),
+    "orders/historical/batch": ("GET", "_orders"),
+    "orders/historical/fills": ("GET", "_fills"),
+}
 
 
 class Coinbase:
@@ -27,43 +38,45 @@ class Coinbase:
         self.cancels_later = False
 
     def answer(self, method: str, path: str, query: dict[str, str], body: str) -> tuple[int, Any]:
-        sent = json.loads(body) if body else {}
-        match method, path.removeprefix(PATH).split("/")[1:]:
-            case "GET", ["market", "products"]:
-                return 200, {"products": [] if query.get("product_type") == "FUTURE" else [PRODUCT]}
-            case "GET", ["transaction_summary"]:
-                return 200, {"total_volume": "9.9", "total_fees": "0.1", "fee_tier": TIER}
-            case "GET", ["key_permissions"]:
-                told = {"can_view": True, "can_trade": True, "can_transfer": self.ledger.may_withdraw}
-                return 200, told | {"portfolio_uuid": "11111111-1111-1111-1111-111111111111"}
-            case "GET", ["market", "product_book"]:
-                level = {"price": f"{PRICE}", "size": "4.5"}
-                book = {"bids": [level | {"price": f"{PRICE - 1}"}], "asks": [level], "time": _time(self.ledger.now_ms)}
-                return 200, {"pricebook": {"product_id": "BTC-USD", **book}}
-            case "GET", ["accounts"]:
-                return 200, {"accounts": _accounts(), "has_next": False, "cursor": "", "size": 2}
-            case "POST", ["orders"]:
-                return 200, self._create(sent)
-            case "POST", ["orders", "batch_cancel"]:
-                return 200, {"results": [self._cancel(order_id) for order_id in sent["order_ids"]]}
-            case "GET", ["orders", "historical", "batch"]:
-                return 200, self._orders(query)
-            case "GET", ["orders", "historical", "fills"]:
-                return 200, self._fills(query)
-            case "GET", ["orders", "historical", order_id]:
-                order = self.ledger.find(number=order_id)
-                assert order is not None
-                return 200, {"order": self._order(order)}
-        raise KeyError(path)
+        sent = json.loads(body) if body else query
+        where = path.removeprefix(PATH + "/")
+        if where.startswith("orders/historical/") and where not in ROUTES:
+            order = self.ledger.find(number=where.rsplit("/", 1)[1])
+            return (404, {"error": "NOT_FOUND"}) if order is None else (200, {"order": self._order(order)})
+        wanted, name = ROUTES[where]
+        assert method == wanted
+        return 200, getattr(self, name)(sent)
+
+    def _products(self, sent: dict[str, Any]) -> Any:
+        return {"products": [] if sent.get("product_type") == "FUTURE" else [PRODUCT]}
+
+    def _summary(self, _: dict[str, Any]) -> Any:
+        return {"total_volume": "9.9", "total_fees": "0.1", "fee_tier": TIER}
+
+    def _permissions(self, _: dict[str, Any]) -> Any:
+        told = {"can_view": True, "can_trade": True, "can_transfer": self.ledger.may_withdraw}
+        return told | {"portfolio_uuid": "11111111-1111-1111-1111-111111111111"}
+
+    def _book(self, _: dict[str, Any]) -> Any:
+        level = {"price": f"{PRICE}", "size": "4.5"}
+        book = {"bids": [level | {"price": f"{PRICE - 1}"}], "asks": [level], "time": _time(self.ledger.now_ms)}
+        return {"pricebook": {"product_id": "BTC-USD", **book}}
+
+    def _held(self, _: dict[str, Any]) -> Any:
+        return {"accounts": _accounts(), "has_next": False, "cursor": "", "size": 2}
+
+    def _cancels(self, sent: dict[str, Any]) -> Any:
+        return {"results": [self._cancel(order_id) for order_id in sent["order_ids"]]}
 
     def _create(self, sent: dict[str, Any]) -> Any:
         ((kind, terms),) = sent["order_configuration"].items()
         known = self.ledger.find(client_id=sent["client_order_id"])
         try:
             order = known or self.ledger.place(
-                sent["client_order_id"], sent["side"], kind, terms["base_size"], terms.get("limit_price"), **terms
-            )
-        except Refusal:
+                sent["client_order_id"], sent["side"], kind=kind, qty=terms["base_size"],
+                price=terms.get("limit_price"), **terms,
+            )  # fmt: skip
+        except RefusedError:
             refused = {"error": "INSUFFICIENT_FUND", "message": "Insufficient balance in source account"}
             refused |= {"error_details": "", "preview_failure_reason": "PREVIEW_INSUFFICIENT_FUND"}
             return {"success": False, "failure_reason": "UNKNOWN_FAILURE_REASON", "error_response": refused}

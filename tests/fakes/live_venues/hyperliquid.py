@@ -1,10 +1,11 @@
 """Hyperliquid's REST as ccxt's samples and its own pages tell it; it asks for everything by one POST each."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 UNIVERSE = {"maxLeverage": 50, "name": "BTC", "onlyIsolated": False, "szDecimals": 5}
 CONTEXT = {
@@ -39,7 +40,7 @@ class Hyperliquid:
         try:
             statuses = [self._order_action(each) for each in action.get("orders", ())]
             statuses += [self._cancel_action(each) for each in action.get("cancels", ())]
-        except Refusal as refusal:
+        except RefusedError as refusal:
             statuses = [{"error": ERRORS[refusal.word]}]
         return 200, {"status": "ok", "response": {"type": action["type"], "data": {"statuses": statuses}}}
 
@@ -48,8 +49,9 @@ class Hyperliquid:
         at_market = tif == "Ioc"
         assert order["c"].startswith("0x")
         assert len(order["c"]) == 34
+        side = "buy" if order["b"] else "sell"
         placed = self.ledger.place(
-            order["c"], "buy" if order["b"] else "sell", "limit", order["s"], order["p"], tif=tif, reduces=order["r"]
+            order["c"], side, kind="limit", qty=order["s"], price=order["p"], tif=tif, reduces=order["r"]
         )
         if placed.is_filled:
             return {"filled": {"totalSz": f"{placed.filled}", "avgPx": f"{PRICE}", "oid": placed.number}}
@@ -62,27 +64,26 @@ class Hyperliquid:
         return "success"
 
     def _told(self, sent: dict[str, Any]) -> Any:
-        match sent["type"]:
-            case "exchangeStatus":
-                return {"specialStatuses": None, "time": self.ledger.now_ms}
-            case "metaAndAssetCtxs":
-                return [{"universe": [UNIVERSE]}, [CONTEXT]]
-            case "l2Book":
-                level = {"px": "59999.0", "sz": "4.0", "n": 2}
-                levels = [[level], [level | {"px": "60000.0"}]]
-                return {"coin": "BTC", "levels": levels, "time": self.ledger.now_ms}
-            case "orderStatus":
-                oid = sent["oid"]
-                order = self.ledger.find(client_id=oid) if isinstance(oid, str) else self.ledger.find(number=oid)
-                return {"status": "unknownOid"} if order is None else {"status": "order", "order": self._status(order)}
-            case "frontendOpenOrders":
-                return [self._order(order) for order in self.ledger.orders if order.is_open]
-            case "userFillsByTime":
-                span = range(sent["startTime"], sent["endTime"] + 1)
-                return [self._fill(each) for each in reversed(self.ledger.trades) if each.at_ms in span][:FILLS]
-            case "clearinghouseState":
-                return self._state()
-        raise KeyError(sent["type"])
+        level = {"px": "59999.0", "sz": "4.0", "n": 2}
+        told: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "exchangeStatus": lambda _: {"specialStatuses": None, "time": self.ledger.now_ms},
+            "metaAndAssetCtxs": lambda _: [{"universe": [UNIVERSE]}, [CONTEXT]],
+            "l2Book": lambda _: {"coin": "BTC", "levels": [[level], [level | {"px": "60000.0"}]], "time": 1},
+            "orderStatus": self._order_status,
+            "frontendOpenOrders": lambda _: [self._order(order) for order in self.ledger.orders if order.is_open],
+            "userFillsByTime": self._fills,
+            "clearinghouseState": lambda _: self._state(),
+        }
+        return told[sent["type"]](sent)
+
+    def _order_status(self, sent: dict[str, Any]) -> Any:
+        oid = sent["oid"]
+        order = self.ledger.find(client_id=oid) if isinstance(oid, str) else self.ledger.find(number=oid)
+        return {"status": "unknownOid"} if order is None else {"status": "order", "order": self._status(order)}
+
+    def _fills(self, sent: dict[str, Any]) -> Any:
+        span = range(sent["startTime"], sent["endTime"] + 1)
+        return [self._fill(each) for each in reversed(self.ledger.trades) if each.at_ms in span][:FILLS]
 
     def _status(self, order: VenueOrder) -> Any:
         status = "open" if order.is_open else "filled" if order.is_filled else "canceled"

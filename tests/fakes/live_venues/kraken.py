@@ -3,13 +3,14 @@
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.fakes.live_venues.ledger import PRICE, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 PAIR = {
     "altname": "XBTUSD", "wsname": "XBT/USD", "aclass_base": "currency", "base": "XXBT", "aclass_quote": "currency",
     "quote": "ZUSD", "lot": "unit", "pair_decimals": 1, "lot_decimals": 8, "lot_multiplier": 1, "leverage_buy": [],
     "leverage_sell": [], "fees": [[0, 0.26]], "fees_maker": [[0, 0.16]], "fee_volume_currency": "ZUSD",
-    "margin_call": 80, "margin_stop": 40, "ordermin": "0.0001", "costmin": "0.5", "tick_size": "0.1", "status": "online",
+    "margin_call": 80, "margin_stop": 40, "ordermin": "0.0001", "costmin": "0.5", "tick_size": "0.1",
+    "status": "online",
 }  # fmt: skip
 ERRORS = {
     "funds": "EOrder:Insufficient funds",
@@ -36,7 +37,7 @@ class Kraken:
                 return 200, {"error": ["EAPI:Invalid nonce"]}
         try:
             return 200, {"error": [], "result": getattr(self, path.rsplit("/", 1)[1])(query | sent)}
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return 200, {"error": [ERRORS[refusal.word]]}
         except AttributeError:
             raise KeyError(path) from None
@@ -61,8 +62,8 @@ class Kraken:
         is_stop = sent["ordertype"] == "stop-loss"
         price = None if is_stop else sent.get("price")
         order = self.ledger.place(
-            sent["cl_ord_id"], sent["type"], sent["ordertype"], sent["volume"], price,
-            sent["price"] if is_stop else None, oflags=sent["oflags"], timeinforce=sent.get("timeinforce"),
+            sent["cl_ord_id"], sent["type"], kind=sent["ordertype"], qty=sent["volume"], price=price,
+            trigger=sent["price"] if is_stop else None, oflags=sent["oflags"], timeinforce=sent.get("timeinforce"),
         )  # fmt: skip
         return {"descr": {"order": self._sentence(order)}, "txid": [self._id(order)]}
 

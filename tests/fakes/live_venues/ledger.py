@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from shared.domain.trading.money import ONE, ZERO
+
 D = Decimal
 PRICE = D("60000")
 """The market stands still: who takes fills here, in two parts."""
+PLENTY = D(1_000_000)
 NOW_MS = 1_700_000_000_000
 
 
@@ -23,7 +26,7 @@ class VenueOrder:
     trigger: Decimal | None
     at_ms: int
     terms: dict[str, Any]
-    filled: Decimal = D(0)
+    filled: Decimal = ZERO
     ended: str | None = None
 
     @property
@@ -47,7 +50,7 @@ class VenueTrade:
     is_maker: bool
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """The venue says no: `word` is what for."""
 
     def __init__(self, word: str) -> None:
@@ -59,8 +62,8 @@ class Refusal(Exception):
 class VenueLedger:
     """One account at a venue; `funds` is what an order may be worth."""
 
-    funds: Decimal = D(1_000_000)
-    unit: Decimal = D(1)
+    funds: Decimal = PLENTY
+    unit: Decimal = ONE
     orders: list[VenueOrder] = field(default_factory=list)
     trades: list[VenueTrade] = field(default_factory=list)
     timers: dict[str, int] = field(default_factory=dict)
@@ -68,15 +71,15 @@ class VenueLedger:
     now_ms: int = NOW_MS
 
     def place(
-        self, client_id: str, side: str, kind: str, qty: str, price: str | None, trigger: str | None = None,
+        self, client_id: str, side: str, *, kind: str, qty: str, price: str | None, trigger: str | None = None,
         **terms: Any,
     ) -> VenueOrder:  # fmt: skip
         """Take an order; ids are unique among open orders, as at most venues."""
         if client_id and any(order.is_open and order.client_id == client_id for order in self.orders):
-            raise Refusal("duplicate")
+            raise RefusedError("duplicate")
         limit = D(price) if price else None
         if D(qty) * self.unit * (limit or PRICE) > self.funds:
-            raise Refusal("funds")
+            raise RefusedError("funds")
         self.now_ms += 10
         number = 1_000 + len(self.orders)
         stop = D(trigger) if trigger else None
@@ -97,7 +100,7 @@ class VenueLedger:
     def cancel(self, order: VenueOrder | None) -> VenueOrder:
         """End an order; refuse one that has ended or never was."""
         if order is None or not order.is_open:
-            raise Refusal("unknown")
+            raise RefusedError("unknown")
         order.ended = "cancelled"
         return order
 
@@ -111,7 +114,7 @@ class VenueLedger:
     @property
     def position(self) -> Decimal:
         """Return what the executions add up to."""
-        return sum(((1 if each.order.side == "buy" else -1) * each.qty for each in self.trades), D(0))
+        return sum(((1 if each.order.side == "buy" else -1) * each.qty for each in self.trades), ZERO)
 
     def expire(self) -> None:
         """Let a timer that was set run out."""

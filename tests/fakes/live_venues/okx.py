@@ -1,9 +1,10 @@
 """OKX's REST (v5) as ccxt's samples and OKX's pages tell it, spot or swap."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, D, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, D, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 INSTRUMENTS = {
     "SPOT": {
@@ -19,8 +20,8 @@ INSTRUMENTS = {
         "settleCcy": "USDT", "state": "live", "stk": "", "tickSz": "0.1", "uly": "BTC-USDT",
     },
 }  # fmt: skip
-CODES = {"funds": "51008", "unknown": "51400", "duplicate": "51016"}
-PAGE = 100
+CODES = {"funds": "51008", "unknown": "51400", "missing": "51603", "duplicate": "51016"}
+PAGE, NEWER = 100, 10**9
 
 
 class Okx:
@@ -35,59 +36,60 @@ class Okx:
         sent = json.loads(body) if body else query
         try:
             return 200, {"code": "0", "msg": "", "data": self._told(method, path.removeprefix("/api/v5/"), sent)}
-        except Refusal as refusal:
+        except RefusedError as refusal:
             row = {"clOrdId": "", "ordId": "", "sCode": CODES[refusal.word], "sMsg": "Operation failed.", "tag": ""}
             return 200, {"code": "1", "msg": "Operation failed.", "data": [row]}
 
     def _told(self, method: str, path: str, sent: Any) -> list[Any]:
-        match method, path:
-            case "GET", "public/time":
-                return [{"ts": str(self.ledger.now_ms)}]
-            case "GET", "public/instruments":
-                return [INSTRUMENTS[sent["instType"]]]
-            case "GET", "market/books":
-                book = {"asks": [[f"{PRICE}", "4", "0", "1"]], "bids": [[f"{PRICE - 1}", "4", "0", "1"]]}
-                return [book | {"ts": str(self.ledger.now_ms)}]
-            case "GET", "account/config":
-                return [{"perm": "read_only,trade" + ",withdraw" * self.ledger.may_withdraw, "acctLv": "2"}]
-            case "GET", "account/balance":
-                return [{"uTime": "1", "details": _details()}]
-            case "GET", "account/positions":
-                return self._positions()
-            case "POST", "trade/batch-orders":
-                (order,) = sent
-                return [self._brief(self._create(order))]
-            case "POST", "trade/cancel-order":
-                return [self._brief(self.ledger.cancel(self.ledger.find(client_id=sent["clOrdId"])))]
-            case "GET", "trade/order":
-                return [self._order(self._asked(sent))]
-            case "GET", "trade/orders-pending":
-                found = [each for each in reversed(self.ledger.orders) if each.is_open]
-                assert sent["instType"] == self.kind
-                return [self._order(each) for each in found if each.number < int(sent.get("after", 10**9))][:PAGE]
-            case "GET", "trade/fills-history":
-                found_trades = [each for each in reversed(self.ledger.trades) if each.at_ms >= int(sent["begin"])]
-                older = [each for each in found_trades if each.number < int(sent.get("after", 10**9))]
-                return [self._fill(each) for each in older[:PAGE]]
-            case "POST", "trade/cancel-all-after":
-                seconds = int(sent["timeOut"])
-                assert seconds == 0 or 10 <= seconds <= 120
-                self.ledger.timers["account"] = seconds * 1_000
-                return [{"triggerTime": "1587971460", "ts": "1587971400"}]
-        raise KeyError(path)
+        book = {"asks": [[f"{PRICE}", "4", "0", "1"]], "bids": [[f"{PRICE - 1}", "4", "0", "1"]], "ts": "1"}
+        perm = "read_only,trade" + ",withdraw" * self.ledger.may_withdraw
+        told: dict[tuple[str, str], Callable[[Any], list[Any]]] = {
+            ("GET", "public/time"): lambda _: [{"ts": str(self.ledger.now_ms)}],
+            ("GET", "public/instruments"): lambda sent: [INSTRUMENTS[sent["instType"]]],
+            ("GET", "market/books"): lambda _: [book],
+            ("GET", "account/config"): lambda _: [{"perm": perm, "acctLv": "2"}],
+            ("GET", "account/balance"): lambda _: [{"uTime": "1", "details": _details()}],
+            ("GET", "account/positions"): lambda _: self._positions(),
+            ("POST", "trade/batch-orders"): lambda sent: [self._brief(self._create(order)) for order in sent],
+            ("POST", "trade/cancel-order"): lambda sent: [self._brief(self._cancel(sent))],
+            ("GET", "trade/order"): lambda sent: [self._order(self._asked(sent))],
+            ("GET", "trade/orders-pending"): self._pending,
+            ("GET", "trade/fills-history"): self._fills,
+            ("POST", "trade/cancel-all-after"): self._count_down,
+        }
+        return told[method, path](sent)
+
+    def _cancel(self, sent: dict[str, str]) -> VenueOrder:
+        return self.ledger.cancel(self.ledger.find(client_id=sent["clOrdId"]))
+
+    def _pending(self, sent: dict[str, str]) -> list[Any]:
+        assert sent["instType"] == self.kind
+        found = [each for each in reversed(self.ledger.orders) if each.is_open]
+        return [self._order(each) for each in found if each.number < int(sent.get("after", NEWER))][:PAGE]
+
+    def _fills(self, sent: dict[str, str]) -> list[Any]:
+        found = [each for each in reversed(self.ledger.trades) if each.at_ms >= int(sent["begin"])]
+        return [self._fill(each) for each in found if each.number < int(sent.get("after", NEWER))][:PAGE]
+
+    def _count_down(self, sent: dict[str, Any]) -> list[Any]:
+        seconds = int(sent["timeOut"])
+        assert seconds == 0 or 10 <= seconds <= 120
+        self.ledger.timers["account"] = seconds * 1_000
+        return [{"triggerTime": "1587971460", "ts": "1587971400"}]
 
     def _create(self, sent: dict[str, Any]) -> VenueOrder:
         assert sent["tdMode"] == ("cash" if self.kind == "SPOT" else "cross")
         assert sent["clOrdId"].isalnum()
         assert len(sent["clOrdId"]) <= 32
         return self.ledger.place(
-            sent["clOrdId"], sent["side"], sent["ordType"], sent["sz"], sent.get("px"), reduces=sent.get("reduceOnly")
-        )
+            sent["clOrdId"], sent["side"], kind=sent["ordType"], qty=sent["sz"], price=sent.get("px"),
+            reduces=sent.get("reduceOnly"),
+        )  # fmt: skip
 
     def _asked(self, sent: dict[str, str]) -> VenueOrder:
         order = self.ledger.find(client_id=sent.get("clOrdId"), number=sent.get("ordId"))
         if order is None:
-            raise _Unknown
+            raise RefusedError("missing")
         return order
 
     def _brief(self, order: VenueOrder) -> Any:
@@ -123,14 +125,6 @@ class Okx:
             "posSide": "net", "uTime": "1627227626502", "upl": "0.01", "uplRatio": "0.00006", "notionalUsd": "341.5",
         }  # fmt: skip
         return [row] if held else []
-
-
-class _Unknown(Refusal):
-    def __init__(self) -> None:
-        super().__init__("missing")
-
-
-CODES["missing"] = "51603"
 
 
 def _details() -> list[Any]:

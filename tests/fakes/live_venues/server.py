@@ -36,7 +36,7 @@ class VenueServer:
             def _serve(self) -> None:
                 server.serve(self)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _serve
+            do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - names of http.server
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

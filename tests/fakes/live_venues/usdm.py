@@ -1,9 +1,10 @@
 """Binance's USDⓈ-M futures REST as ccxt's samples and Binance's pages tell it."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.fakes.live_venues.ledger import PRICE, Refusal, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 SYMBOL = {
     "symbol": "BTCUSDT", "pair": "BTCUSDT", "contractType": "PERPETUAL", "deliveryDate": 4133404800000,
@@ -16,6 +17,10 @@ SYMBOL = {
         {"filterType": "MIN_NOTIONAL", "notional": "5"},
     ],
     "orderTypes": ["LIMIT", "MARKET"],
+}  # fmt: skip
+WALLET = {
+    "accountAlias": "x", "asset": "USDT", "balance": "1000.5", "crossWalletBalance": "1000.5", "crossUnPnl": "7.0",
+    "availableBalance": "900", "maxWithdrawAmount": "900",
 }  # fmt: skip
 ERRORS = {
     "funds": (-2019, "Margin is insufficient."),
@@ -36,49 +41,51 @@ class Usdm:
         sent = query | dict(parse_qsl(body))
         try:
             return 200, self._told(method, path, sent)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             code, said = ERRORS[refusal.word]
             return 400, {"code": code, "msg": said}
 
     def _told(self, method: str, path: str, sent: dict[str, str]) -> Any:
-        match method, path:
-            case "GET", "/fapi/v1/time":
-                return {"serverTime": self.ledger.now_ms}
-            case "GET", "/fapi/v1/exchangeInfo":
-                return {"timezone": "UTC", "symbols": [SYMBOL]}
-            case "GET", "/fapi/v1/depth":
-                book = {"asks": [[f"{PRICE}", "4"]], "bids": [[f"{PRICE - 1}", "4"]]}
-                return book | {"lastUpdateId": 1, "E": self.ledger.now_ms, "T": self.ledger.now_ms}
-            case "GET", "/sapi/v1/account/apiRestrictions":
-                return {"ipRestrict": True, "enableWithdrawals": self.ledger.may_withdraw}
-            case "GET", "/fapi/v3/balance":
-                row = {"accountAlias": "x", "asset": "USDT", "balance": "1000.5", "crossWalletBalance": "1000.5"}
-                return [row | {"crossUnPnl": "7.0", "availableBalance": "900", "maxWithdrawAmount": "900"}]
-            case "GET", "/fapi/v1/leverageBracket":
-                return []
-            case "GET", "/fapi/v3/positionRisk":
-                return self._positions()
-            case "POST", "/fapi/v1/order":
-                order = self.ledger.place(
-                    sent["newClientOrderId"], sent["side"], sent["type"], sent["quantity"], sent.get("price"),
-                    tif=sent.get("timeInForce"), reduces=sent.get("reduceOnly"),
-                )  # fmt: skip
-                return self._order(order)
-            case "DELETE", "/fapi/v1/order":
-                return self._order(self.ledger.cancel(self.ledger.find(client_id=sent["origClientOrderId"])))
-            case "GET", "/fapi/v1/order":
-                found = self.ledger.find(client_id=sent.get("origClientOrderId"), number=sent.get("orderId"))
-                if found is None:
-                    raise Refusal("missing")
-                return self._order(found)
-            case "GET", "/fapi/v1/openOrders":
-                return [self._order(each) for each in self.ledger.orders if each.is_open]
-            case "GET", "/fapi/v1/userTrades":
-                return [self._trade(each) for each in self._asked_for(sent)][: int(sent["limit"])]
-            case "POST", "/fapi/v1/countdownCancelAll":
-                self.ledger.timers[sent["symbol"]] = int(sent["countdownTime"])
-                return {"symbol": sent["symbol"], "countdownTime": sent["countdownTime"]}
-        raise KeyError(path)
+        book = {"asks": [[f"{PRICE}", "4"]], "bids": [[f"{PRICE - 1}", "4"]], "lastUpdateId": 1, "T": 1}
+        told: dict[tuple[str, str], Callable[[dict[str, str]], Any]] = {
+            ("GET", "/fapi/v1/time"): lambda _: {"serverTime": self.ledger.now_ms},
+            ("GET", "/fapi/v1/exchangeInfo"): lambda _: {"timezone": "UTC", "symbols": [SYMBOL]},
+            ("GET", "/fapi/v1/depth"): lambda _: book,
+            ("GET", "/sapi/v1/account/apiRestrictions"): lambda _: {"enableWithdrawals": self.ledger.may_withdraw},
+            ("GET", "/fapi/v3/balance"): lambda _: [WALLET],
+            ("GET", "/fapi/v1/leverageBracket"): lambda _: [],
+            ("GET", "/fapi/v3/positionRisk"): lambda _: self._positions(),
+            ("POST", "/fapi/v1/order"): self._place,
+            ("DELETE", "/fapi/v1/order"): self._cancel,
+            ("GET", "/fapi/v1/order"): self._find,
+            ("GET", "/fapi/v1/openOrders"): lambda _: [self._order(one) for one in self.ledger.orders if one.is_open],
+            ("GET", "/fapi/v1/userTrades"): self._trades,
+            ("POST", "/fapi/v1/countdownCancelAll"): self._count_down,
+        }
+        return told[method, path](sent)
+
+    def _place(self, sent: dict[str, str]) -> Any:
+        order = self.ledger.place(
+            sent["newClientOrderId"], sent["side"], kind=sent["type"], qty=sent["quantity"], price=sent.get("price"),
+            tif=sent.get("timeInForce"), reduces=sent.get("reduceOnly"),
+        )  # fmt: skip
+        return self._order(order)
+
+    def _cancel(self, sent: dict[str, str]) -> Any:
+        return self._order(self.ledger.cancel(self.ledger.find(client_id=sent["origClientOrderId"])))
+
+    def _find(self, sent: dict[str, str]) -> Any:
+        found = self.ledger.find(client_id=sent.get("origClientOrderId"), number=sent.get("orderId"))
+        if found is None:
+            raise RefusedError("missing")
+        return self._order(found)
+
+    def _trades(self, sent: dict[str, str]) -> Any:
+        return [self._trade(each) for each in self._asked_for(sent)][: int(sent["limit"])]
+
+    def _count_down(self, sent: dict[str, str]) -> Any:
+        self.ledger.timers[sent["symbol"]] = int(sent["countdownTime"])
+        return {"symbol": sent["symbol"], "countdownTime": sent["countdownTime"]}
 
     def _asked_for(self, sent: dict[str, str]) -> list[VenueTrade]:
         if "fromId" in sent:
