@@ -74,8 +74,8 @@ class Exchange(Protocol):
         """Return open futures positions; nothing at a spot venue."""
         ...
 
-    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
-        """Set the venue's dead-man timer, 0 stops it; where `capabilities` has one: for the symbol, or for all."""
+    def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
+        """Set the venue's dead-man timer, 0 stops it: a symbol's where `capabilities` says so, else the account's."""
         ...
 
 

@@ -46,8 +46,9 @@ def _wallets(client: Client) -> Row:
     return {"total": {client.safe_currency_code(row["asset"]): row["balance"] for row in rows}, "used": {}}
 
 
-def _count_down(client: Client, market: Row, timeout_ms: int) -> None:
-    client.fapiPrivatePostCountdownCancelAll({"symbol": market["id"], "countdownTime": timeout_ms})
+def _count_down(client: Client, market: Row | None, timeout_ms: int) -> None:
+    if market is not None:
+        client.fapiPrivatePostCountdownCancelAll({"symbol": market["id"], "countdownTime": timeout_ms})
 
 
 def _place_oco(client: Client, market: Row, stop: OrderRequest, profit: OrderRequest) -> Sequence[Row]:

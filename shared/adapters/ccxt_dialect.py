@@ -76,7 +76,7 @@ def positions_unified(client: Client) -> Sequence[Row]:
     return found
 
 
-def count_down_account(client: Client, _market: Row, timeout_ms: int) -> None:
+def count_down_account(client: Client, _market: Row | None, timeout_ms: int) -> None:
     """Set a dead-man timer that is the account's."""
     client.cancel_all_orders_after(timeout_ms)
 
@@ -121,4 +121,4 @@ class Dialect:
     trades: Callable[[Client, Row, int], Sequence[Row]] | None = None
     balances: Callable[[Client], Row] = balances_unified
     positions: Callable[[Client], Sequence[Row]] = positions_unified
-    arm: Callable[[Client, Row, int], None] | None = None
+    arm: Callable[[Client, Row | None, int], None] | None = None

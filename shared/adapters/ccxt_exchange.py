@@ -172,11 +172,16 @@ class CcxtExchange:
         found = [parsing.position(row, self._market(row["symbol"])) for row in rows]
         return [one for one in found if one is not None]
 
-    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
-        """Set the venue's dead-man timer, 0 stops it: the symbol's, or where there is one for all, the account's."""
-        if (arm := self._dialect.arm) is None:
+    def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
+        """Set the venue's dead-man timer, 0 stops it: a symbol's where `capabilities` says so, else the account's."""
+        arm, timer = self._dialect.arm, self._dialect.timer
+        if arm is None or timer is None:
             raise FatalError(f"{self.venue} has no dead-man timer")
-        market = self._market(symbol)
+        if (symbol is not None) is not timer.per_symbol:
+            raise FatalError(
+                f"the dead-man timer of {self.venue} is {'a symbol' if timer.per_symbol else 'the account'}'s"
+            )
+        market = None if symbol is None else self._market(symbol)
         self._session.write(lambda client: arm(client, market, timeout_ms))
 
     def _market(self, symbol: str) -> Mapping[str, Any]:

@@ -140,9 +140,11 @@ class PaperExchange:
         """Return open futures positions."""
         return accounts.positions(self._look())
 
-    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
+    def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
         """Refuse: nothing runs between two looks, so no timer would go off."""
-        raise FatalError(f"the paper exchange has no dead-man timer to set to {timeout_ms} ms for {symbol}")
+        raise FatalError(
+            f"the paper exchange has no dead-man timer to set to {timeout_ms} ms for {symbol or self.venue}"
+        )
 
     def _place(self, requests: Mapping[OrderRequest, str | None]) -> Sequence[OrderReport]:
         """Place orders, each with the id of the one it is paired with."""

@@ -21,6 +21,7 @@ from shared.domain.trading.states import IntentState, OrderState, TradingState, 
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue, VenueStore
 from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore, Measures
+from shared.usecases.arming import arm_timers
 from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
 from shared.usecases.offers import Offers, observed_qty, volumes_for
@@ -262,7 +263,7 @@ def _place(order: Order) -> tuple[str, str, str]:
 
 def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
-    errors = refresh_listings(desk.listings)
+    errors = arm_timers(floor=desk.floor) | refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
     for account in swept.done:
         alerts = [alert_of(difference) for difference in account.differences]

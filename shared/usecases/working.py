@@ -65,6 +65,7 @@ def work_order(order: Order, *, floor: Floor) -> Order | None:
     exchange = floor.exchanges.of(taken.venue, taken.account)
     sent_s = floor.stopwatch()
     try:
+        _stop_timer(taken, exchange)
         report = exchange.place(taken.request())
     except (RejectedError, TransientError) as refusal:  # the venue says that there is no such order
         tells = isinstance(refusal, TransientError) or is_telling(refusal)
@@ -85,6 +86,7 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
         return
     exchange = floor.exchanges.of(stop.venue, stop.account)
     try:
+        _stop_timer(mine[0], exchange)
         reports = exchange.place_oco(mine[0].request(), mine[1].request())
     except (RejectedError, TransientError) as refusal:
         for order in mine:
@@ -95,6 +97,20 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
     else:
         for order, report in zip(mine, reports, strict=True):
             take_report(order, report, exchange, floor=floor)
+
+
+def _stop_timer(order: Order, exchange: Exchange) -> None:
+    """Stop the dead-man timer that would cancel a protective order, which nothing of a desk that is gone could replace.
+
+    While it may still run, nothing that protects is sent there: the desk's own watch goes on.
+    """
+    timer = exchange.capabilities().timer
+    if order.role is Role.SLICE or timer is None:
+        return
+    try:
+        exchange.cancel_all_after(0, symbol=order.symbol if timer.per_symbol else None)
+    except OutcomeUnknownError as doubt:
+        raise TransientError(f"the dead-man timer of {order.venue} may still run: {doubt}") from doubt
 
 
 def _submit(order: Order, now_ms: int, floor: Floor) -> Order | None:

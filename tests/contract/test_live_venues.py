@@ -377,15 +377,18 @@ def test_nothing_of_the_keys_is_told(live: Live, caplog: pytest.LogCaptureFixtur
 
 def test_the_dead_man_timer_is_set_and_stopped_where_there_is_one(live: Live) -> None:
     timer = live.exchange.capabilities().timer
+    symbol = live.symbol if timer is not None and timer.per_symbol else None
     if timer is None:
         with pytest.raises(FatalError, match="no dead-man timer"):
-            live.exchange.cancel_all_after(live.symbol, 60_000)
+            live.exchange.cancel_all_after(60_000, symbol=None)
         return
     wanted_ms = min(timer.longest_ms, 180_000)
-    live.exchange.cancel_all_after(live.symbol, wanted_ms)
+    live.exchange.cancel_all_after(wanted_ms, symbol=symbol)
     assert live.ledger.timers == {"BTCUSDT" if timer.per_symbol else "account": wanted_ms}
-    live.exchange.cancel_all_after(live.symbol, 0)
+    live.exchange.cancel_all_after(0, symbol=symbol)
     assert not any(live.ledger.timers.values())
+    with pytest.raises(FatalError, match="the dead-man timer of"):
+        live.exchange.cancel_all_after(wanted_ms, symbol=None if symbol else live.symbol)
 
 
 def test_which_venues_have_timers_and_stops() -> None:

@@ -135,8 +135,8 @@ class BadLine:
     def positions(self) -> Sequence[VenuePosition]:
         return self.inner.positions()
 
-    def cancel_all_after(self, symbol: str, timeout_ms: int) -> None:
-        self.inner.cancel_all_after(symbol, timeout_ms)
+    def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
+        self.inner.cancel_all_after(timeout_ms, symbol=symbol)
 
     def deliver_late(self) -> None:
         """Let orders arrive whose time has come; what is refused then, nobody hears of."""

@@ -115,11 +115,3 @@ class VenueLedger:
     def position(self) -> Decimal:
         """Return what the executions add up to."""
         return sum(((1 if each.order.side == "buy" else -1) * each.qty for each in self.trades), ZERO)
-
-    def expire(self) -> None:
-        """Let a timer that was set run out."""
-        if any(self.timers.values()):
-            for order in self.orders:
-                if order.is_open:
-                    order.ended = "cancelled"
-            self.timers.clear()
