@@ -13,6 +13,11 @@ from shared.adapters.ccxt_dialect import Client, Dialect, Row, Sent, place_unifi
 _PAGE: Final = 250
 
 
+def _prepare(client: Client) -> None:
+    """Read a key in PEM that was made one line to fit into a variable."""
+    client.secret = client.secret.replace("\\n", "\n")
+
+
 def _may_withdraw(client: Client) -> bool:
     return bool(client.v3PrivateGetBrokerageKeyPermissions()["can_transfer"])
 
@@ -81,6 +86,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         },
         window_ms=120_000,  # how long a token is good for
         signs_time=False,
+        prepare=_prepare,
         may_withdraw=_may_withdraw,
         place=_place,
         find=_find,

@@ -178,9 +178,8 @@ class CcxtExchange:
         if arm is None or timer is None:
             raise FatalError(f"{self.venue} has no dead-man timer")
         if (symbol is not None) is not timer.per_symbol:
-            raise FatalError(
-                f"the dead-man timer of {self.venue} is {'a symbol' if timer.per_symbol else 'the account'}'s"
-            )
+            whose = "a symbol's" if timer.per_symbol else "the account's"
+            raise FatalError(f"the dead-man timer of {self.venue} is {whose}")
         market = None if symbol is None else self._market(symbol)
         self._session.write(lambda client: arm(client, market, timeout_ms))
 

@@ -95,6 +95,8 @@ def connect(
     client.milliseconds = clock.now_ms
     client.logger = _silent()
     if sandbox:
+        if not client.urls.get("test"):
+            raise FatalError(f"{dialect.ccxt_id} has no sandbox")
         client.set_sandbox_mode(True)
     if url is not None:
         client.urls["api"] = _moved(client.urls["api"], url.rstrip("/"))

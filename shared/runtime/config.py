@@ -27,7 +27,11 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 
 class VenueAccess(BaseModel):
-    """What an account at a venue is opened with, and where the venue is when it is not where it always is."""
+    """What an account at a venue is opened with, and where the venue is when it is not where it always is.
+
+    At Hyperliquid the key is the account's address, the secret the private key of an API wallet; at Coinbase the key is
+    its name (`organizations/…`), the secret its private key.
+    """
 
     model_config = ConfigDict(frozen=True)
 

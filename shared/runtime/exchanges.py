@@ -14,7 +14,7 @@ from shared.domain.trading.instruments import Instrument, InstrumentKind
 from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
 from shared.ports import CandleLog, Clock, TickerBoard
-from shared.runtime.config import Settings, VenueAccess
+from shared.runtime.config import TRADED_VENUES, Settings, VenueAccess
 from shared.trading_ports import Books, Exchange, InstrumentStore, PaperStore
 
 
@@ -75,6 +75,8 @@ class DeskExchanges:
     def _live(self, venue: str) -> Exchange:
         if self.settings.agent_mode is not Mode.LIVE:
             raise FatalError(f"the live account at {venue} needs AGENT_MODE=live, it is {self.settings.agent_mode}")
+        if venue not in TRADED_VENUES:
+            raise FatalError(f"{venue} is not traded at: no keys are read for it")
         from shared.adapters.ccxt_dialect import Keys
         from shared.adapters.ccxt_exchange import CcxtExchange
 

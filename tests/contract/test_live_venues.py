@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_exchange import CcxtExchange
@@ -474,6 +476,15 @@ def test_hyperliquid_takes_five_digits(live: Live) -> None:
     with pytest.raises(RejectedError, match="invalid_order"):
         live.exchange.place(a_request(live, kind=OrderKind.LIMIT, limit_price=D("9999.55")))
     assert live.ids() == []
+
+
+@only("coinbase")
+def test_coinbase_takes_a_key_in_pem_on_one_line(live: Live) -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+    keys = Keys(api_key="organizations/1/apiKeys/2", secret=pem.decode().replace("\n", "\\n"))
+    assert account("coinbase", live.server, live.clock, keys=keys).balances()
 
 
 @only("coinbase")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import requests
 
 from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_errors import REACTIONS, Reaction, named
@@ -18,6 +19,7 @@ from shared.domain.errors import (
     RejectedError,
     TransientError,
 )
+from shared.runtime.config import TRADED_VENUES
 from tests.fakes.clock import ManualClock
 
 ccxt_class("binance")
@@ -120,6 +122,48 @@ assert ccxt.BaseError is before
     assert done.returncode == 0, done.stderr
 
 
+def test_a_signature_imports_nothing_more() -> None:
+    program = """
+import sys
+from shared.adapters.ccxt_dialect import Keys
+from shared.adapters.ccxt_venues import connect, dialect_of
+from tests.fakes.clock import ManualClock
+keys = Keys(api_key="0x" + "1" * 40, secret="1" * 64)
+client = connect(dialect_of("hyperliquid"), keys, ManualClock(), timeout_ms=1_000)
+assert set(client.sign_l1_action({"type": "order"}, 1_700_000_000_000, None, 1_700_000_030_000)) == {"r", "s", "v"}
+assert dialect_of("hyperliquid").may_withdraw(client) is False
+assert "ccxt.hyperliquid" in sys.modules and "ccxt.binance" not in sys.modules and "ccxt" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("venue", ["kraken", "coinbase"])
+def test_a_venue_without_a_sandbox_is_not_tried_in_one(venue: str) -> None:
+    with pytest.raises(FatalError, match="has no sandbox"):
+        connect(dialect_of(venue), Keys(api_key="a", secret="b"), ManualClock(), timeout_ms=1_000, sandbox=True)
+
+
+def test_an_answer_without_a_class_is_told_by_its_status() -> None:
+    def answered(status: int) -> Exception:
+        error = of_ccxt("ExchangeError")("somevenue {}")
+        error.__context__ = requests.HTTPError(response=_response(status))
+        return error
+
+    kinds = {status: type(named(answered(status), writes=True)) for status in (400, 418, 422, 429, 403, 500)}
+    assert kinds == {
+        400: RejectedError, 422: RejectedError, 418: TransientError, 429: TransientError, 403: OutcomeUnknownError,
+        500: OutcomeUnknownError,
+    }  # fmt: skip
+    assert type(named(of_ccxt("ExchangeError")("no answer at all"), writes=True)) is OutcomeUnknownError
+
+
+def _response(status: int) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    return response
+
+
 @pytest.mark.parametrize("name", ["nosuchvenue", "base", "../binance", ""])
 def test_a_venue_ccxt_does_not_have_is_fatal(name: str) -> None:
     with pytest.raises(FatalError):
@@ -136,7 +180,7 @@ def test_keys_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
         assert "SHOW-ME" not in shown
 
 
-@pytest.mark.parametrize("venue", ["binance", "binance_usdm", "bybit", "bybit_linear", "okx", "okx_swap", "kraken"])
+@pytest.mark.parametrize("venue", TRADED_VENUES)
 def test_only_the_addresses_differ(venue: str) -> None:
     keys = Keys(api_key="a", secret="b")
     plain = connect(dialect_of(venue), keys, ManualClock(), timeout_ms=1_000)

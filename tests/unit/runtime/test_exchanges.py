@@ -6,11 +6,12 @@ from decimal import Decimal
 import pytest
 
 from shared.adapters.ccxt_exchange import CcxtExchange
+from shared.adapters.ccxt_venues import dialect_of
 from shared.adapters.paper_exchange import PaperExchange
 from shared.domain.errors import FatalError, NotFoundError, TransientError
 from shared.domain.trading.accounts import Balance
 from shared.domain.trading.states import Mode
-from shared.runtime.config import Settings
+from shared.runtime.config import TRADED_VENUES, Settings
 from shared.runtime.exchanges import DeskExchanges
 from tests.usecases.trading_in_memory import FUTURE, SYMBOL, VENUE, HandBoard, HandLog, TradingInMemory
 
@@ -78,6 +79,21 @@ def test_live_without_its_keys_names_the_one_that_is_missing(desk: TradingInMemo
         exchanges(desk, AGENT_MODE="live", BINANCE_API_KEY="k").of(VENUE, "live")
     with pytest.raises(FatalError, match="KRAKEN_API_KEY is not set"):
         exchanges(desk, AGENT_MODE="live", **KEYS).of("kraken", "live")
+
+
+def test_a_venue_whose_orders_cannot_be_asked_for_has_no_live_account(desk: TradingInMemory) -> None:
+    env = KEYS | {"AGENT_MODE": "live", "GATE_API_KEY": "k", "GATE_API_SECRET": "s"}
+    with pytest.raises(FatalError, match="gate is not traded at"):
+        exchanges(desk, **env).of("gate", "live")
+    assert all(dialect_of(venue).find and dialect_of(venue).trades for venue in TRADED_VENUES)
+
+
+@pytest.mark.parametrize("venue", TRADED_VENUES)
+def test_every_venue_that_is_traded_at_opens_with_its_own_keys(desk: TradingInMemory, venue: str) -> None:
+    env = {f"{venue.upper()}_API_KEY": "k", f"{venue.upper()}_API_SECRET": "s", "AGENT_MODE": "live"}
+    account = exchanges(desk, **env).of(venue, "live")
+    assert account.venue == venue
+    assert account.capabilities().accepts_for_ms > 5_000
 
 
 def test_a_live_account_needs_the_mode_and_the_keys(desk: TradingInMemory) -> None:
