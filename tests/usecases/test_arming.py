@@ -30,8 +30,8 @@ class Desk(TradingInMemory):
         super().__init__()
         inner = self.account(self.book.book_id)
         assert isinstance(inner, PaperExchange)
-        self.venue = TimedVenue(inner, self.clock, timer)
-        self.exchange = self.exchange_here = as_exchange(self.venue)
+        self.timed = TimedVenue(inner, self.clock, timer)
+        self.exchange = self.stands_for = as_exchange(self.timed)
 
     def rest(self, **changes: object) -> Intent:
         """Let a slice rest that nobody will fill."""
@@ -54,7 +54,7 @@ class Desk(TradingInMemory):
         return [order.state for order in found if order.role is Role.STOP and order.state in AT_RISK]
 
     def at_venue(self) -> list[str]:
-        return [report.client_order_id for report in self.exchange_here.open_orders()]
+        return [report.client_order_id for report in self.stands_for.open_orders()]
 
 
 @pytest.fixture(params=[ACCOUNTS, SYMBOLS], ids=["account", "symbol"])
@@ -65,8 +65,8 @@ def desk(request: pytest.FixtureRequest) -> Desk:
 def test_while_a_slice_rests_every_sweep_prolongs_the_timer(desk: Desk) -> None:
     intent = desk.rest()
     desk.sweep(30)
-    scope = SYMBOL if desk.venue.timer.per_symbol else None
-    assert desk.venue.sets == [(scope, min(180_000, desk.venue.timer.longest_ms))] * 30
+    scope = SYMBOL if desk.timed.timer.per_symbol else None
+    assert desk.timed.sets == [(scope, min(180_000, desk.timed.timer.longest_ms))] * 30
     (order,) = desk.view(intent).orders
     assert order.state is OrderState.OPEN
 
@@ -86,11 +86,11 @@ def test_when_the_desk_dies_the_venue_takes_its_slices_back_and_the_desk_finds_o
 def test_when_the_desk_dies_its_protection_stays(desk: Desk) -> None:
     desk.rest()
     desk.sweep()
-    assert desk.venue.runs
+    assert desk.timed.runs
     desk.hold()
-    assert not desk.venue.runs, "stopped before the stop was sent"
+    assert not desk.timed.runs, "stopped before the stop was sent"
     desk.sweep()
-    assert not desk.venue.runs
+    assert not desk.timed.runs
     desk.clock.advance(3_600_000)
     assert len(desk.at_venue()) == 2
 
@@ -99,21 +99,21 @@ def test_once_what_protected_is_gone_the_timer_runs_again(desk: Desk) -> None:
     desk.rest()
     desk.hold()
     desk.sweep()
-    assert not desk.venue.runs
+    assert not desk.timed.runs
     desk.leave(desk.qty())
     desk.run()
     desk.sweep()
-    assert desk.venue.runs
+    assert desk.timed.runs
 
 
 def test_a_stop_that_is_placed_while_the_sweep_arms_is_not_left_under_the_timer(desk: Desk) -> None:
     desk.hold()
     (stop,) = desk.orders.standing(desk.book.book_id, VENUE, SYMBOL)
-    desk.venue.cancel(SYMBOL, stop.client_order_id)
+    desk.timed.cancel(SYMBOL, stop.client_order_id)
     desk.sweep()
     desk.rest()
     for order in desk.orders.standing(desk.book.book_id, VENUE, SYMBOL):
-        desk.venue.cancel(SYMBOL, order.client_order_id)
+        desk.timed.cancel(SYMBOL, order.client_order_id)
         desk.orders.mark(order, OrderState.CANCELLED, actor="test", reason="gone")
     protected: list[int] = []
 
@@ -122,20 +122,20 @@ def test_a_stop_that_is_placed_while_the_sweep_arms_is_not_left_under_the_timer(
             protected.append(timeout_ms)
             protect_position(desk.book.book_id, VENUE, SYMBOL, guards=desk.guards, floor=desk.floor)
 
-    desk.venue.before = protect_just_before
+    desk.timed.before = protect_just_before
     assert arm_timers(floor=desk.floor) == {}
     assert protected
     assert desk.standing() == [OrderState.OPEN]
-    assert not desk.venue.runs
+    assert not desk.timed.runs
 
 
 def test_a_sweep_between_a_stops_row_and_its_sending_does_not_arm(desk: Desk) -> None:
     desk.rest()
     errors: list[dict[str, str]] = []
-    desk.venue.before_place = lambda: errors.append(arm_timers(floor=desk.floor))
+    desk.timed.before_place = lambda: errors.append(arm_timers(floor=desk.floor))
     desk.hold()
     assert errors == [{}, {}], "a sweep before the entry is placed, and one before its stop is"
-    assert not desk.venue.runs
+    assert not desk.timed.runs
     desk.clock.advance(3_600_000)
     assert len(desk.at_venue()) == 2
 
@@ -148,15 +148,15 @@ def test_nothing_that_protects_is_sent_while_a_timer_may_run(desk: Desk, error: 
     def fail(_: int) -> None:
         raise error
 
-    desk.venue.before = fail
+    desk.timed.before = fail
     desk.wish(guard=STOP)
     desk.run()
     assert desk.standing() == []
     assert len(desk.at_venue()) == 1
-    desk.venue.before = lambda _: None
+    desk.timed.before = lambda _: None
     desk.sweep()
     assert desk.standing() == [OrderState.OPEN]
-    assert not desk.venue.runs
+    assert not desk.timed.runs
 
 
 def test_what_cannot_be_armed_is_told_and_keeps_nobody_waiting(desk: Desk) -> None:
@@ -165,7 +165,7 @@ def test_what_cannot_be_armed_is_told_and_keeps_nobody_waiting(desk: Desk) -> No
     def fail(_: int) -> None:
         raise TransientError("busy")
 
-    desk.venue.before = fail
+    desk.timed.before = fail
     assert arm_timers(floor=desk.floor) == {f"timer {VENUE}:{desk.book.book_id}": "TransientError: busy"}
     desk.sweep()
     assert len(desk.at_venue()) == 1
@@ -175,19 +175,19 @@ def test_a_timer_is_stopped_when_nothing_rests_any_more_and_then_left_alone(desk
     intent = desk.rest()
     desk.sweep()
     (order,) = desk.view(intent).orders
-    desk.venue.cancel(SYMBOL, order.client_order_id)
+    desk.timed.cancel(SYMBOL, order.client_order_id)
     desk.orders.mark(order, OrderState.CANCELLED, actor="test", reason="gone")
     arm_timers(floor=desk.floor)
-    assert not desk.venue.runs
+    assert not desk.timed.runs
     desk.clock.advance(300_000)
-    before = len(desk.venue.sets)
+    before = len(desk.timed.sets)
     arm_timers(floor=desk.floor)
-    assert len(desk.venue.sets) == before
+    assert len(desk.timed.sets) == before
 
 
 def test_an_account_at_rest_costs_one_look_at_the_database(desk: Desk) -> None:
     orders: object = Counted(desk.orders)
-    exchange: object = Counted(desk.venue)
+    exchange: object = Counted(desk.timed)
     desk.exchange = exchange  # type: ignore[assignment]
     arm_timers(floor=replace(desk.floor, orders=orders))  # type: ignore[arg-type]
     assert isinstance(orders, Counted)
