@@ -1,106 +1,16 @@
-"""What trading needs from the outside: venues to trade at, and stores that keep what was decided and done."""
+"""What trading needs of what was decided and done: intents, orders, and the ledger."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from shared.domain.alerts import Alert
-from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
-from shared.domain.trading.books import Book
-from shared.domain.trading.depth import Depth
-from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent, Purpose
 from shared.domain.trading.measures import VenueMeasure
-from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
-from shared.domain.trading.paper import PaperOrder
-from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
+from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Observed, Order, WatchedBook
-from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, StateEntry, TradingState
+from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Order
+from shared.domain.trading.states import IntentState, OrderState
 from shared.domain.trading.told import EquityPoint
-
-
-class Exchange(Protocol):
-    """One account at one venue.
-
-    Reads raise `TransientError` when they may be tried again. A write raises `OutcomeUnknownError` when it may have
-    happened, `RejectedError` with the venue's words when it has certainly not, `TransientError` when the venue did not
-    look at it. `FatalError` is a bad key, a wrong clock, a right that must not be there.
-    """
-
-    venue: str
-
-    def capabilities(self) -> Capabilities:
-        """Return what the venue offers beyond plain orders."""
-        ...
-
-    def instruments(self) -> Sequence[Instrument]:
-        """Return what the venue lists and is trading."""
-        ...
-
-    def depth(self, symbol: str, *, levels: int = 20) -> Depth:
-        """Return the best levels of the order book."""
-        ...
-
-    def place(self, request: OrderRequest) -> OrderReport:
-        """Send an order. Sending a client order id the venue has is a `RejectedError`, never a second order."""
-        ...
-
-    def place_oco(self, stop: OrderRequest, take_profit: OrderRequest) -> Sequence[OrderReport]:
-        """Send a stop and a limit order of which one cancels the other, where `capabilities` has it."""
-        ...
-
-    def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        """Cancel an order and return what it is afterwards; one that has ended is returned as it ended."""
-        ...
-
-    def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Return an order by the id the desk gave it, None when the venue has never seen it."""
-        ...
-
-    def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
-        """Return all orders that may fill, also those the desk did not send."""
-        ...
-
-    def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
-        """Return the account's executions of a symbol from a time on (epoch ms), oldest first, without a cap."""
-        ...
-
-    def balances(self) -> Sequence[Balance]:
-        """Return what the account holds of every asset, zeros left out."""
-        ...
-
-    def positions(self) -> Sequence[VenuePosition]:
-        """Return open futures positions; nothing at a spot venue."""
-        ...
-
-    def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
-        """Set the venue's dead-man timer, 0 stops it: a symbol's where `capabilities` says so, else the account's."""
-        ...
-
-
-class PaperStore(Protocol):
-    """What the paper exchange keeps: accounts, orders and fills."""
-
-    def open(self, venue: str, account: str, opening: Mapping[str, Decimal]) -> PaperAccount:
-        """Return an account with its working orders, oldest first; one that is new holds the opening balances."""
-        ...
-
-    def save(self, change: PaperChange) -> PaperAccount:
-        """Store a change in one transaction and return the account with its new version.
-
-        Raise `ConflictError`, with nothing stored, when the account is no longer at the change's version or one of its
-        fills is known.
-        """
-        ...
-
-    def order(self, venue: str, account: str, symbol: str, client_order_id: str) -> PaperOrder | None:
-        """Return an order, ended or not; None when there never was one."""
-        ...
-
-    def fills(self, venue: str, account: str, symbol: str, *, since_ms: int) -> Sequence[Fill]:
-        """Return fills from a time on (epoch ms), oldest first, without a cap."""
-        ...
 
 
 class IntentStore(Protocol):
@@ -248,14 +158,6 @@ class OrderStore(Protocol):
         ...
 
 
-class Measures(Protocol):
-    """How venues have lately answered the desk's orders."""
-
-    def of(self, mode: Mode) -> Mapping[str, VenueMeasure]:
-        """Return the measures of a mode by venue; a venue that has answered nothing is not among them."""
-        ...
-
-
 class Ledger(Protocol):
     """Fills and the positions they make, posted together."""
 
@@ -305,109 +207,4 @@ class Ledger(Protocol):
 
     def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
         """Record a point of the equity curve of each book, one a minute: the last one of a minute stays."""
-        ...
-
-
-class Books(Protocol):
-    """Books by their id."""
-
-    def get(self, book_id: str) -> Book:
-        """Return a book; raise `NotFoundError`."""
-        ...
-
-
-class BookStore(Books, Protocol):
-    """Books. Whose are seen is decided by the credentials the store was made with."""
-
-    def list(self) -> Sequence[Book]:
-        """Return the books one may see, by name."""
-        ...
-
-    def create(self, book: Book) -> Book:
-        """Store a new book; raise `ConflictError` when its id exists."""
-        ...
-
-    def update(self, book: Book, *, expected_version: int) -> Book:
-        """Replace name, limits, breakers, venues and mode.
-
-        Raise `NotFoundError`, or `ConflictError` when it moved, or is traded already and its mode would change.
-        """
-        ...
-
-    def view(self, book_id: str, *, now_ms: int) -> BookView:
-        """Return everything the desk knows of a book as of `now_ms` (market time); raise `NotFoundError`."""
-        ...
-
-    def observe(self, book_id: str, *, since_ms: int) -> Observed:
-        """Return what a book's orders were like since an instant (market time)."""
-        ...
-
-    def watched(self, *, now_ms: int, after: str | None = None, limit: int) -> Sequence[WatchedBook]:
-        """Return the books that need watching as of `now_ms` (market time), by id, from after one on.
-
-        Those that hold something, have something under way, have sent or filled an order within a day, differ from a
-        venue, or are not active. Any other is what it was when it was looked at last.
-        """
-        ...
-
-    def trip(
-        self,
-        book_id: str,
-        *,
-        breaker: str,
-        state: TradingState,
-        at_ms: int,
-        details: Mapping[str, object],
-        reason: str,
-    ) -> TradingState:
-        """Store that a breaker tripped at `at_ms`, make the book at least as strict, and return its state.
-
-        The same event again changes nothing: what a person has released stays released. Raise `NotFoundError`.
-        """
-        ...
-
-
-class DeskStates(Protocol):
-    """Trading states: of the desk, and of each book, venue, symbol and trader."""
-
-    def read(self) -> TradingState:
-        """Return the desk's own state; `halted` when it cannot be read for any reason but a `TransientError`."""
-        ...
-
-    def set(self, scope: str, key: str, state: TradingState, *, actor: str, reason: str) -> TradingState:
-        """Set a state and return what the database reads back; raise `NotFoundError`.
-
-        Scope is desk (any key), book, venue, symbol (key `venue:symbol`) or trader.
-        """
-        ...
-
-    def entry(self, scope: Scope, key: str) -> StateEntry:
-        """Return a state with who set it, when and why (the desk's key is `desk`); raise `NotFoundError`."""
-        ...
-
-    def restrained(self) -> Sequence[StateEntry]:
-        """Return every book, venue, symbol and living trader that is not active, by scope and key."""
-        ...
-
-
-class AlertStore(Protocol):
-    """Alerts, one open row for each thing that is wrong."""
-
-    def settle(self, prefix: str, alerts: Sequence[Alert], *, at_ms: int) -> int:
-        """Say everything that is wrong now among the keys with a prefix, as of `at_ms` (market time).
-
-        What is new opens, what is known is counted, what is no longer wrong resolves. Return how many are open.
-        """
-        ...
-
-
-class InstrumentStore(Protocol):
-    """What venues list, with fees and grids. An instrument that was never recorded cannot be traded: it is halted."""
-
-    def record(self, instruments: Sequence[Instrument]) -> None:
-        """Store instruments, or what is new about them; their trading states stay."""
-        ...
-
-    def list(self, *, venue: str | None = None, symbol: str | None = None) -> Sequence[Instrument]:
-        """Return what is traded at a venue, or of a symbol at every venue, by venue and symbol."""
         ...

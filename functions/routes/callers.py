@@ -7,10 +7,10 @@ from fastapi import Depends, Header
 
 from functions.routes.common import DepsOf
 from functions.routes.schemas import Problem
+from shared.book_ports import BookStore
 from shared.domain.errors import ForbiddenError
 from shared.runtime.auth import bearer, is_service_secret
 from shared.runtime.users import authenticate
-from shared.trading_ports import BookStore
 from shared.trading_reads import TradingReads
 from shared.usecases.books import Caller
 

@@ -19,7 +19,7 @@ from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperMarket, new_order
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.ports import Clock
-from shared.trading_ports import PaperStore
+from shared.venue_ports import PaperStore
 
 LATENCY_MS: Final = 40
 MOMENT_MS: Final = 250

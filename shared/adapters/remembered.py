@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.book_ports import Books
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.measures import WINDOW_MS, VenueMeasure, measures_of
 from shared.domain.trading.states import Mode
 from shared.domain.venues import Venue
 from shared.ports import Clock, VenueStore
-from shared.trading_ports import Books, InstrumentStore, OrderStore
+from shared.trading_ports import OrderStore
+from shared.venue_ports import InstrumentStore
 
 REMEMBERED_MS: Final = 60_000
 BOOKS_REMEMBERED_MS: Final = 10_000

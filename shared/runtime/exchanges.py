@@ -8,6 +8,7 @@ from threading import Lock
 from pydantic import SecretStr
 
 from shared.adapters.glance import Glance
+from shared.book_ports import Books
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import Instrument, InstrumentKind
@@ -15,7 +16,7 @@ from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
 from shared.ports import CandleLog, Clock, TickerBoard
 from shared.runtime.config import TRADED_VENUES, Settings, VenueAccess
-from shared.trading_ports import Books, Exchange, InstrumentStore, PaperStore
+from shared.venue_ports import Exchange, InstrumentStore, PaperStore
 
 
 @dataclass(slots=True, kw_only=True)

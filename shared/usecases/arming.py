@@ -7,8 +7,8 @@ from shared.domain.errors import NightdeskError
 from shared.domain.trading.accounts import Timer
 from shared.domain.trading.records import Order
 from shared.domain.trading.timers import SILENCE_MS, timer_ms
-from shared.trading_ports import Exchange
 from shared.usecases.working import Floor
+from shared.venue_ports import Exchange
 
 SINCE_MS: Final = SILENCE_MS + 60_000
 """An account to which nothing was sent for so long, and where nothing rests, has no timer that still runs."""

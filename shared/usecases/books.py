@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shared.book_ports import BookStore, DeskStates
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
 from shared.domain.trading.books import Book, BreakerSettings
 from shared.domain.trading.limits import check_limits
 from shared.domain.trading.money import ONE, ZERO, require, require_positive
 from shared.domain.trading.states import Mode, Scope, TradingState, is_stricter
 from shared.ports import VenueStore
-from shared.trading_ports import BookStore, DeskStates
 
 MAX_BOOKS: Final = 50
 BREAKERS: Final = "breaker "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.book_ports import AlertStore, Books
 from shared.domain.alerts import Alert
 from shared.domain.errors import (
     ConflictError,
@@ -20,7 +21,7 @@ from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue, VenueStore
-from shared.trading_ports import AlertStore, Books, InstrumentStore, IntentStore, Measures
+from shared.trading_ports import IntentStore
 from shared.usecases.arming import arm_timers
 from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
@@ -37,6 +38,7 @@ from shared.usecases.protecting import (
 )
 from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
+from shared.venue_ports import InstrumentStore, Measures
 
 SWEEP: Final = 100
 ROUNDS: Final = 12

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from shared.book_ports import BookStore
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.instruments import Instrument
 from shared.ports import Clock, VenueStore
-from shared.trading_ports import BookStore, InstrumentStore
+from shared.venue_ports import InstrumentStore
 
 FRESH_MS: Final = 3_600_000
 """How long a warm process takes a venue's list as it is; grids change a few times a year, and are announced."""

@@ -13,7 +13,7 @@ from shared.domain.trading.market import MarketView, average_true_range, closes_
 from shared.domain.trading.portfolio import places_of
 from shared.domain.trading.records import BookView
 from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
-from shared.trading_ports import InstrumentStore
+from shared.venue_ports import InstrumentStore
 
 Answer = TypeVar("Answer", VenueNow, CandleFrame)
 HISTORY_BARS: Final = 500

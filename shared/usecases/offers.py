@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from shared.book_ports import Books
 from shared.domain.errors import InvalidMessageError, RejectedError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.accounts import account_of
@@ -19,8 +20,8 @@ from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import TradingState
 from shared.ports import CandleLog, VenueStore
-from shared.trading_ports import Books, InstrumentStore, Measures
 from shared.usecases.working import Exchanges
+from shared.venue_ports import InstrumentStore, Measures
 
 VOLUME_BARS: Final = 1_000
 

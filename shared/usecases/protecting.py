@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
+from shared.book_ports import Books
 from shared.domain.alerts import Alert, Severity
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
@@ -14,8 +15,9 @@ from shared.domain.trading.protection import Standing, adjust, refusals, retry_a
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
-from shared.trading_ports import Books, InstrumentStore, IntentStore
+from shared.trading_ports import IntentStore
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
+from shared.venue_ports import InstrumentStore
 
 REFUSALS: Final = 3
 """How often in a row a venue must have refused a stop for somebody to be told."""

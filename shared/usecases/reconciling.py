@@ -21,9 +21,9 @@ from shared.domain.trading.reconciliation import (
     sort_fills,
 )
 from shared.domain.trading.records import Order
-from shared.trading_ports import Exchange
 from shared.usecases.posting import post_fills
 from shared.usecases.working import OVERLAP_MS, Floor, settle_order
+from shared.venue_ports import Exchange
 
 WINDOW_MS: Final = 600_000
 """How far back fills are asked for beyond the last one that is posted: a venue may list one late."""

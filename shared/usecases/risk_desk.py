@@ -17,9 +17,9 @@ from shared.domain.trading.records import HeldPosition
 from shared.domain.trading.sizing import Sized, SizingInput, loss_at_stop, size
 from shared.domain.trading.status import BookStatus, Valued, status_of
 from shared.ports import TickerBoard, VenueStore
-from shared.trading_ports import InstrumentStore
 from shared.trading_reads import TradingReads
 from shared.usecases.markets_of_books import Market, read_market
+from shared.venue_ports import InstrumentStore
 
 HUNDRED: Final = Decimal(100)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from shared.book_ports import BookStore
 from shared.domain.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError, TransientError
 from shared.domain.trading.asking import (
     Ask,
@@ -19,9 +20,10 @@ from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import Mark, MarketView, marks_of
 from shared.ports import Clock, Queue, TickerBoard, VenueStore
-from shared.trading_ports import BookStore, InstrumentStore, IntentStore
+from shared.trading_ports import IntentStore
 from shared.trading_reads import TradingReads
 from shared.usecases.raising import raise_and_announce
+from shared.venue_ports import InstrumentStore
 
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/asks")
 

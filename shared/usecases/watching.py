@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from shared.book_ports import BookStore
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.breakers import Breaker, Observations, Tripped, trip
 from shared.domain.trading.market import MarketView
@@ -14,7 +15,7 @@ from shared.domain.trading.records import BookView, Observed, WatchedBook
 from shared.domain.trading.states import TradingState
 from shared.domain.trading.told import EquityPoint
 from shared.domain.trading.value_at_risk import DAY_MS, InsufficientData, shock_of
-from shared.trading_ports import BookStore, Ledger
+from shared.trading_ports import Ledger
 from shared.usecases.markets_of_books import Market, read_market, read_once
 
 PAGE: Final = 200

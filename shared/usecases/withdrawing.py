@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from shared.book_ports import BookStore
 from shared.domain.errors import ConflictError, ForbiddenError, TransientError
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.states import IntentState
 from shared.domain.trading.told import ToldIntent
 from shared.messages import IntentDecided
 from shared.ports import Queue
-from shared.trading_ports import BookStore, IntentStore, OrderStore
+from shared.trading_ports import IntentStore, OrderStore
 from shared.trading_reads import TradingReads
 from shared.usecases.books import Caller
 

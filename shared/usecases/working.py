@@ -21,8 +21,9 @@ from shared.domain.trading.reconciliation import Settled, settle, sort_fills
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState
 from shared.ports import Clock
-from shared.trading_ports import Exchange, Ledger, OrderStore
+from shared.trading_ports import Ledger, OrderStore
 from shared.usecases.posting import post_fills
+from shared.venue_ports import Exchange
 
 ACTOR: Final = "execution-agent"
 LEASE_MS: Final = 30_000

@@ -22,13 +22,15 @@ from shared.adapters.supabase.signals import SupabaseSignalStore
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
+from shared.book_ports import AlertStore, BookStore, DeskStates
 from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
-from shared.trading_ports import AlertStore, BookStore, DeskStates, InstrumentStore, IntentStore, Ledger, OrderStore
+from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
+from shared.venue_ports import InstrumentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.intents import MemoryIntentStore

@@ -22,7 +22,7 @@ from shared.domain.trading.ledger import fold
 from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce, client_order_id
 from shared.domain.trading.positions import Position
 from shared.domain.trading.states import OrderState
-from shared.trading_ports import Exchange, PaperStore
+from shared.venue_ports import Exchange, PaperStore
 from tests.contract.simulated_venue import KEY, SECRET, SimulatedVenue
 from tests.fakes.clock import ManualClock
 from tests.fakes.hand_market import HandMarket

@@ -17,7 +17,7 @@ from shared.domain.trading.paper import PaperOrder, new_order
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 from shared.domain.trading.positions import Position
 from shared.domain.trading.states import OrderState
-from shared.trading_ports import PaperStore
+from shared.venue_ports import PaperStore
 from tests.contract.test_exchanges import SYMBOL, a_request, paper
 from tests.fakes.paper import MemoryPaperStore
 

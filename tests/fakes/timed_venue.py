@@ -7,7 +7,7 @@ from typing import Any
 from shared.adapters.paper_exchange import PaperExchange
 from shared.domain.trading.accounts import Capabilities, Timer
 from shared.domain.trading.orders import OrderReport, OrderRequest
-from shared.trading_ports import Exchange
+from shared.venue_ports import Exchange
 from tests.fakes.clock import ManualClock
 
 

@@ -15,7 +15,6 @@ from shared.domain.trading.books import Book, Limits, VarPolicy
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.states import Mode, TradingState
 from shared.domain.venues import Venue
-from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
@@ -26,6 +25,7 @@ from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
 from shared.usecases.withdrawing import withdraw
 from shared.usecases.working import Floor
+from shared.venue_ports import Exchange
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.ledger import MemoryLedger

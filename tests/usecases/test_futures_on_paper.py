@@ -13,9 +13,9 @@ from shared.domain.trading.intents import Guard, Purpose, Sizing, SizingMethod
 from shared.domain.trading.orders import OrderKind, OrderRequest, TimeInForce, client_order_id
 from shared.domain.trading.records import Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
-from shared.trading_ports import Exchange
 from shared.usecases.halting import set_desk_state
 from shared.usecases.reconciling import reconcile
+from shared.venue_ports import Exchange
 from tests.usecases.trading_in_memory import FUTURE, TradingInMemory
 
 D = Decimal

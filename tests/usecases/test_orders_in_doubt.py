@@ -13,11 +13,11 @@ from shared.domain.trading.intents import Algorithm, AlgorithmName, Intent
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest, TimeInForce
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 from shared.messages import IntentDecided, IntentRaised
-from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import execution_agent, work_intent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent
 from shared.usecases.working import LEASE_MS, work_order
+from shared.venue_ports import Exchange
 from tests.usecases.trading_in_memory import TradingInMemory
 
 D = Decimal

@@ -9,8 +9,8 @@ from shared.domain.errors import FatalError
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, OrderState, Scope, TradingState
-from shared.trading_ports import Exchange
 from shared.usecases.halting import keys_of, set_part_state
+from shared.venue_ports import Exchange
 from tests.usecases.two_venues import TwoVenues
 
 RESTING = Algorithm(name=AlgorithmName.LIMIT, limit_price=Decimal(39_000), time_in_force=TimeInForce.GTC)

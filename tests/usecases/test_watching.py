@@ -13,11 +13,11 @@ from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import TradingState
 from shared.messages import CronTick
-from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.reconciling import reconcile
 from shared.usecases.risk_agent import risk_agent
 from shared.usecases.watching import PAGE, watch_books
+from shared.venue_ports import Exchange
 from tests.fakes.counted import Counted as CountedCalls
 from tests.usecases.trading_in_memory import TradingInMemory
 

@@ -21,7 +21,6 @@ from shared.domain.trading.records import IntentView
 from shared.domain.trading.states import Mode, TradingState
 from shared.domain.venues import Venue
 from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskRequest
-from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk, execution_agent
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
@@ -31,6 +30,7 @@ from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk, risk_agent
 from shared.usecases.watching import WatchDesk
 from shared.usecases.working import Floor
+from shared.venue_ports import Exchange
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.hand_market import HandMarket

@@ -11,7 +11,7 @@ from shared.domain.trading.orders import OrderReport, OrderRequest
 from shared.domain.trading.plan_codec import plan_from_json
 from shared.domain.trading.plans import Plan
 from shared.domain.venues import Venue
-from shared.trading_ports import Exchange
+from shared.venue_ports import Exchange
 from tests.usecases.trading_in_memory import INSTRUMENT, D, TradingInMemory
 
 VENUES = ("binance", "okx")

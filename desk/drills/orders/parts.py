@@ -40,7 +40,6 @@ from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.orders import OrderReport, OrderRequest
 from shared.domain.trading.states import Mode
-from shared.trading_ports import Exchange
 from shared.usecases.execution_agent import ExecutionDesk
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings
@@ -50,6 +49,7 @@ from shared.usecases.protecting import Guards
 from shared.usecases.risk_agent import RiskDesk
 from shared.usecases.watching import WatchDesk
 from shared.usecases.working import Floor
+from shared.venue_ports import Exchange
 
 VENUE: Final = "binance"
 API_KEY, SECRET = "a-drill", "a-drill-secret"
