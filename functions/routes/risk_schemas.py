@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from functions.routes.book_schemas import AccountHaltOut, LimitsBody, Number, StateBody
-from functions.routes.intent_schemas import AnyNumber, PositionOut
+from functions.routes.intent_schemas import AnyNumber
+from functions.routes.order_schemas import PositionOut
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema, VenueName
 from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.instruments import Side

@@ -7,23 +7,16 @@ from fastapi import APIRouter, Header, Path, Query
 from functions.routes.callers import FORBIDDEN, CallerOf, ViewerOf, person_of
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, read_cursor, write_cursor
 from functions.routes.intent_schemas import (
-    FillOut,
-    FillPage,
     IdempotencyKey,
     IntentOut,
     IntentPage,
-    IntentStoryOut,
-    OrderOut,
-    OrderPage,
-    PositionOut,
-    PositionPage,
     QueuedOut,
-    StepOut,
-    TraceOut,
     TradeIntentBody,
     WithdrawalBody,
 )
+from functions.routes.order_schemas import FillOut, FillPage, OrderOut, OrderPage, PositionOut, PositionPage
 from functions.routes.schemas import EXAMPLE_ID, Symbol, TraderId
+from functions.routes.story_schemas import IntentStoryOut, StepOut, TraceOut
 from functions.routes.trade_schemas import BookId
 from shared.domain.trading.states import IntentState, OrderState
 from shared.usecases.risk_desk import value_positions
