@@ -13,7 +13,6 @@ from shared.domain.trading.states import OrderState, Scope, is_final
 from shared.domain.trading.tally import CANCELLABLE
 from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
 
-AT_ONCE: Final = 8
 ATTEMPTS: Final = 5
 
 Place = tuple[str, str]
@@ -58,7 +57,7 @@ def resting(part: Part, *, floor: Floor) -> Mapping[Place, Sequence[Order]]:
 
 def cancel_resting(part: Part, *, floor: Floor) -> tuple[VenueHalt, ...]:
     """Cancel what rests of a part at every venue, several orders at once."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(floor.at_once) as pool:
         return tuple(
             _cancel(place, orders, floor, pool) for place, orders in sorted(resting(part, floor=floor).items())
         )

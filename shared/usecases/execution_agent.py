@@ -255,7 +255,7 @@ def _protect_again(open_positions: Sequence[HeldPosition], desk: ExecutionDesk) 
         except NightdeskError as error:
             errors[" ".join(place)] = f"{type(error).__name__}: {error}"
             alerts.append(alert_of_unprotected(*place, errors[" ".join(place)]))
-    desk.alerts.settle(ALERTS, alerts, at_ms=desk.floor.clock.now_ms())
+    desk.alerts.settle([ALERTS], alerts, at_ms=desk.floor.clock.now_ms())
     return errors
 
 
@@ -267,9 +267,9 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
     errors = arm_timers(floor=desk.floor) | refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
-    for account in swept.done:
-        alerts = [alert_of(difference) for difference in account.differences]
-        desk.alerts.settle(alert_prefix(account.venue, account.account), alerts, at_ms=desk.floor.clock.now_ms())
+    looked_at = [alert_prefix(account.venue, account.account) for account in swept.done]
+    wrong = [alert_of(difference) for account in swept.done for difference in account.differences]
+    desk.alerts.settle(looked_at, wrong, at_ms=desk.floor.clock.now_ms())
     errors |= swept.errors
     worked: dict[str, str] = {}
     exits: list[str] = []

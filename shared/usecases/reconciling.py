@@ -1,6 +1,7 @@
 """Reconcile an account with its venue: orders in doubt, fills that were missed, what is held, what is not ours."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -28,6 +29,10 @@ from shared.venue_ports import Exchange
 WINDOW_MS: Final = 600_000
 """How far back fills are asked for beyond the last one that is posted: a venue may list one late."""
 IDLE_EVERY_MINUTES: Final = 60
+BUDGET_S: Final = 12.0
+"""How long reconciling may take, in real time, so that a sweep gets to what else there is before its function ends."""
+Place = tuple[str, str]
+"""A venue and an account there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,25 +175,50 @@ class Sweep:
 def reconcile_all(*, floor: Floor) -> Sweep:
     """Reconcile every account that may have changed; one that cannot be reached does not keep the others waiting.
 
-    Live ones may at any time, and paper ones that hold futures, which their venue may close. On another paper account
-    of which no order was under way for a while nothing can have happened, so each of those is looked at once an hour,
-    at a minute of its own.
+    When there are more than time allows, live ones come first, and those left out are told.
     """
-    done, errors = [], {}
-    now_ms = floor.clock.now_ms()
-    held = [each.position for each in floor.ledger.open_positions()]
-    stirring = {*floor.orders.stirring(since_ms=now_ms - WINDOW_MS)}
-    stirring |= {(position.venue, position.book_id) for position in held if ":" in position.symbol}
-    minute = now_ms // 60_000 % IDLE_EVERY_MINUTES
-    for venue, account in floor.orders.accounts():
-        is_its_minute = crc32(f"{venue}:{account}".encode()) % IDLE_EVERY_MINUTES == minute
-        if account != LIVE_ACCOUNT and (venue, account) not in stirring and not is_its_minute:
-            continue
+    until_s = floor.stopwatch() + BUDGET_S
+
+    def done(place: Place) -> Reconciled | str | None:
+        if floor.stopwatch() > until_s:
+            return None
         try:
-            done.append(reconcile(venue, account, floor=floor))
+            return reconcile(*place, floor=floor)
         except NightdeskError as error:
-            errors[f"{venue}:{account}"] = f"{type(error).__name__}: {error}"
-    return Sweep(done=tuple(done), errors=errors)
+            return f"{type(error).__name__}: {error}"
+
+    places = _may_have_changed(floor)
+    with ThreadPoolExecutor(floor.at_once) as pool:
+        found = list(zip(places, pool.map(done, places), strict=True))
+    errors = {f"{venue}:{account}": said for (venue, account), said in found if isinstance(said, str)}
+    if left := sum(each is None for _, each in found):
+        errors["reconciliation"] = f"{left} of {len(places)} accounts are left to the sweeps after this one"
+    return Sweep(done=tuple(each for _, each in found if isinstance(each, Reconciled)), errors=errors)
+
+
+def _may_have_changed(floor: Floor) -> list[Place]:
+    """Return the accounts to reconcile, live ones first, the others in an order that is another every minute.
+
+    Live ones may change at any time, and paper ones that hold futures, which their venue may close. On another paper
+    account of which no order was under way for a while nothing can have happened, so each of those is looked at once an
+    hour, at a minute of its own.
+    """
+    minute = floor.clock.now_ms() // 60_000
+    held = [each.position for each in floor.ledger.open_positions()]
+    stirring = {*floor.orders.stirring(since_ms=floor.clock.now_ms() - WINDOW_MS)}
+    stirring |= {(position.venue, position.book_id) for position in held if ":" in position.symbol}
+
+    def may_have(place: Place) -> bool:
+        is_its_minute = (_spread(place) - minute) % IDLE_EVERY_MINUTES == 0
+        return place[1] == LIVE_ACCOUNT or place in stirring or is_its_minute
+
+    found = [place for place in floor.orders.accounts() if may_have(place)]
+    return sorted(found, key=lambda place: (place[1] != LIVE_ACCOUNT, _spread(place, minute)))
+
+
+def _spread(place: Place, minute: int = 0) -> int:
+    """Return a number that is as good as drawn, and the same for the same account and minute."""
+    return crc32(f"{place[0]}:{place[1]}:{minute}".encode())
 
 
 def alert_prefix(venue: str, account: str) -> str:

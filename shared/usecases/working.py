@@ -42,13 +42,17 @@ class Exchanges(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What working orders takes; `stopwatch` tells real seconds, which market time need not be."""
+    """What working orders takes; `stopwatch` tells real seconds, which market time need not be.
+
+    `at_once` is how many orders or accounts are asked about side by side, where there are many.
+    """
 
     orders: OrderStore
     ledger: Ledger
     exchanges: Exchanges
     clock: Clock
     stopwatch: Callable[[], float] = time.perf_counter
+    at_once: int = 8
 
 
 def work_order(order: Order, *, floor: Floor) -> Order | None:

@@ -219,8 +219,8 @@ def test_differences_from_the_venue_count_until_they_are_gone(stores: Stores) ->
     alert = Alert(
         dedupe_key=f"{prefix}1", kind="reconciliation", severity=Severity.CRITICAL, sentence="x", book_id=book.book_id
     )
-    stores.alerts().settle(prefix, [alert], at_ms=CLOSE)
+    stores.alerts().settle([prefix], [alert], at_ms=CLOSE)
     assert stores.books().observe(book.book_id, since_ms=0).mismatches == 1
     assert stores.books().observe(other.book_id, since_ms=0).mismatches == 0
-    stores.alerts().settle(prefix, [], at_ms=CLOSE + 1)
+    stores.alerts().settle([prefix], [], at_ms=CLOSE + 1)
     assert stores.books().observe(book.book_id, since_ms=0).mismatches == 0

@@ -73,7 +73,7 @@ def differs(stores: Stores, book: Book) -> None:
         dedupe_key=f"watched:{book.book_id}", kind="reconciliation", severity=Severity.CRITICAL, sentence="x",
         book_id=book.book_id,
     )  # fmt: skip
-    stores.alerts().settle("watched:", [alert], at_ms=CLOSE)
+    stores.alerts().settle(["watched:"], [alert], at_ms=CLOSE)
 
 
 def stopped(stores: Stores, book: Book) -> None:
@@ -111,15 +111,15 @@ def test_a_book_is_watched_while_something_may_have_changed(
     happens(stores, book)
     assert watched(stores) == [book.book_id]
     assert watched(stores, CLOSE + DAY_MS + 10) == ([book.book_id] if longer_than_a_day else [])
-    stores.alerts().settle("watched:", [], at_ms=CLOSE + 1)
+    stores.alerts().settle(["watched:"], [], at_ms=CLOSE + 1)
 
 
 def test_what_nobody_owns_up_to_is_every_live_books(stores: Stores) -> None:
     live, _ = open_book(stores, mode=Mode.LIVE), open_book(stores)
     alert = Alert(dedupe_key="watched:1", kind="reconciliation", severity=Severity.CRITICAL, sentence="x")
-    stores.alerts().settle("watched:", [alert], at_ms=CLOSE)
+    stores.alerts().settle(["watched:"], [alert], at_ms=CLOSE)
     assert watched(stores) == [live.book_id]
-    stores.alerts().settle("watched:", [], at_ms=CLOSE + 1)
+    stores.alerts().settle(["watched:"], [], at_ms=CLOSE + 1)
     assert watched(stores) == []
 
 

@@ -13,9 +13,10 @@ class MemoryAlertStore:
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
 
-    def settle(self, prefix: str, alerts: Sequence[Alert], *, at_ms: int) -> int:
-        """Say everything that is wrong now among the keys with a prefix; return how many are open."""
-        others = {k: alert for k, alert in self.database.trading.alerts.items() if not k.startswith(prefix)}
-        wrong = {alert.dedupe_key: alert for alert in alerts if alert.dedupe_key.startswith(prefix)}
+    def settle(self, prefixes: Sequence[str], alerts: Sequence[Alert], *, at_ms: int) -> int:
+        """Say everything that is wrong now among the keys with one of the prefixes; return how many are open."""
+        among = tuple(prefixes)
+        others = {k: alert for k, alert in self.database.trading.alerts.items() if not k.startswith(among)}
+        wrong = {alert.dedupe_key: alert for alert in alerts if alert.dedupe_key.startswith(among)}
         self.database.trading.alerts = others | wrong
         return len(wrong)

@@ -135,7 +135,7 @@ class StormDesk:
 
         venues = MemoryVenueStore(self.database)
         intents, ledger, orders = mortal(self.intents), mortal(self.ledger), mortal(self.orders)
-        self.floor = Floor(orders=orders, ledger=ledger, exchanges=self, clock=self.clock)
+        self.floor = Floor(at_once=1, orders=orders, ledger=ledger, exchanges=self, clock=self.clock)
         self.guards = Guards(
             intents=intents, books=self.books, instruments=self.instruments, tickers=self.market,
             intents_queue=self.raised, orders_queue=self.decided,

@@ -1,15 +1,18 @@
 """A sweep asks of what may have changed, and of everything else seldom."""
 
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from shared.domain.trading.intents import Guard
 from shared.messages import CronTick
 from shared.usecases.execution_agent import execution_agent
-from shared.usecases.reconciling import IDLE_EVERY_MINUTES, WINDOW_MS
+from shared.usecases.reconciling import BUDGET_S, IDLE_EVERY_MINUTES, WINDOW_MS, reconcile_all
 from tests.fakes.counted import Counted
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
@@ -66,3 +69,19 @@ def test_what_is_wrong_with_an_account_at_rest_is_found_within_the_hour(desk: Tr
         found += execution_agent(TICK, desk=desk.execution).differences
     assert len(found) == 1
     assert "USDT" in found[0]
+
+
+def test_accounts_that_time_does_not_suffice_for_are_told_and_not_the_same_every_minute(desk: TradingInMemory) -> None:
+    books = [desk.books.create(replace(desk.book, book_id=str(uuid4()), name=f"Book {no}")) for no in range(6)]
+    for book in books:
+        desk.wish(book_id=book.book_id)
+    desk.run()
+    reached: Counter[str] = Counter()
+    for _ in range(8):
+        desk.clock.advance(60_000)
+        seconds = count(step=BUDGET_S / 3)  # as slow as that: a look at the watch before each account
+        swept = reconcile_all(floor=replace(desk.floor, stopwatch=lambda: next(seconds)))  # noqa: B023
+        assert len(swept.done) == 3
+        assert swept.errors == {"reconciliation": "4 of 7 accounts are left to the sweeps after this one"}
+        reached.update(each.account for each in swept.done)
+    assert set(reached) == {book.book_id for book in [desk.book, *books]}

@@ -133,7 +133,9 @@ class TradingInMemory:
                 limits=Limits(max_concentration_rate=D("0.5"), duplicate_window_ms=0),
             )
         )  # fmt: skip
-        self.floor = Floor(orders=self.orders, ledger=self.ledger, exchanges=OneVenue(self), clock=self.clock)
+        self.floor = Floor(
+            at_once=1, orders=self.orders, ledger=self.ledger, exchanges=OneVenue(self), clock=self.clock
+        )
         board, log = HandBoard(self.market, self.symbol), HandLog(self.market, self.symbol)
         self.guards = Guards(
             intents=self.intents, books=self.books, instruments=self.instruments, tickers=board,

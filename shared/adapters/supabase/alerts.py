@@ -19,7 +19,8 @@ class SupabaseAlertStore:
 
     client: SyncPostgrestClient
 
-    def settle(self, prefix: str, alerts: Sequence[Alert], *, at_ms: int) -> int:
-        """Say everything that is wrong now among the keys with a prefix; return how many are open."""
+    def settle(self, prefixes: Sequence[str], alerts: Sequence[Alert], *, at_ms: int) -> int:
+        """Say everything that is wrong now among the keys with one of the prefixes; return how many are open."""
         wrong = _ALERTS.dump_python([*alerts], mode="json")
-        return int(call(self.client, "settle_alerts", {"p_prefix": prefix, "p_alerts": wrong, "p_at_ms": at_ms}))
+        said = {"p_prefixes": [*prefixes], "p_alerts": wrong, "p_at_ms": at_ms}
+        return int(call(self.client, "settle_alerts", said))

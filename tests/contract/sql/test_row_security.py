@@ -272,6 +272,7 @@ CALLS: Final = (
     "unsettled_orders('binance', 'alices')",
     "traded_accounts()",
     "stirring_accounts(0)",
+    "settle_alerts('{}', '[]', 1)",
     "position_of('alices', 'binance', 'BTC/USDT')",
     "open_positions(null)",
     "fills_of('alices', 'binance', 'BTC/USDT')",
