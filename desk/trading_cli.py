@@ -97,7 +97,7 @@ def positions(book: OfBook = None, api: Address = None, token: Token = None, as_
 
 
 def pnl(api: Address = None, token: Token = None, as_json: AsJson = False) -> None:
-    """Show what each book has earned: realised, unrealised, fees, and the day so far."""
+    """Show what each book has earned: realised, unrealised, fees, funding, and the day so far."""
     with refusals():
         desk = connect(api, token)
         status = desk.get("/api/risk/status")
@@ -106,10 +106,10 @@ def pnl(api: Address = None, token: Token = None, as_json: AsJson = False) -> No
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    numbers = ("equity", "realised", "unrealised", "fees", "lost today")
+    numbers = ("equity", "realised", "unrealised", "fees", "funding", "lost today")
     table = _table("book", "", *numbers, right=numbers)
     for row in rows:
-        amounts = [money(row[name]) for name in ("equity", "realised", "unrealised", "fees")]
+        amounts = [money(row[name]) for name in numbers[:-1]]
         table.add_row(escape(row["name"][:16]), row["quote"], *amounts, percent(row["drawdown_rate"]))
     console(highlight=False).print(table)
 
@@ -220,6 +220,7 @@ def _earned(book: dict[str, Any], held: list[dict[str, Any]]) -> dict[str, Any]:
         "realised": str(sum((Decimal(position["realised"]) for position in own), Decimal(0))),
         "unrealised": unrealised,
         "fees": str(sum((Decimal(position["fees"]) for position in own), Decimal(0))),
+        "funding": str(sum((Decimal(position["funding"]) for position in own), Decimal(0))),
         "drawdown_rate": book["drawdown_rate"],
     }
 

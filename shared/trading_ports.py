@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from shared.domain.trading.flows import Flow
 from shared.domain.trading.intents import Guard, Intent, Purpose
 from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport
@@ -199,10 +200,41 @@ class Ledger(Protocol):
         ...
 
     def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
-        """Return what an account should hold of every asset: its opening balances and the sum of its fills.
+        """Return what an account should hold of every asset: its opening balances, its fills and its flows.
 
         A future moves no assets but fees and what its position realised. Raise `NotFoundError` before `open_account`.
         """
+        ...
+
+    def post_flows(
+        self, venue: str, account: str, flows: Sequence[Flow], *, expected: Mapping[str, Decimal] | None = None
+    ) -> int:
+        """Store those flows whose id the account does not have, with what they add to the positions of their books, in
+        one transaction; return how many rows are new.
+
+        A flow that is known stays as it was shared first. Where `expected` says what the account holds of an asset,
+        raise `ConflictError` when it holds something else by now. Raise `InvalidMessageError` for a book that has never
+        held the symbol on the account.
+        """
+        ...
+
+    def flows(self, venue: str, account: str, *, limit: int) -> Sequence[Flow]:
+        """Return the newest flows of an account, newest first."""
+        ...
+
+    def funding_since(self, venue: str, account: str, *, filled_since_ms: int) -> Mapping[str, int]:
+        """Return from when on (epoch ms) funding may be missing, by the asset it is paid in.
+
+        Only of futures that are held, or were filled since a time; not before the account's first fill of a future, nor
+        before the last adjustment of the asset, which has what was paid until then in it.
+        """
+        ...
+
+    def held_at(
+        self, venue: str, account: str, moments: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Decimal]]:
+        """Return what each book of an account held at moments, each a symbol and a time (epoch ms), by the fills until
+        then; books that were flat are left out."""
         ...
 
     def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:

@@ -40,6 +40,7 @@ def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
 
     client = connect(supabase.url, supabase.secret_key)
     for table, key in (
+        ("account_flows", "account"),
         ("fills", "symbol"),
         ("orders", "symbol"),
         ("positions", "symbol"),

@@ -228,7 +228,7 @@ class EquityPointOut(Schema):
     """What a book was worth at a minute, in quote units."""
 
     at_ms: int = Field(description="When (epoch ms).", examples=[EXAMPLE_TIME])
-    equity: Number = Field(description="Capital, realised and unrealised, less fees.", examples=["10012.5"])
+    equity: Number = Field(description="Capital, realised, unrealised and funding, less fees.", examples=["10012.5"])
     realised: Number = Field(description="Earned by what was closed, before fees.", examples=["20"])
     fees: Number = Field(description="Paid so far.", examples=["7.5"])
 

@@ -104,6 +104,7 @@ class PositionOut(Schema):
     unrealised: Number | None = Field(description="What closing would earn before fees.", examples=["2.65"])
     realised: Number = Field(description="Earned by what was closed, before fees.", examples=["0"])
     fees: Number = Field(description="Paid so far, quote units.", examples=["0.99989"])
+    funding: Number = Field(description="A future's, received less paid, quote units.", examples=["-0.12"])
     opened_at_ms: int | None = Field(description="When it last left zero (epoch ms).", examples=[EXAMPLE_TIME])
     guard: GuardOut = Field(description="What protects it.")
 

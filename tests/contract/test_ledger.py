@@ -8,17 +8,19 @@ import pytest
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.trading.books import Book
+from shared.domain.trading.flows import Flow, FlowKind, FundingPayment, flows_of
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.intents import Guard
 from shared.domain.trading.ledger import refold
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import Order
-from shared.domain.trading.states import OrderState
+from shared.domain.trading.states import Mode, OrderState
 from shared.usecases.posting import post_fills
 from tests.contract.stores import CLOSE, Stores
 from tests.contract.trading import (
     BTC,
+    HOUR_MS,
     PRICE,
     SWAP,
     a_fill,
@@ -240,3 +242,148 @@ def test_fills_that_are_folded_post_in_whatever_order_they_come(stores: Stores) 
     posted = stores.ledger().position(book.book_id, "binance", BTC).position
     assert posted == replace(whole, version=3)
     assert list(stores.ledger().fills(book.book_id, "binance", BTC)) == fills
+
+
+def a_flow(qty: str, **changes: Any) -> Flow:
+    """Return funding of the swap that is not posted yet; nobody's."""
+    values: dict[str, Any] = {
+        "flow_id": "f-1",
+        "kind": FlowKind.FUNDING,
+        "symbol": SWAP,
+        "asset": "USDT",
+        "qty": Decimal(qty),
+        "event_time": CLOSE + HOUR_MS,
+        "actor": "execution-agent",
+    }
+    return Flow(**(values | changes))
+
+
+def an_adjustment(qty: str, **changes: Any) -> Flow:
+    """Return a difference somebody has adopted."""
+    return a_flow(qty, **{"flow_id": "a-1", "kind": FlowKind.ADJUSTMENT, "symbol": None, "reason": "deposit"} | changes)
+
+
+def holding(stores: Stores) -> tuple[Book, Position]:
+    """Return a book long one swap, bought at the first boundary, on an account that opened with 1,000 USDT."""
+    book, order, flat = traded(stores, SWAP)
+    stores.ledger().open_account("binance", book.book_id, {"USDT": Decimal(1_000)})
+    fill = a_fill(order, "t-1", event_time=CLOSE)
+    return book, stores.ledger().post(book.book_id, moved(flat, fill), [fill], NOTHING)
+
+
+def test_flows_are_held_and_posted_once(stores: Stores) -> None:
+    book, position = holding(stores)
+    ledger, account = stores.ledger(), book.book_id
+    funding = a_flow("-1.25", book_id=book.book_id)
+    deposit = an_adjustment("500.1", asset="BNB", event_time=CLOSE + 2 * HOUR_MS)
+    assert ledger.post_flows("binance", account, []) == 0
+    assert ledger.post_flows("binance", account, [funding, deposit]) == 2
+    assert ledger.post_flows("binance", account, [deposit, funding]) == 0
+    assert (
+        ledger.post_flows("binance", account, [replace(funding, qty=Decimal(9), book_id=None)]) == 0
+    )  # the first stays
+    assert ledger.holdings("binance", account) == {"USDT": Decimal("998.25"), "BNB": Decimal("500.1")}
+    assert list(ledger.flows("binance", account, limit=10)) == [deposit, funding]
+    assert list(ledger.flows("binance", account, limit=1)) == [deposit]
+    assert list(ledger.flows("okx", account, limit=1)) == []
+    held = ledger.position(book.book_id, "binance", SWAP).position
+    assert held == replace(position, funding=Decimal("-1.25"))  # whoever has seen it before may still post
+
+
+def test_fills_leave_the_funding_of_a_position_as_it_is(stores: Stores) -> None:
+    book, position = holding(stores)
+    stores.ledger().post_flows("binance", book.book_id, [a_flow("-1.25", book_id=book.book_id)])
+    (order,) = executing(stores, an_exit(book, symbol=SWAP), "1")
+    early, leaving = (
+        a_fill(order, "x-0", side=Side.BUY, event_time=CLOSE - 5),
+        a_fill(order, "x-1", side=Side.SELL, event_time=CLOSE + 9),
+    )
+    where = {"book_id": book.book_id, "venue": "binance", "account": book.book_id, "symbol": SWAP}
+    for fill in (leaving, early):  # folded on what is stored, then made anew from all fills
+        post_fills([fill], ledger=stores.ledger(), **where)
+    held = stores.ledger().position(book.book_id, "binance", SWAP).position
+    assert (held.qty, held.funding, held.version) == (Decimal(1), Decimal("-1.25"), position.version + 2)
+    assert stores.books().view(book.book_id, now_ms=CLOSE).positions[0].position == held
+
+
+def test_a_payment_is_shared_by_books_that_held_the_symbol_on_the_account(stores: Stores) -> None:
+    book, _ = holding(stores)
+    other = open_book(stores)
+    for stranger in (other.book_id, "nobody"):
+        with pytest.raises(InvalidMessageError):
+            stores.ledger().post_flows("binance", book.book_id, [a_flow("1", book_id=stranger)])
+    assert stores.ledger().holdings("binance", book.book_id) == {"USDT": Decimal("999.5")}
+
+
+def test_what_is_expected_of_an_account_is_checked_when_flows_are_posted(stores: Stores) -> None:
+    book, _ = holding(stores)
+    ledger, account = stores.ledger(), book.book_id
+    before = {"USDT": Decimal("999.5"), "BNB": Decimal(0)}
+    first = [an_adjustment("100"), an_adjustment("3", flow_id="a-2", asset="BNB")]
+    assert ledger.post_flows("binance", account, first, expected=before) == 2
+    assert ledger.post_flows("binance", account, first, expected=before) == 0  # as after a lost answer
+    with pytest.raises(ConflictError):
+        ledger.post_flows("binance", account, [an_adjustment("100", flow_id="a-3")], expected=before)
+    assert ledger.holdings("binance", account) == {"USDT": Decimal("1099.5"), "BNB": Decimal(3)}
+
+
+def test_from_when_on_funding_may_be_missing(stores: Stores) -> None:
+    book, _ = holding(stores)
+    ledger, account = stores.ledger(), book.book_id
+
+    def since(filled_since_ms: int = CLOSE + 1) -> object:
+        return ledger.funding_since("binance", account, filled_since_ms=filled_since_ms)
+
+    assert since() == {"USDT": CLOSE}  # it is held
+    ledger.post_flows("binance", account, [a_flow("-1", event_time=CLOSE + 60_000, book_id=book.book_id)])
+    assert since() == {"USDT": CLOSE}  # never before the first fill
+    ledger.post_flows("binance", account, [a_flow("-1", flow_id="f-2", event_time=CLOSE + 3 * HOUR_MS)])
+    assert since() == {"USDT": CLOSE + 2 * HOUR_MS}
+    ledger.post_flows("binance", account, [an_adjustment("5", event_time=CLOSE + 4 * HOUR_MS, asset="BNB")])
+    assert since() == {"USDT": CLOSE + 2 * HOUR_MS}
+    ledger.post_flows("binance", account, [an_adjustment("5", flow_id="a-2", event_time=CLOSE + 4 * HOUR_MS)])
+    assert since() == {"USDT": CLOSE + 4 * HOUR_MS + 1}
+    (order,) = executing(stores, an_exit(book, symbol=SWAP), "1")
+    leaving = a_fill(order, "x-1", side=Side.SELL, event_time=CLOSE + 5)
+    post_fills([leaving], ledger=ledger, book_id=book.book_id, venue="binance", account=account, symbol=SWAP)
+    assert since(CLOSE + 5) == {"USDT": CLOSE + 4 * HOUR_MS + 1}
+    assert since(CLOSE + 6) == {} == ledger.funding_since("okx", account, filled_since_ms=0)
+
+
+def test_what_books_held_at_a_moment(stores: Stores) -> None:
+    book, _ = holding(stores)
+    (order,) = executing(stores, an_exit(book, symbol=SWAP), "0.4")
+    leaving = a_fill(order, "x-1", "0.4", side=Side.SELL, event_time=CLOSE + 9)
+    where = {"book_id": book.book_id, "venue": "binance", "account": book.book_id, "symbol": SWAP}
+    post_fills([leaving], ledger=stores.ledger(), **where)
+    moments = [(SWAP, CLOSE - 1), (SWAP, CLOSE), (SWAP, CLOSE + 9), (BTC, CLOSE + 9)]
+    assert stores.ledger().held_at("binance", book.book_id, moments) == {
+        (SWAP, CLOSE - 1): {},
+        (SWAP, CLOSE): {book.book_id: Decimal(1)},
+        (SWAP, CLOSE + 9): {book.book_id: Decimal("0.6")},
+        (BTC, CLOSE + 9): {},
+    }
+    assert stores.ledger().held_at("binance", book.book_id, []) == {}
+    assert stores.ledger().held_at("okx", book.book_id, moments[1:2]) == {(SWAP, CLOSE): {}}
+
+
+def test_live_books_share_what_their_account_was_paid(stores: Stores) -> None:
+    books = [open_book(stores, mode=Mode.LIVE) for _ in range(2)]
+    ledger = stores.ledger()
+    ledger.open_account("binance", "live", {"USDT": Decimal(1_000)})
+    for n, (book, qty) in enumerate(zip(books, ("3", "1"), strict=True)):
+        (order,) = executing(stores, an_intent(book, symbol=SWAP), qty)
+        fill = a_fill(
+            order, f"live-{book.book_id}-{n}", qty, event_time=CLOSE, fee_qty=Decimal(0), fee_notional=Decimal(0)
+        )
+        post_fills([fill], ledger=ledger, book_id=book.book_id, venue="binance", account="live", symbol=SWAP)
+    before = ledger.holdings("binance", "live")["USDT"]
+    payment = FundingPayment(
+        payment_id=f"p-{books[0].book_id}", symbol=SWAP, asset="USDT", qty=Decimal(-8), event_time=CLOSE + 1
+    )
+    held = ledger.held_at("binance", "live", [(SWAP, CLOSE + 1)])[SWAP, CLOSE + 1]
+    own = {book_id: qty for book_id, qty in held.items() if book_id in {book.book_id for book in books}}
+    assert ledger.post_flows("binance", "live", flows_of(payment, own, actor="test")) == 2
+    paid = [ledger.position(book.book_id, "binance", SWAP).position.funding for book in books]
+    assert paid == [Decimal(-6), Decimal(-2)]
+    assert ledger.holdings("binance", "live")["USDT"] == before - 8

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.trading.flows import Flow, FlowKind
 from shared.domain.trading.intents import Guard
 from shared.domain.trading.ledger import Assets, fee_of, movements, net_qty
 from shared.domain.trading.money import EXACT, total
@@ -16,7 +17,7 @@ from shared.domain.trading.told import EquityPoint
 from tests.fakes.stores import MemoryDatabase
 from tests.fakes.trading_tables import FillRow, OrderRow, PositionRow, check_version
 
-MINUTE_MS = 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class MemoryLedger:
         before = row.held.position
         ids = [fill.trade_id for fill in fills]
         known = self.known(position.venue, account, [(position.symbol, trade_id) for trade_id in ids])
+        position = replace(position, funding=before.funding)
         if before == replace(position, version=position.version + 1) and len(known) == len({*ids}):
             return before
         check_version("the position", before.version, position.version)
@@ -93,7 +95,7 @@ class MemoryLedger:
         return dict(self.database.trading.opening.setdefault((venue, account), dict(balances)))
 
     def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
-        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        """Return what an account should hold of every asset: its opening balances, its fills and its flows."""
         tables = self.database.trading
         if (venue, account) not in tables.opening:
             raise NotFoundError(f"account {account!r} at {venue} was never opened")
@@ -106,7 +108,66 @@ class MemoryLedger:
             for (book_id, at, symbol), row in tables.positions.items():
                 if ":" in symbol and (at, tables.account_of(book_id)) == (venue, account):
                     held[symbol.partition(":")[2]] += row.held.position.realised
+            for flow in tables.flows.get((venue, account), []):
+                held[flow.asset] += flow.qty
         return dict(held)
+
+    def post_flows(
+        self, venue: str, account: str, flows: Sequence[Flow], *, expected: Mapping[str, Decimal] | None = None
+    ) -> int:
+        """Store the flows that are not known, and return how many rows are new."""
+        tables = self.database.trading
+        known = {flow.flow_id for flow in tables.flows.get((venue, account), [])}
+        new = [flow for flow in flows if flow.flow_id not in known]
+        if not new:
+            return 0
+        held = self.holdings(venue, account)
+        if any(held.get(asset, Decimal(0)) != qty for asset, qty in (expected or {}).items()):
+            raise ConflictError(f"account {account} at {venue}: it holds something else by now")
+        parts = [((flow.book_id, venue, flow.symbol or ""), flow.qty) for flow in new if flow.book_id is not None]
+        if any(place not in tables.positions or tables.account_of(place[0]) != account for place, _ in parts):
+            raise InvalidMessageError("book_id", f"a book has never held this on account {account}")
+        tables.flows.setdefault((venue, account), []).extend(new)
+        for place, qty in parts:
+            held_there = tables.positions[place].held
+            paid = replace(held_there.position, funding=held_there.position.funding + qty)
+            tables.positions[place].held = replace(held_there, position=paid)
+        return len(new)
+
+    def flows(self, venue: str, account: str, *, limit: int) -> Sequence[Flow]:
+        """Return the newest flows of an account, newest first."""
+        found = self.database.trading.flows.get((venue, account), [])
+        parts = sorted(found, key=lambda flow: flow.book_id or "")
+        return sorted(parts, key=lambda flow: (flow.event_time, flow.flow_id), reverse=True)[:limit]
+
+    def funding_since(self, venue: str, account: str, *, filled_since_ms: int) -> Mapping[str, int]:
+        """Return from when on funding may be missing, by the asset it is paid in."""
+        tables = self.database.trading
+        flows = tables.flows.get((venue, account), [])
+        futures = [known.fill for key, known in tables.fills.items() if key[:2] == (venue, account) and ":" in key[2]]
+        since = {}
+        for (book_id, at, symbol), row in tables.positions.items():
+            is_recent = row.held.position.qty or (row.held.last_fill_ms or 0) >= filled_since_ms
+            if ":" in symbol and is_recent and (at, tables.account_of(book_id)) == (venue, account):
+                asset = symbol.partition(":")[2]
+                own = [flow for flow in flows if flow.asset == asset]
+                adopted = [flow.event_time + 1 for flow in own if flow.kind is FlowKind.ADJUSTMENT]
+                paid = [flow.event_time - HOUR_MS for flow in own if flow.kind is FlowKind.FUNDING]
+                since[asset] = max(min(fill.event_time for fill in futures), *adopted, *paid, 0)
+        return since
+
+    def held_at(
+        self, venue: str, account: str, moments: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Decimal]]:
+        """Return what each book of an account held at moments, each a symbol and a time."""
+        found: dict[tuple[str, int], Mapping[str, Decimal]] = {}
+        for symbol, at_ms in moments:
+            held = defaultdict[str, Decimal](Decimal)
+            for key, row in self.database.trading.fills.items():
+                if key[:3] == (venue, account, symbol) and row.fill.event_time <= at_ms:
+                    held[row.book_id] += row.fill.side.sign * row.fill.qty
+            found[symbol, at_ms] = {book_id: qty for book_id, qty in held.items() if qty}
+        return found
 
     def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
         """Record a point of the equity curve of each book, one a minute; a book that is gone has none."""

@@ -12,6 +12,7 @@ from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError
 from shared.domain.signals import StoredSignal
 from shared.domain.traders import Trader
 from shared.domain.trading.books import Book
+from shared.domain.trading.flows import Flow
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.intents import Intent, Purpose, Source
 from shared.domain.trading.money import ZERO, total
@@ -101,6 +102,7 @@ class TradingTables:
     fills: dict[FillKey, FillRow] = field(default_factory=dict)
     positions: dict[tuple[str, str, str], PositionRow] = field(default_factory=dict)
     opening: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    flows: dict[tuple[str, str], list[Flow]] = field(default_factory=dict)  # by venue and account
     steps: list[dict[str, object]] = field(default_factory=list)
     looks: int = 0
 

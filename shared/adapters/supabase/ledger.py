@@ -8,8 +8,19 @@ from typing import Any
 from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
-from shared.adapters.supabase.trading_rows import EQUITY_POINT, FILLS, GUARD, HELD, HELD_MANY, POSITION, read, write
+from shared.adapters.supabase.trading_rows import (
+    EQUITY_POINT,
+    FILLS,
+    FLOWS,
+    GUARD,
+    HELD,
+    HELD_MANY,
+    POSITION,
+    read,
+    write,
+)
 from shared.domain.errors import NotFoundError
+from shared.domain.trading.flows import Flow
 from shared.domain.trading.intents import Guard
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.positions import Position
@@ -76,11 +87,42 @@ class SupabaseLedger:
         return _quantities(call(self.client, "open_account", values))
 
     def holdings(self, venue: str, account: str) -> Mapping[str, Decimal]:
-        """Return what an account should hold of every asset: its opening balances and the sum of its fills."""
+        """Return what an account should hold of every asset: its opening balances, its fills and its flows."""
         found = call(self.client, "holdings", {"p_venue": venue, "p_account": account})
         if found is None:
             raise NotFoundError(f"account {account!r} at {venue} was never opened")
         return _quantities(found)
+
+    def post_flows(
+        self, venue: str, account: str, flows: Sequence[Flow], *, expected: Mapping[str, Decimal] | None = None
+    ) -> int:
+        """Store the flows that are not known, and return how many rows are new."""
+        if not flows:
+            return 0
+        texts = {asset: str(qty) for asset, qty in (expected or {}).items()}
+        values = {"p_venue": venue, "p_account": account, "p_flows": write(FLOWS, [*flows]), "p_expected": texts}
+        return int(call(self.client, "post_flows", values))
+
+    def flows(self, venue: str, account: str, *, limit: int) -> Sequence[Flow]:
+        """Return the newest flows of an account, newest first."""
+        asked = {"p_venue": venue, "p_account": account, "p_limit": limit}
+        return read(FLOWS, call(self.client, "flows_of", asked), "no flows")
+
+    def funding_since(self, venue: str, account: str, *, filled_since_ms: int) -> Mapping[str, int]:
+        """Return from when on funding may be missing, by the asset it is paid in."""
+        asked = {"p_venue": venue, "p_account": account, "p_filled_since_ms": filled_since_ms}
+        since: Mapping[str, int] = call(self.client, "funding_since", asked)
+        return since
+
+    def held_at(
+        self, venue: str, account: str, moments: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], Mapping[str, Decimal]]:
+        """Return what each book of an account held at moments, each a symbol and a time."""
+        if not moments:
+            return {}
+        asked = {"p_venue": venue, "p_account": account, "p_moments": [*moments]}
+        found = call(self.client, "held_at", asked)
+        return {(symbol, at_ms): _quantities(books) for symbol, at_ms, books in found}
 
     def mark_equities(self, points: Mapping[str, EquityPoint]) -> None:
         """Record a point of the equity curve of each book, one a minute."""

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.errors import FatalError, NotFoundError
 from shared.domain.trading.books import Book
+from shared.domain.trading.flows import Flow
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Guard, Intent
 from shared.domain.trading.measures import VenueMeasure
@@ -28,6 +29,7 @@ ORDERS: Final = TypeAdapter(list[Order])
 REPORT: Final = TypeAdapter(OrderReport)
 MEASURES: Final = TypeAdapter(list[VenueMeasure])
 FILLS: Final = TypeAdapter(list[Fill])
+FLOWS: Final = TypeAdapter(list[Flow])
 POSITION: Final = TypeAdapter(Position)
 HELD: Final = TypeAdapter(HeldPosition)
 OBSERVED: Final = TypeAdapter(Observed)

@@ -18,14 +18,16 @@ class Equity:
     capital: Decimal
     realised: Decimal
     fees: Decimal
+    funding: Decimal
     unrealised: Decimal
     unpriced: tuple[tuple[str, str], ...]
 
     @property
     def equity(self) -> Decimal | None:
-        """Return capital + realised + unrealised - fees, None while a price is missing."""
+        """Return capital + realised + unrealised + funding - fees, None while a price is missing."""
         with localcontext(EXACT):
-            return None if self.unpriced else self.capital + self.realised + self.unrealised - self.fees
+            earned = self.realised + self.unrealised + self.funding - self.fees
+            return None if self.unpriced else self.capital + earned
 
 
 def equity_of(
@@ -39,6 +41,7 @@ def equity_of(
             capital=capital,
             realised=total(position.realised for position in positions),
             fees=total(position.fees for position in positions),
+            funding=total(position.funding for position in positions),
             unrealised=total(
                 position.unrealised(mark) if (mark := priced[key(position)]) is not None else ZERO for position in held
             ),

@@ -58,7 +58,13 @@ def fold(start: Position, fills: Iterable[Fill]) -> Folded:
 
 def refold(stored: Position, fills: Iterable[Fill]) -> Folded:
     """Make a stored position anew from all its fills, as one must when a fill arrives that is older than the last."""
-    empty = Position(book_id=stored.book_id, venue=stored.venue, symbol=stored.symbol, version=stored.version)
+    empty = Position(
+        book_id=stored.book_id,
+        venue=stored.venue,
+        symbol=stored.symbol,
+        funding=stored.funding,
+        version=stored.version,
+    )
     return fold(empty, fills)
 
 

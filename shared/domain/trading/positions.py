@@ -11,7 +11,8 @@ class Position:
     """What a book holds of an instrument at a venue after all fills so far.
 
     `qty` is signed base units, short is negative; `cost` is what the open quantity cost, of the same sign, in quote
-    units. `realised` is the profit of what was closed before fees, `fees` all fees so far as a cost, in quote units.
+    units. `realised` is the profit of what was closed before fees, `fees` all fees so far as a cost, `funding` what a
+    future received for being held less what it paid, all in quote units. Funding is no fill: it moves no version.
     `opened_at_ms` is when it last left zero, None while flat. `version` counts the changes that were stored.
     """
 
@@ -22,6 +23,7 @@ class Position:
     cost: Decimal = ZERO
     realised: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
     opened_at_ms: int | None = None
     version: int = 0
 
@@ -36,6 +38,6 @@ class Position:
             return self.qty * mark_price - self.cost
 
     def profit(self, mark_price: Decimal) -> Decimal:
-        """Return all it has earned at a price, fees taken off, in quote units."""
+        """Return all it has earned at a price, funding in it and fees taken off, in quote units."""
         with localcontext(EXACT):
-            return self.realised + self.unrealised(mark_price) - self.fees
+            return self.realised + self.unrealised(mark_price) + self.funding - self.fees

@@ -37,6 +37,7 @@ TABLES = {
     "positions",
     "fills",
     "accounts",
+    "account_flows",
     "alerts",
 }
 

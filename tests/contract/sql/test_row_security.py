@@ -74,6 +74,10 @@ insert into public.fills (venue, account, symbol, trade_id, book_id, client_orde
   select 'binance', book_id, 'BTC/USDT', 't', book_id, 'c', 'v', 'buy', 1, 1, 0, 'USDT', 0, true, 1, 0
   from public.books;
 insert into public.accounts (venue, account, opening) values ('binance', 'live', '{{}}');
+insert into public.account_flows (venue, account, flow_id, part_no, kind, symbol, asset, qty, event_time, book_id,
+    actor, reason)
+  select 'binance', 'live', 'f', row_number() over (), 'funding', 'BTC/USDT:USDT', 'USDT', 1, 1, book_id, 'a', ''
+  from public.books;
 """
 
 _OF_BOOKS: Final[dict[str, int | None]] = {"anon": None, "alice": 2, "bob": 2, "service": 3}
@@ -105,6 +109,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "positions": _OF_BOOKS,
     "fills": _OF_BOOKS,
     "accounts": _OF_THE_SERVICE,
+    "account_flows": _OF_BOOKS,
     "trading_transitions": {"anon": None, "alice": 4, "bob": 4, "service": 6},
 }
 
@@ -112,7 +117,7 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
 KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions", "trading_transitions"})
 
 # Written once: the service adds and removes rows of these, and changes none.
-NEVER_CHANGED: Final = frozenset({"fills", "accounts"})
+NEVER_CHANGED: Final = frozenset({"fills", "accounts", "account_flows"})
 
 # A valid change of every row of the table, and how many rows it reaches as anybody but the service.
 EDITS: Final[dict[str, tuple[str, int | None]]] = {
@@ -140,6 +145,7 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "positions": ("update public.positions set fees = 1 where true", None),
     "fills": ("update public.fills set price = 2 where true", None),
     "accounts": ("update public.accounts set opening = '{}' where true", None),
+    "account_flows": ("update public.account_flows set qty = 2 where true", None),
     "trading_transitions": ("update public.trading_transitions set actor = 'x' where true", None),
 }
 
@@ -227,6 +233,11 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         frozenset(),
     ),
     "accounts": ("(venue, account, opening) values ('binance', 'new', '{}')", frozenset()),
+    "account_flows": (
+        "(venue, account, flow_id, kind, asset, qty, event_time, actor, reason)"
+        " values ('binance', 'live', 'new', 'adjustment', 'USDT', 1, 1, 'a', 'r')",
+        frozenset(),
+    ),
     "trading_transitions": (
         "(subject, subject_id, after, actor, reason) values ('desk', 'desk', 'active', 'me', 'forged')",
         frozenset(),
@@ -284,6 +295,10 @@ CALLS: Final = (
     "guard_position('alices', 'binance', 'BTC/USDT', 0, '{}', null)",
     "open_account('binance', 'new', '{}')",
     "holdings('binance', 'live')",
+    "post_flows('binance', 'live', '[]', '{}')",
+    "flows_of('binance', 'live', 9)",
+    "funding_since('binance', 'live', 0)",
+    "held_at('binance', 'live', '[]')",
     "mark_equities('[]')",
     "watched_books(60000, null, 1)",
     "venue_measures(0)",
@@ -370,7 +385,11 @@ def test_delete(session: Session, table: str, actor: str) -> None:
             " public.accounts cascade"
         )
     if table == "books":  # what was traded in them stays, and they with it
-        session.connection.execute("truncate public.trade_intents, public.positions, public.fills cascade")
+        session.connection.execute(
+            "truncate public.trade_intents, public.positions, public.fills, public.account_flows cascade"
+        )
+    if table == "accounts":
+        session.connection.execute("truncate public.account_flows")
     if table in {"trade_intents", "orders"}:
         session.connection.execute("truncate public.orders cascade" if table == "trade_intents" else "select 1")
     reached = session.run(actor, f"delete from public.{table} where true")
@@ -449,7 +468,7 @@ def test_people_publish_and_withdraw_their_traders(session: Session) -> None:
 
 
 def test_people_see_their_books_and_the_desks_alone(session: Session) -> None:
-    for table in ("books", "trade_intents", "orders", "positions", "fills", "equity_points"):
+    for table in ("books", "trade_intents", "orders", "positions", "fills", "equity_points", "account_flows"):
         for actor, other in (("alice", "bobs"), ("bob", "alices")):
             assert session.run(actor, f"select from public.{table} where book_id = 'desks'") == 1, table
             assert session.run(actor, f"select from public.{table} where book_id = '{other}'") == 0, table

@@ -34,7 +34,7 @@ REPORT = Report(
     denied={"open_positions": 1},
     ledger_mismatches=0,
 )
-WORTH = Equity(capital=D(1_000), realised=D(5), fees=D(2), unrealised=D("7.5"), unpriced=())
+WORTH = Equity(capital=D(1_000), realised=D(5), fees=D(2), funding=D(0), unrealised=D("7.5"), unpriced=())
 
 
 def trading(*held: Held, equity: Equity = WORTH) -> TradingNow:
