@@ -6,6 +6,7 @@ from typing import Protocol
 
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
+from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
@@ -66,6 +67,10 @@ class Exchange(Protocol):
 
     def positions(self) -> Sequence[VenuePosition]:
         """Return open futures positions; nothing at a spot venue."""
+        ...
+
+    def funding(self, *, since_ms: int) -> Sequence[FundingPayment]:
+        """Return the account's funding payments from a time on (epoch ms), each once; nothing where none are paid."""
         ...
 
     def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:

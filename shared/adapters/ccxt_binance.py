@@ -1,6 +1,7 @@
 """Binance, spot and perpetual futures in USDT and USDC. Source: https://developers.binance.com/docs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Final
 
 from shared.adapters.ccxt_dialect import WEEK_MS, Client, Dialect, Row, find_unified
@@ -37,6 +38,17 @@ def _trades(client: Client, market: Row, since_ms: int) -> Sequence[Row]:
         ends_early = False
         page = client.fetch_my_trades(symbol, None, _PAGE, {"fromId": max(int(trade["id"]) for trade in page) + 1})
         found += page
+    return found
+
+
+def _funding(client: Client, since_ms: int) -> Sequence[Row]:
+    """Return funding payments of all symbols, by the page."""
+    found: list[Row] = []
+    for number in count(1):
+        page = client.fetch_funding_history(None, since_ms, _PAGE, {"page": number})
+        found += page
+        if len(page) < _PAGE:
+            break
     return found
 
 
@@ -87,6 +99,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         may_withdraw=_may_withdraw,
         find=find_unified,
         trades=_trades,
+        funding=_funding,
         balances=_wallets,
         arm=_count_down,
     ),

@@ -4,6 +4,7 @@ ccxt asks for orders by Bybit's ids alone: given the desk's id it would return w
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from shared.adapters.ccxt_dialect import WEEK_MS, Client, Dialect, Row
@@ -68,12 +69,35 @@ def _open_orders(is_swap: bool) -> Callable[[Client, Row | None], Sequence[Row]]
 
 def _trades(client: Client, market: Row, since_ms: int) -> Sequence[Row]:
     """Return trades, which are told for a week at a time."""
-    request = {"category": _category(market), "symbol": market["id"], "execType": "Trade", "limit": _TRADES}
-    starts = range(since_ms, max(client.milliseconds(), since_ms) + 1, WEEK_MS)
-    weeks = [request | {"startTime": start_ms, "endTime": start_ms + WEEK_MS} for start_ms in starts]
-    rows = [row for week in weeks for row in _pages(client.privateGetV5ExecutionList, week)]
-    found: Sequence[Row] = client.parse_trades(rows, market)
+    request = {"category": _category(market), "symbol": market["id"], "execType": "Trade"}
+    found: Sequence[Row] = client.parse_trades(_executions(client, request, since_ms), market)
     return found
+
+
+def _executions(client: Client, request: Mapping[str, Any], since_ms: int) -> Sequence[Row]:
+    starts = range(since_ms, max(client.milliseconds(), since_ms) + 1, WEEK_MS)
+    weeks = [{"startTime": start_ms, "endTime": start_ms + WEEK_MS, "limit": _TRADES} for start_ms in starts]
+    return [row for week in weeks for row in _pages(client.privateGetV5ExecutionList, {**request, **week})]
+
+
+def _funding(client: Client, since_ms: int) -> Sequence[Row]:
+    """Return funding payments of all symbols.
+
+    Bybit tells them as executions whose fee is what was paid, so it is negative where it was received; ccxt leaves it
+    so, and takes all for USDT.
+    """
+    rows = _executions(client, {"category": "linear", "execType": "Funding"}, since_ms)
+    markets = [client.safe_market(row["symbol"], None, None, "swap") for row in rows]
+    return [
+        {
+            "id": row["execId"],
+            "symbol": market["symbol"],
+            "code": market["settle"],
+            "amount": -Decimal(row["execFee"]),
+            "timestamp": int(row["execTime"]),
+        }
+        for row, market in zip(rows, markets, strict=True)
+    ]
 
 
 def _positions(client: Client) -> Sequence[Row]:
@@ -108,6 +132,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         cancel=_cancel,
         open_orders=_open_orders(is_swap=True),
         trades=_trades,
+        funding=_funding,
         positions=_positions,
     ),
 }

@@ -87,8 +87,9 @@ class Dialect:
 
     `find` asks for an order by the desk's own id, None where nobody knows how: such a venue lists and is not traded at.
     `trades` returns all executions of a market from a time on (epoch ms), in any order, some perhaps twice.
-    `place_oco` sends two orders of which one cancels the other, `arm` sets a dead-man timer. `may_withdraw` asks what
-    the key may do, None where the venue does not tell.
+    `funding` returns the account's funding payments from a time on, in any order, some perhaps twice: `amount` is what
+    each did to the cash that `balances` tells. `place_oco` sends two orders of which one cancels the other, `arm` sets
+    a dead-man timer. `may_withdraw` asks what the key may do, None where the venue does not tell.
 
     `window_ms` is how long after it was signed an order is taken. `reuses_ids` is a venue that takes a client order id
     again once its order has ended. `signs_time` is one that holds the time in a request against its own clock.
@@ -119,6 +120,7 @@ class Dialect:
     cancel: Callable[[Client, Row, str], Row | None] = cancel_unified
     open_orders: Callable[[Client, Row | None], Sequence[Row]] = open_orders_unified
     trades: Callable[[Client, Row, int], Sequence[Row]] | None = None
+    funding: Callable[[Client, int], Sequence[Row]] | None = None
     balances: Callable[[Client], Row] = balances_unified
     positions: Callable[[Client], Sequence[Row]] = positions_unified
     arm: Callable[[Client, Row | None, int], None] | None = None

@@ -12,6 +12,7 @@ from shared.adapters.ccxt_venues import dialect_of
 from shared.domain.errors import FatalError, NotFoundError, OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
+from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce, is_ours
 from shared.ports import Clock
@@ -171,6 +172,14 @@ class CcxtExchange:
         rows = self._session.read(self._dialect.positions)
         found = [parsing.position(row, self._market(row["symbol"])) for row in rows]
         return [one for one in found if one is not None]
+
+    def funding(self, *, since_ms: int) -> Sequence[FundingPayment]:
+        """Return the account's funding payments from a time on (epoch ms), each once; nothing where none are paid."""
+        if (funding := self._dialect.funding) is None:
+            return []
+        rows = self._session.read(lambda client: funding(client, since_ms))
+        once = {str(row["id"]): parsing.funding(row) for row in rows if row["timestamp"] >= since_ms}
+        return sorted(once.values(), key=lambda payment: (payment.event_time, payment.payment_id))
 
     def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
         """Set the venue's dead-man timer, 0 stops it: a symbol's where `capabilities` says so, else the account's."""

@@ -13,6 +13,7 @@ from shared.domain.trading.orders import TimeInForce
 
 _WINDOW_MS: Final = 30_000
 _FILLS: Final = 2_000
+_PAYMENTS: Final = 500
 
 
 def _prepare(client: Client) -> None:
@@ -38,18 +39,33 @@ def _may_withdraw(client: Client) -> bool:
 
 
 def _trades(client: Client, market: Row, since_ms: int) -> Sequence[Row]:
-    """Return trades; a span of which as many come as are told at once is asked for in halves."""
-    found: Sequence[Row] = client.parse_trades(_fills(client, since_ms, client.milliseconds() + _WINDOW_MS), market)
+    """Return trades of a market."""
+    rows = _span(client, "userFillsByTime", since_ms, client.milliseconds() + _WINDOW_MS, most=_FILLS)
+    found: Sequence[Row] = client.parse_trades(rows, market)
     return found
 
 
-def _fills(client: Client, start_ms: int, end_ms: int) -> list[Row]:
-    request = {"type": "userFillsByTime", "user": client.walletAddress, "startTime": start_ms, "endTime": end_ms}
+def _funding(client: Client, since_ms: int) -> Sequence[Row]:
+    """Return funding payments of all coins, which have no ids: their hash is zero, so time and coin tell them apart.
+
+    What was paid long ago is told in sums (`nSamples`), which would count again what is known one by one: it is left
+    out.
+    """
+    rows = _span(client, "userFunding", since_ms, client.milliseconds() + _WINDOW_MS, most=_PAYMENTS)
+    single = [row for row in rows if row["delta"].get("nSamples") is None]
+    parsed: Sequence[Row] = client.parse_incomes(single)
+    return [{**row, "id": f"{row['timestamp']}-{row['info']['delta']['coin']}"} for row in parsed]
+
+
+def _span(client: Client, kind: str, start_ms: int, end_ms: int, *, most: int) -> list[Row]:
+    """Return what happened within a span of time; one of which as many come as are told at once is asked in halves."""
+    request = {"type": kind, "user": client.walletAddress, "startTime": start_ms, "endTime": end_ms}
     rows: list[Row] = client.publicPostInfo(request)
-    if len(rows) < _FILLS or start_ms >= end_ms:
+    if len(rows) < most or start_ms >= end_ms:
         return rows
     middle_ms = (start_ms + end_ms) // 2
-    return _fills(client, start_ms, middle_ms) + _fills(client, middle_ms + 1, end_ms)
+    before = _span(client, kind, start_ms, middle_ms, most=most)
+    return before + _span(client, kind, middle_ms + 1, end_ms, most=most)
 
 
 def _balances(client: Client) -> Row:
@@ -77,6 +93,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         may_withdraw=_may_withdraw,
         find=find_unified,
         trades=_trades,
+        funding=_funding,
         balances=_balances,
     )
 }

@@ -41,6 +41,14 @@ def _trades(client: Client, market: Row, since_ms: int) -> Sequence[Row]:
     return _backwards(lambda older: client.fetch_my_trades(market["symbol"], since_ms, None, dict(older)), "billId")
 
 
+def _funding(client: Client, since_ms: int) -> Sequence[Row]:
+    """Return funding payments of all symbols, from the newest back to the time; what they did to the cash counts."""
+    rows = _backwards(
+        lambda older: client.fetch_funding_history(None, since_ms, None, {"begin": f"{since_ms}", **older}), "billId"
+    )
+    return [{**row, "amount": row["info"]["balChg"]} for row in rows]
+
+
 def _balances(client: Client) -> Row:
     """Return what is held in cash: what OKX calls equity has in it what positions have not realised yet."""
     rows = client.privateGetAccountBalance()["data"][0]["details"]
@@ -74,6 +82,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         find=find_unified,
         open_orders=_open_orders("SWAP"),
         trades=_trades,
+        funding=_funding,
         balances=_balances,
         arm=count_down_account,
     ),

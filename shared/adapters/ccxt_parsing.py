@@ -7,6 +7,7 @@ from typing import Any, Final
 from shared.domain.errors import TransientError
 from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.depth import Depth, Level
+from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument, InstrumentKind, Side
 from shared.domain.trading.money import ONE, ZERO, grain
 from shared.domain.trading.orders import Fill, OrderReport
@@ -108,6 +109,17 @@ def position(row: Row, market: Row) -> VenuePosition | None:
     qty = _number(row["contracts"]) * size_of(market) * (-1 if row["side"] == "short" else 1)
     entry = _number(row["entryPrice"])
     return VenuePosition(symbol=row["symbol"], qty=qty, entry_price=entry or None) if qty else None
+
+
+def funding(row: Row) -> FundingPayment:
+    """Return a funding payment; what the account pays is negative."""
+    return FundingPayment(
+        payment_id=str(row["id"]),
+        symbol=row["symbol"],
+        asset=row["code"],
+        qty=_number(row["amount"]),
+        event_time=int(row["timestamp"]),
+    )
 
 
 def depth(answer: Row, market: Row, *, now_ms: int) -> Depth:

@@ -14,6 +14,7 @@ from shared.domain.trading import paper_accounts as accounts
 from shared.domain.trading import paper_venue
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
+from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument, InstrumentKind
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.paper import PaperMarket, new_order
@@ -139,6 +140,10 @@ class PaperExchange:
     def positions(self) -> Sequence[VenuePosition]:
         """Return open futures positions."""
         return accounts.positions(self._look())
+
+    def funding(self, *, since_ms: int) -> Sequence[FundingPayment]:  # noqa: ARG002 - as every account is asked
+        """Return nothing: paper charges no funding."""
+        return ()
 
     def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
         """Refuse: nothing runs between two looks, so no timer would go off."""

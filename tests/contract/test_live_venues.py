@@ -345,6 +345,32 @@ def test_balances_have_no_unrealised_gains(live: Live) -> None:
         assert 0 < held["BTC"].locked < held["BTC"].total
 
 
+def test_funding_is_told_as_what_it_did_to_the_balance(live: Live) -> None:
+    paid = [live.ledger.pay(qty, after_ms=3_600_000) for qty in ("-1.25", "0.5", "-0.00000075")]
+    live.clock.advance(3 * 3_600_000)
+    told_of = live.exchange.funding(since_ms=NOW_MS)
+    if not live.facts.is_swap:
+        assert list(told_of) == []
+        return
+    assert [(each.qty, each.event_time) for each in told_of] == [(each.qty, each.at_ms) for each in paid]
+    assert len({each.payment_id for each in told_of}) == 3
+    asset = live.symbol.partition(":")[2]
+    assert {(each.symbol, each.asset) for each in told_of} == {(live.symbol, asset)}
+    later = live.exchange.funding(since_ms=paid[1].at_ms)
+    assert list(later) == list(told_of[1:])
+    assert list(live.exchange.funding(since_ms=paid[-1].at_ms + 1)) == []
+
+
+def test_much_funding_comes_in_pages(live: Live) -> None:
+    if not live.facts.is_swap:
+        return
+    for _ in range(1_100):
+        live.ledger.pay("-0.01", after_ms=600_000)
+    live.clock.advance(1_100 * 600_000)
+    told_of = live.exchange.funding(since_ms=NOW_MS + 1)
+    assert [each.event_time for each in told_of] == [each.at_ms for each in live.ledger.payments]
+
+
 @pytest.mark.parametrize("side", list(Side))
 def test_positions_are_signed_base_units(live: Live, side: Side) -> None:
     live.exchange.place(a_request(live, side))

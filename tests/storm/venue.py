@@ -10,6 +10,7 @@ from shared.adapters.paper_exchange import PaperExchange
 from shared.domain.errors import OutcomeUnknownError, RejectedError, TransientError
 from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
+from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
 from shared.domain.trading.states import OrderState
@@ -134,6 +135,10 @@ class BadLine:
 
     def positions(self) -> Sequence[VenuePosition]:
         return self.inner.positions()
+
+    def funding(self, *, since_ms: int) -> Sequence[FundingPayment]:
+        self._busy()
+        return self.inner.funding(since_ms=since_ms)
 
     def cancel_all_after(self, timeout_ms: int, *, symbol: str | None) -> None:
         self.inner.cancel_all_after(timeout_ms, symbol=symbol)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenuePayment, VenueTrade
 
 SPOT = {
     "symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "innovation": "0", "status": "Trading",
@@ -116,8 +116,19 @@ class Bybit:
     def _executions(self, sent: dict[str, Any]) -> Any:
         start_ms = int(sent["startTime"])
         end_ms = min(int(sent.get("endTime", start_ms + WEEK_MS)), start_ms + WEEK_MS)
+        if sent["execType"] == "Funding":
+            paid = [each for each in reversed(self.ledger.payments) if start_ms <= each.at_ms <= end_ms]
+            return self._paged(paid, sent, 100, self._payment)
         found = [each for each in reversed(self.ledger.trades) if start_ms <= each.at_ms <= end_ms]
         return self._paged(found, sent, 100, self._execution)
+
+    def _payment(self, payment: VenuePayment) -> Any:
+        return {
+            "symbol": "BTCUSDT", "orderType": "UNKNOWN", "orderLinkId": "", "orderId": f"f-{payment.number}",
+            "execTime": str(payment.at_ms), "feeRate": "0.0001", "execPrice": "60000", "execType": "Funding",
+            "side": "Sell", "leavesQty": "0", "isMaker": False, "execFee": f"{-payment.qty}", "execQty": "0.2",
+            "execId": f"8d1e-{payment.number}", "feeCurrency": "",
+        }  # fmt: skip
 
     def _paged(self, rows: list[Any], sent: dict[str, Any], most: int, tell: Any) -> Any:
         size, start = min(int(sent.get("limit", 20)), most), int(sent.get("cursor") or 0)

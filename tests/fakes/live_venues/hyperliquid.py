@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from tests.fakes.live_venues.ledger import PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
+from tests.fakes.live_venues.ledger import NOW_MS, PRICE, RefusedError, VenueLedger, VenueOrder, VenueTrade
 
 UNIVERSE = {"maxLeverage": 50, "name": "BTC", "onlyIsolated": False, "szDecimals": 5}
 CONTEXT = {
@@ -18,7 +18,7 @@ ERRORS = {
     "unknown": "Order was never placed, already canceled, or filled. asset=0",
     "duplicate": "Invalid cloid",
 }
-FILLS = 2_000
+FILLS, PAYMENTS = 2_000, 500
 
 
 class Hyperliquid:
@@ -72,6 +72,7 @@ class Hyperliquid:
             "orderStatus": self._order_status,
             "frontendOpenOrders": lambda _: [self._order(order) for order in self.ledger.orders if order.is_open],
             "userFillsByTime": self._fills,
+            "userFunding": self._funding,
             "clearinghouseState": lambda _: self._state(),
         }
         return told[sent["type"]](sent)
@@ -84,6 +85,21 @@ class Hyperliquid:
     def _fills(self, sent: dict[str, Any]) -> Any:
         span = range(sent["startTime"], sent["endTime"] + 1)
         return [self._fill(each) for each in reversed(self.ledger.trades) if each.at_ms in span][:FILLS]
+
+    def _funding(self, sent: dict[str, Any]) -> Any:
+        span = range(sent["startTime"], sent["endTime"] + 1)
+        long_ago = {"time": NOW_MS, "hash": "0x" + "0" * 64, "delta": self._paid("-99") | {"nSamples": 24}}
+        told = [
+            {"time": each.at_ms, "hash": "0x" + "0" * 64, "delta": self._paid(f"{each.qty}")}
+            for each in self.ledger.payments
+            if each.at_ms in span
+        ]
+        return ([long_ago] * (NOW_MS in span) + told)[:PAYMENTS]
+
+    def _paid(self, usdc: str) -> Any:
+        return {
+            "type": "funding", "coin": "BTC", "usdc": usdc, "szi": "0.2", "fundingRate": "0.0000125", "nSamples": None,
+        }  # fmt: skip
 
     def _status(self, order: VenueOrder) -> Any:
         status = "open" if order.is_open else "filled" if order.is_filled else "canceled"

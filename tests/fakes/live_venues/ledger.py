@@ -50,6 +50,15 @@ class VenueTrade:
     is_maker: bool
 
 
+@dataclass
+class VenuePayment:
+    """Funding of the future; what the account paid is negative."""
+
+    number: int
+    qty: Decimal
+    at_ms: int
+
+
 class RefusedError(Exception):
     """The venue says no: `word` is what for."""
 
@@ -66,6 +75,7 @@ class VenueLedger:
     unit: Decimal = ONE
     orders: list[VenueOrder] = field(default_factory=list)
     trades: list[VenueTrade] = field(default_factory=list)
+    payments: list[VenuePayment] = field(default_factory=list)
     timers: dict[str, int] = field(default_factory=dict)
     may_withdraw: bool = False
     now_ms: int = NOW_MS
@@ -96,6 +106,12 @@ class VenueLedger:
         order.filled += qty
         price = (order.price if is_maker else None) or PRICE
         self.trades.append(VenueTrade(9_000 + len(self.trades), order, qty, price, self.now_ms, is_maker))
+
+    def pay(self, qty: str, *, after_ms: int = 1) -> VenuePayment:
+        """Have the account receive funding, or pay it."""
+        self.now_ms += after_ms
+        self.payments.append(VenuePayment(500 + len(self.payments), D(qty), self.now_ms))
+        return self.payments[-1]
 
     def cancel(self, order: VenueOrder | None) -> VenueOrder:
         """End an order; refuse one that has ended or never was."""

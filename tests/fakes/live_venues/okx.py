@@ -55,6 +55,7 @@ class Okx:
             ("GET", "trade/order"): lambda sent: [self._order(self._asked(sent))],
             ("GET", "trade/orders-pending"): self._pending,
             ("GET", "trade/fills-history"): self._fills,
+            ("GET", "account/bills-archive"): self._bills,
             ("POST", "trade/cancel-all-after"): self._count_down,
         }
         return told[method, path](sent)
@@ -70,6 +71,19 @@ class Okx:
     def _fills(self, sent: dict[str, str]) -> list[Any]:
         found = [each for each in reversed(self.ledger.trades) if each.at_ms >= int(sent["begin"])]
         return [self._fill(each) for each in found if each.number < int(sent.get("after", NEWER))][:PAGE]
+
+    def _bills(self, sent: dict[str, str]) -> list[Any]:
+        assert (sent["type"], sent["instType"]) == ("8", self.kind)
+        paid = [each for each in reversed(self.ledger.payments) if each.at_ms >= int(sent["begin"])]
+        return [
+            {
+                "bal": "1000.5", "balChg": f"{each.qty}", "billId": str(each.number), "ccy": "USDT", "execType": "",
+                "fee": "0", "from": "", "instId": self.listed["instId"], "instType": self.kind, "mgnMode": "cross",
+                "notes": "", "ordId": "", "pnl": f"{each.qty}", "posBal": "0", "posBalChg": "0", "subType": "174",
+                "sz": "9", "to": "", "ts": str(each.at_ms), "type": "8",
+            }
+            for each in paid if each.number < int(sent.get("after", NEWER))
+        ][:PAGE]  # fmt: skip
 
     def _count_down(self, sent: dict[str, Any]) -> list[Any]:
         seconds = int(sent["timeOut"])

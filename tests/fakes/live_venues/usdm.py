@@ -60,6 +60,7 @@ class Usdm:
             ("GET", "/fapi/v1/order"): self._find,
             ("GET", "/fapi/v1/openOrders"): lambda _: [self._order(one) for one in self.ledger.orders if one.is_open],
             ("GET", "/fapi/v1/userTrades"): self._trades,
+            ("GET", "/fapi/v1/income"): self._income,
             ("POST", "/fapi/v1/countdownCancelAll"): self._count_down,
         }
         return told[method, path](sent)
@@ -82,6 +83,18 @@ class Usdm:
 
     def _trades(self, sent: dict[str, str]) -> Any:
         return [self._trade(each) for each in self._asked_for(sent)][: int(sent["limit"])]
+
+    def _income(self, sent: dict[str, str]) -> Any:
+        assert sent["incomeType"] == "FUNDING_FEE"
+        found = [each for each in self.ledger.payments if each.at_ms >= int(sent["startTime"])]
+        size, page = int(sent["limit"]), int(sent["page"])
+        return [
+            {
+                "symbol": "BTCUSDT", "incomeType": "FUNDING_FEE", "income": f"{each.qty}", "asset": "USDT",
+                "time": each.at_ms, "info": "FUNDING_FEE", "tranId": each.number, "tradeId": "",
+            }
+            for each in found[(page - 1) * size : page * size]
+        ]  # fmt: skip
 
     def _count_down(self, sent: dict[str, str]) -> Any:
         self.ledger.timers[sent["symbol"]] = int(sent["countdownTime"])
