@@ -21,6 +21,7 @@ from shared.domain.timeframe import Timeframe
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 EpochMs = Annotated[int, Field(strict=True, ge=0, lt=10**14)]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,32}$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
@@ -148,6 +149,17 @@ class TickersWritten(Message):
     correlation_id: CorrelationId = Field(default_factory=new_id)
 
 
+class AdoptBalances(Message):
+    """An operator takes what balances of a venue's live account differ by (of one asset, or all) for paid in or out."""
+
+    schema_version: Literal[1] = 1
+    event_id: CorrelationId = Field(default_factory=new_id)
+    adopt_at: VenueName
+    asset: AssetName | None = None
+    actor: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
 class RiskResult(Message):
     """What became of intents, by id: their states; which books' breakers went off and why; what could not be done."""
 
@@ -157,11 +169,13 @@ class RiskResult(Message):
 
 
 class ExecutionResult(Message):
-    """What became of intents, by id, what was protected and reconciled, and what could not be."""
+    """What became of intents, by id, what was protected and reconciled, adopted (quantity by asset), and what could not
+    be."""
 
     worked: dict[str, str] = Field(default_factory=dict)
     exits: list[str] = Field(default_factory=list)
     settled: int = 0
+    adopted: dict[str, str] = Field(default_factory=dict)
     differences: list[str] = Field(default_factory=list)
     errors: dict[str, str] = Field(default_factory=dict)
 
@@ -219,16 +233,17 @@ def _kind_of_order(payload: object) -> str:
     return next((kind for key, kind in _ORDER_KINDS.items() if key in keys), "intent")
 
 
-_ORDER_KINDS = {"trigger": "cron", "order_id": "slice", "tickers_of": "tickers"}
+_ORDER_KINDS = {"trigger": "cron", "order_id": "slice", "tickers_of": "tickers", "adopt_at": "adoption"}
 
 RiskRequest: TypeAdapter[CronTick | IntentRaised] = TypeAdapter(
     Annotated[Annotated[CronTick, Tag("cron")] | Annotated[IntentRaised, Tag("intent")], Discriminator(_kind_of_risk)]
 )
-ExecutionRequest: TypeAdapter[CronTick | SliceDue | TickersWritten | IntentDecided] = TypeAdapter(
+ExecutionRequest: TypeAdapter[CronTick | SliceDue | TickersWritten | AdoptBalances | IntentDecided] = TypeAdapter(
     Annotated[
         Annotated[CronTick, Tag("cron")]
         | Annotated[SliceDue, Tag("slice")]
         | Annotated[TickersWritten, Tag("tickers")]
+        | Annotated[AdoptBalances, Tag("adoption")]
         | Annotated[IntentDecided, Tag("intent")],
         Discriminator(_kind_of_order),
     ]

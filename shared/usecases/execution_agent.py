@@ -12,6 +12,7 @@ from shared.domain.errors import (
     NightdeskError,
     NotFoundError,
 )
+from shared.domain.trading.decisions import plain
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
@@ -19,9 +20,10 @@ from shared.domain.trading.progress import Steps, needs_offers, next_steps
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
-from shared.messages import CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
+from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.ports import CandleLog, Queue, VenueStore
 from shared.trading_ports import IntentStore
+from shared.usecases.adopting import adopt_balances
 from shared.usecases.arming import arm_timers
 from shared.usecases.leaving import look_again, watch_positions
 from shared.usecases.listing import Listings, refresh_listings
@@ -36,7 +38,7 @@ from shared.usecases.protecting import (
     is_protected,
     protect_position,
 )
-from shared.usecases.reconciling import alert_of, alert_prefix, reconcile_all
+from shared.usecases.reconciling import reconcile_all, tell_differences
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 from shared.venue_ports import InstrumentStore, Measures
 
@@ -66,7 +68,7 @@ class ExecutionDesk:
 
 
 def execution_agent(
-    event: IntentDecided | SliceDue | TickersWritten | CronTick, *, desk: ExecutionDesk
+    event: IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick, *, desk: ExecutionDesk
 ) -> ExecutionResult:
     """Work what an event is about, or everything that is under way."""
     match event:
@@ -75,6 +77,8 @@ def execution_agent(
         case TickersWritten():
             exits = watch_positions(event.tickers_of, guards=desk.guards, floor=desk.floor)
             return ExecutionResult(exits=exits)
+        case AdoptBalances():
+            return _adopt(event, desk)
         case CronTick():
             return _sweep(desk)
 
@@ -259,6 +263,16 @@ def _protect_again(open_positions: Sequence[HeldPosition], desk: ExecutionDesk) 
     return errors
 
 
+def _adopt(wish: AdoptBalances, desk: ExecutionDesk) -> ExecutionResult:
+    """Adopt what balances differ by."""
+    done = adopt_balances(wish, floor=desk.floor, alerts=desk.alerts)
+    return ExecutionResult(
+        adopted={flow.asset: plain(flow.qty) for flow in done.flows},
+        settled=done.reconciled.settled + done.reconciled.posted,
+        differences=[difference.sentence for difference in done.reconciled.differences],
+    )
+
+
 def _place(order: Order) -> tuple[str, str, str]:
     return order.book_id, order.venue, order.symbol
 
@@ -267,9 +281,7 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
     errors = arm_timers(floor=desk.floor) | refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
-    looked_at = [alert_prefix(account.venue, account.account) for account in swept.done]
-    wrong = [alert_of(difference) for account in swept.done for difference in account.differences]
-    desk.alerts.settle(looked_at, wrong, at_ms=desk.floor.clock.now_ms())
+    tell_differences(swept.done, alerts=desk.alerts, floor=desk.floor)
     errors |= swept.errors
     worked: dict[str, str] = {}
     exits: list[str] = []

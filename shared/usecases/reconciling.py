@@ -1,14 +1,17 @@
-"""Reconcile an account with its venue: orders in doubt, fills that were missed, what is held, what is not ours."""
+"""Reconcile an account with its venue: orders in doubt, fills and funding that were missed, what is held, what is not
+ours."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 from zlib import crc32
 
+from shared.book_ports import AlertStore
 from shared.domain.alerts import Alert, Severity
-from shared.domain.errors import NightdeskError
+from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
@@ -22,6 +25,7 @@ from shared.domain.trading.reconciliation import (
     sort_fills,
 )
 from shared.domain.trading.records import Order
+from shared.usecases.funding import post_funding
 from shared.usecases.posting import post_fills
 from shared.usecases.working import OVERLAP_MS, Floor, settle_order
 from shared.venue_ports import Exchange
@@ -37,7 +41,8 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What reconciling an account did: the intents whose orders were settled, fills posted, differences that stay."""
+    """What reconciling an account did: the intents whose orders were settled, how many fills and payments were posted,
+    and the differences that stay."""
 
     venue: str
     account: str
@@ -66,7 +71,12 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     posted, foreign = _post_missed(exchange, account, stirred, floor)
     working = floor.orders.unsettled(venue=venue, account=account)
     ours = {order.client_order_id for order in (*recent, *working)}
-    held = _holdings(exchange, account, busy={order.symbol for order in working}, floor=floor)
+    busy = {order.symbol for order in working}
+    held = _holdings(exchange, account, busy=busy, floor=floor)
+    with suppress(TransientError):  # what funding would explain stays a difference until the venue tells it
+        if paid := post_funding(exchange, account, held, floor=floor):
+            posted += paid
+            held = _holdings(exchange, account, busy=busy, floor=floor)
     if account != LIVE_ACCOUNT:
         differing = [each.subject for each in held if each.finding is Finding.POSITION]
         foreign += _adopted(exchange, account, differing, floor)
@@ -219,6 +229,13 @@ def _may_have_changed(floor: Floor) -> list[Place]:
 def _spread(place: Place, minute: int = 0) -> int:
     """Return a number that is as good as drawn, and the same for the same account and minute."""
     return crc32(f"{place[0]}:{place[1]}:{minute}".encode())
+
+
+def tell_differences(looked_at: Sequence[Reconciled], *, alerts: AlertStore, floor: Floor) -> None:
+    """Have every difference of accounts be an alert, and those that are gone none."""
+    prefixes = [alert_prefix(each.venue, each.account) for each in looked_at]
+    wrong = [alert_of(difference) for each in looked_at for difference in each.differences]
+    alerts.settle(prefixes, wrong, at_ms=floor.clock.now_ms())
 
 
 def alert_prefix(venue: str, account: str) -> str:

@@ -1,0 +1,54 @@
+"""Adopt what an account holds more or less than the ledger says: its owner has paid in, or taken out."""
+
+from dataclasses import dataclass
+from decimal import localcontext
+
+from shared.book_ports import AlertStore
+from shared.domain.trading.accounts import LIVE_ACCOUNT
+from shared.domain.trading.flows import Flow, FlowKind
+from shared.domain.trading.money import EXACT
+from shared.domain.trading.reconciliation import Difference, Finding
+from shared.messages import AdoptBalances
+from shared.usecases.reconciling import Reconciled, reconcile, tell_differences
+from shared.usecases.working import Floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What was adopted, and what still differs."""
+
+    flows: tuple[Flow, ...]
+    reconciled: Reconciled
+
+
+def adopt_balances(wish: AdoptBalances, *, floor: Floor, alerts: AlertStore) -> Adopted:
+    """Post exactly what balances of the live account differ by, once fills and funding are posted, and tell the rest.
+
+    Assets that an order may be changing are left as they are. It is in no book's profit. The same wish again finds
+    nothing that differs; two people at once do not adopt twice: the second raises `ConflictError`.
+    """
+    found = reconcile(wish.adopt_at, LIVE_ACCOUNT, floor=floor)
+    wanted = [
+        each for each in found.differences if each.finding is Finding.BALANCE and wish.asset in {None, each.subject}
+    ]
+    flows = [_adjustment(each, wish, floor.clock.now_ms()) for each in wanted]
+    floor.ledger.post_flows(
+        wish.adopt_at, LIVE_ACCOUNT, flows, expected={each.subject: each.expected for each in wanted}
+    )
+    after = reconcile(wish.adopt_at, LIVE_ACCOUNT, floor=floor) if flows else found
+    tell_differences([after], alerts=alerts, floor=floor)
+    return Adopted(flows=tuple(flows), reconciled=after)
+
+
+def _adjustment(difference: Difference, wish: AdoptBalances, now_ms: int) -> Flow:
+    with localcontext(EXACT):
+        qty = difference.actual - difference.expected
+    return Flow(
+        flow_id=f"{wish.event_id} {difference.subject}",
+        kind=FlowKind.ADJUSTMENT,
+        asset=difference.subject,
+        qty=qty,
+        event_time=now_ms,
+        actor=wish.actor,
+        reason=wish.reason,
+    )
