@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from desk.account_cli import app as account
 from desk.book_cli import app as book
 from desk.collector_cli import app as collector
 from desk.demo_options import DemoOptions, parse_candles
@@ -33,6 +34,7 @@ app.add_typer(drill)
 app.command()(migrate)
 app.command()(why)
 app.add_typer(book)
+app.add_typer(account)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

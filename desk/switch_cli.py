@@ -15,7 +15,7 @@ from desk.trading_text import UNKNOWN, styled, when
 from shared.domain.errors import InvalidMessageError, NotFoundError
 
 _STATE = "/api/v1/desk/state"
-_EXECUTION = "/functions/v1/execution-agent"
+EXECUTION = "/functions/v1/execution-agent"
 
 Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 Flatten = Annotated[bool, typer.Option("--flatten", help="Also leave every position; the desk only reduces meanwhile.")]
@@ -111,7 +111,7 @@ def reconcile(api: Address = None, token: Secret = None, as_json: AsJson = False
     This is execution's own sweep, called now; at --api it takes the service secret.
     """
     with refusals():
-        found = connect_operator(api, token).send("POST", _EXECUTION, {"trigger": "cron"})
+        found = connect_operator(api, token).send("POST", EXECUTION, {"trigger": "cron"})
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

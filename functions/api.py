@@ -3,6 +3,7 @@
 from mangum import Mangum
 
 from functions.routes import (
+    accounts,
     books,
     candles,
     health,
@@ -29,6 +30,7 @@ app = create_app(
         prices.router,
         trade_intents.router,
         books.router,
+        accounts.router,
         risk.router,
     ]
 )

@@ -54,7 +54,7 @@ CallerOf = Annotated[Caller, Depends(current_caller)]
 def require_operator(caller: CallerOf) -> Caller:
     """Return a caller who minds the desk; raise `ForbiddenError` for everybody else."""
     if not caller.operates:
-        raise ForbiddenError("only operators set the state of the desk")
+        raise ForbiddenError("only operators may do this")
     return caller
 
 

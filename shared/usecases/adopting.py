@@ -9,8 +9,20 @@ from shared.domain.trading.flows import Flow, FlowKind
 from shared.domain.trading.money import EXACT
 from shared.domain.trading.reconciliation import Difference, Finding
 from shared.messages import AdoptBalances
+from shared.ports import Queue
+from shared.trading_ports import Ledger
 from shared.usecases.reconciling import Reconciled, reconcile, tell_differences
 from shared.usecases.working import Floor
+
+
+def ask_adoption(
+    venue: str, asset: str | None, *, actor: str, reason: str, ledger: Ledger, orders_queue: Queue
+) -> AdoptBalances:
+    """Tell execution, which alone has keys, to adopt; raise `NotFoundError` where the desk has no live account."""
+    ledger.holdings(venue, LIVE_ACCOUNT)
+    wish = AdoptBalances(adopt_at=venue, asset=asset, actor=actor, reason=reason)
+    orders_queue.send([wish.model_dump_json()])
+    return wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

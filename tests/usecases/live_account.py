@@ -12,12 +12,14 @@ from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill, OrderReport
-from shared.domain.trading.states import Mode
+from shared.domain.trading.states import Mode, OrderState
 from shared.messages import AdoptBalances, CronTick, ExecutionResult
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.posting import post_fills
 from shared.usecases.reconciling import Reconciled, reconcile
 from shared.venue_ports import Exchange
+from tests.contract.trading import a_report, an_intent, an_order
+from tests.fakes.trading_tables import OrderRow
 from tests.usecases.trading_in_memory import FUTURE, D, TradingInMemory
 
 VENUE = FUTURE.venue
@@ -34,6 +36,7 @@ class HandAccount:
     unlisted: int = 0
     asked: int = 0
     fails: Exception | None = None
+    resting: list[OrderReport] = field(default_factory=list)
     venue: str = VENUE
 
     def capabilities(self) -> Capabilities:
@@ -55,6 +58,9 @@ class HandAccount:
         return [each for each in listed if each.event_time >= since_ms]
 
     def open_orders(self) -> list[OrderReport]:
+        return self.resting
+
+    def fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         return []
 
 
@@ -106,6 +112,17 @@ class LiveDesk:
         """Have the owner pay in, or take out."""
         self.clock.advance(60_000)
         self.account.cash[asset] += D(qty)
+
+    def rest_order(self, book: Book) -> None:
+        """Have an order of a book rest at the venue."""
+        order = replace(
+            an_order(an_intent(book, symbol=BTC)),
+            venue=VENUE,
+            state=OrderState.OPEN,
+            submitted_at_ms=self.clock.now_ms(),
+        )
+        self.trading.database.trading.orders[order.order_id] = OrderRow(order)
+        self.account.resting.append(a_report(order, OrderState.OPEN))
 
     def reconcile(self) -> Reconciled:
         """Hold the account against the ledger."""

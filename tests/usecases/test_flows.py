@@ -114,6 +114,14 @@ def test_what_the_owner_pays_in_is_adopted_and_nobodys_profit(desk: LiveDesk) ->
     assert desk.sweep().differences == []
 
 
+def test_what_an_order_may_be_changing_is_not_adopted(desk: LiveDesk) -> None:
+    desk.rest_order(desk.books[0])
+    desk.pay_in("500")
+    desk.pay_in("3", "BNB")
+    assert desk.adopt().adopted == {"BNB": "3"}
+    assert desk.off() == D(500)
+
+
 def test_a_wish_that_comes_twice_adopts_once(desk: LiveDesk) -> None:
     desk.pay_in("-500")
     for _ in range(2):
@@ -154,14 +162,14 @@ QTY = st.sampled_from(["-2", "-0.5", "0.75", "1", "3"])
 EVENTS = st.one_of(
     st.tuples(st.just("trade"), st.integers(0, 1), QTY, st.sampled_from(["49000.5", "50000", "51234.56"])),
     st.tuples(st.just("funding"), st.integers(0, 1), st.decimals("-9", "9", places=8)),
-    st.tuples(st.just("list"), st.integers(0, 2)),
+    st.tuples(st.just("list"), st.sampled_from([0, 1, 9])),
     st.tuples(st.just("pay_in"), st.sampled_from(["USDT", "BNB"]), st.decimals("-99", "99", places=4)),
     st.tuples(st.just("sweep")),
     st.tuples(st.just("adopt"), st.sampled_from([None, "USDT", "BNB"])),
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(EVENTS, max_size=30))
 def test_whatever_comes_between_the_ledger_has_what_the_venue_has(events: list[Any]) -> None:
     desk = LiveDesk()

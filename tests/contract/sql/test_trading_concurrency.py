@@ -190,3 +190,52 @@ def test_a_signal_recorded_at_once_raises_one_intent(book: str) -> None:
     answers = all_at_once(book, lambda connection, _: value(connection, ask, signals))
     assert sorted(len(answer["intents"]) for answer in answers) == [*[0] * (CLIENTS - 1), 1]
     assert count(book, "select count(*) from public.trade_intents where (guard ->> 'stop_price')::numeric = 98") == 1
+
+
+@pytest.fixture
+def account(book: str) -> str:
+    """A database with one book, which holds a future on its account."""
+    with psycopg.connect(book) as connection:
+        connection.execute(
+            "insert into public.accounts (venue, account, opening) values ('binance', 'b', '{\"USDT\": \"5\"}')"
+        )
+        connection.execute(
+            "insert into public.positions (book_id, venue, symbol) values ('b', 'binance', 'BTC/USDT:USDT')"
+        )
+    return book
+
+
+POST_FLOWS = "select public.post_flows('binance', 'b', %s::jsonb, %s::jsonb)"
+HELD = "select ((public.holdings('binance', 'b') ->> 'USDT')::numeric * 100)::integer"
+
+
+def flow(flow_id: str, qty: str, book_id: str | None = None, *, kind: str = "funding") -> dict[str, Any]:
+    symbol = "BTC/USDT:USDT" if kind == "funding" else None
+    return {"flow_id": flow_id, "kind": kind, "symbol": symbol, "asset": "USDT", "qty": qty, "event_time": 1} | {
+        "book_id": book_id, "actor": "a", "reason": "",
+    }  # fmt: skip
+
+
+def test_a_payment_that_is_shared_in_many_ways_at_once_is_posted_in_one(account: str) -> None:
+    shares: list[list[tuple[str | None, str]]] = [[("b", "-1.5")], [(None, "-1.5")], [("b", "-2"), (None, "0.5")]]
+
+    def post(connection: psycopg.Connection, n: int) -> str | None:
+        parts = [flow("p", qty, book_id) for book_id, qty in shares[n % len(shares)]]
+        return sqlstate(connection, POST_FLOWS, json.dumps(parts), "{}")
+
+    assert all_at_once(account, post) == [None] * CLIENTS
+    assert count(account, HELD) == 350
+    theirs = (
+        "select count(*) from public.positions where funding ="
+        " (select coalesce(sum(qty), 0) from public.account_flows where book_id = 'b')"
+    )
+    assert count(account, theirs) == 1
+
+
+def test_a_difference_is_adopted_by_one_of_many(account: str) -> None:
+    def adopt(connection: psycopg.Connection, n: int) -> str | None:
+        adjustment = [flow(f"a-{n}", "2.25", kind="adjustment")]
+        return sqlstate(connection, POST_FLOWS, json.dumps(adjustment), '{"USDT": "5"}')
+
+    assert sorted(all_at_once(account, adopt), key=str) == ["ND003"] * (CLIENTS - 1) + [None]
+    assert count(account, HELD) == 725

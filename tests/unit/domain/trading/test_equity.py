@@ -19,6 +19,13 @@ def test_equity_is_capital_and_what_was_earned_less_fees() -> None:
     assert worth.equity == D("1022.25")
 
 
+def test_funding_is_a_part_of_what_a_book_is_worth() -> None:
+    paid = [replace(SHORT, funding=D("-0.75")), replace(FLAT, symbol="SOL/USDT:USDT", funding=D("0.5"))]
+    worth = equity_of(D(1_000), paid, {("binance", "ETH/USDT:USDT"): D(12)})
+    assert (worth.funding, worth.equity) == (D("-0.25"), D(1_000 - 2 + 7) - D("0.75") - 6 - D("0.25"))
+    assert paid[0].profit(D(12)) == D("-2") - 6 - D("0.5") - D("0.75")
+
+
 def test_without_a_price_equity_is_unknown_and_says_of_what() -> None:
     worth = equity_of(D(1_000), [LONG, SHORT, FLAT], {("binance", "BTC/USDT"): D(110)})
     assert worth.equity is None
