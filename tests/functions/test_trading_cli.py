@@ -176,7 +176,6 @@ def test_the_switch_moves_a_part_and_tells_the_state_of_all(desk: TradingInMemor
         (("halt", "--book", "nothing"), "no book 'nothing'"),
         (("halt", "--book", "His", "--trader", "x"), "one at a time"),
         (("halt", "--venue", "binance", "--flatten"), "flatten"),
-        (("halt", "--venue", "binance", "--token", token_of(ALICE)), "only operators"),
     ],
 )
 def test_a_part_that_cannot_be_set_is_one_line_and_an_exit_code(
@@ -188,8 +187,9 @@ def test_a_part_that_cannot_be_set_is_one_line_and_an_exit_code(
     assert desk.states.restrained() == []
 
 
-def test_a_persons_token_moves_no_switch(desk: TradingInMemory, run: Run) -> None:
-    refused = run("halt", "--token", token_of(ALICE))
+@pytest.mark.parametrize("part", [(), ("--venue", "binance")])
+def test_a_persons_token_moves_no_switch(desk: TradingInMemory, run: Run, part: tuple[str, ...]) -> None:
+    refused = run("halt", *part, "--token", token_of(ALICE))
     assert refused.exit_code == 1
     assert "only operators" in refused.stderr
     assert desk.states.read() is TradingState.ACTIVE
