@@ -21,6 +21,7 @@ class Finding(StrEnum):
 
     FOREIGN_ORDER = "foreign_order"
     FOREIGN_FILL = "foreign_fill"
+    LOST_FILL = "lost_fill"
     BALANCE = "balance"
     POSITION = "position"
 
@@ -71,8 +72,8 @@ def settle(order: Order, report: OrderReport | None, *, now_ms: int, accepts_for
         return Settled.NEVER_PLACED
     if order.missed_at_ms is None:
         return Settled.MISSED
-    is_over = now_ms - order.missed_at_ms > FORGOTTEN_AFTER_MS and order.filled_qty <= order.posted_qty
-    return Settled.FORGOTTEN if is_over else Settled.WAIT
+    has_all = order.filled_qty <= order.posted_qty
+    return Settled.FORGOTTEN if has_all and _is_long_missed(order, now_ms) else Settled.WAIT
 
 
 def was_acknowledged(order: Order) -> bool:
@@ -93,6 +94,26 @@ def end_of_forgotten(order: Order, *, now_ms: int) -> OrderReport:
         reason=f"{order.venue} has forgotten it: it has ended with the fills that are posted",
         updated_at_ms=now_ms,
     )
+
+
+def lost_fills(orders: Sequence[Order], *, now_ms: int) -> tuple[Difference, ...]:
+    """Return the orders their venues have forgotten after saying that more of them had filled than they tell of."""
+    return tuple(
+        Difference(
+            finding=Finding.LOST_FILL,
+            venue=order.venue,
+            account=order.account,
+            subject=f"{order.symbol} {order.venue_order_id or order.client_order_id}",
+            expected=order.side.sign * order.posted_qty,
+            actual=order.side.sign * order.filled_qty,
+        )
+        for order in orders
+        if _is_long_missed(order, now_ms) and order.filled_qty > order.posted_qty
+    )
+
+
+def _is_long_missed(order: Order, now_ms: int) -> bool:
+    return order.missed_at_ms is not None and now_ms - order.missed_at_ms > FORGOTTEN_AFTER_MS
 
 
 def foreign_orders(

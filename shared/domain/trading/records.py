@@ -28,8 +28,8 @@ class Order:
     """One order of an intent at one venue, as it is stored: attempt `attempt` at slice `slice_no`, due at `due_at_ms`.
 
     `account` is the paper account (the book's id) or `live`. `submitted_at_ms` is when it became `submitting`.
-    `filled_qty` is what the venue has said, `posted_qty` the sum of its fills in the ledger. `missed_at_ms` is since when
-    its venue, which has had it, no longer knows it (epoch ms); None while it does.
+    `filled_qty` is what the venue has said, `posted_qty` the sum of its fills in the ledger. `missed_at_ms` is since
+    when its venue, which has had it, no longer knows it (epoch ms); None while it does.
     """
 
     order_id: str
