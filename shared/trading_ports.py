@@ -111,8 +111,13 @@ class OrderStore(Protocol):
         """Store what the venue says of an order; the same again changes nothing."""
         ...
 
-    def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
-        """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
+    def mark(
+        self, order: Order, state: OrderState, *, actor: str, reason: str, missed_at_ms: int | None = None
+    ) -> Order:
+        """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent.
+
+        `missed_at_ms` says that the venue no longer knows it since then; whatever is stored next says that it does.
+        """
         ...
 
     def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:

@@ -38,7 +38,8 @@ class Exchange(Protocol):
         ...
 
     def place(self, request: OrderRequest) -> OrderReport:
-        """Send an order. Sending a client order id the venue has is a `RejectedError`, never a second order."""
+        """Send an order. Whoever calls it sends a client order id once, ever: not every venue refuses one whose order
+        has ended."""
         ...
 
     def place_oco(self, stop: OrderRequest, take_profit: OrderRequest) -> Sequence[OrderReport]:

@@ -26,11 +26,8 @@ def _no_backoff() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseLite]:
     """A Supabase Lite with sql/ applied, shared by the whole run; `clean_supabase` empties it."""
-    from shared.adapters.supabase.client import shared_session
-
     with SupabaseLite(log_dir=tmp_path_factory.mktemp("supabase")) as lite:
         yield lite
-        shared_session().close()
 
 
 @pytest.fixture

@@ -109,7 +109,6 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "bybit": Dialect(
         ccxt_id="bybit",
         options={"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
-        reuses_ids=False,
         names_id="orderLinkId",
         may_withdraw=_may_withdraw,
         find=_find,
@@ -125,7 +124,6 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
             "defaultSubType": "linear",
             "fetchMarkets": {"types": ["linear"]},
         },
-        reuses_ids=False,
         names_id="orderLinkId",
         may_withdraw=_may_withdraw,
         find=_find,

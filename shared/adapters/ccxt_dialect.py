@@ -91,8 +91,8 @@ class Dialect:
     each did to the cash that `balances` tells. `place_oco` sends two orders of which one cancels the other, `arm` sets
     a dead-man timer. `may_withdraw` asks what the key may do, None where the venue does not tell.
 
-    `window_ms` is how long after it was signed an order is taken. `reuses_ids` is a venue that takes a client order id
-    again once its order has ended. `signs_time` is one that holds the time in a request against its own clock.
+    `window_ms` is how long after it was signed an order is taken. `signs_time` is a venue that holds the time in a
+    request against its own clock.
     `names_id` is the field of a venue's own trade that has the desk's id of its order, `id_prefix` what it wants before
     that id. `prices_market_orders` is a venue where an order at the market is one at a price that is far away.
     `static` are parts of ccxt that signing takes, `key_names` is what ccxt calls key and secret.
@@ -105,7 +105,6 @@ class Dialect:
     stop_orders: bool = False
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     timer: Timer | None = None
-    reuses_ids: bool = True
     signs_time: bool = True
     names_id: str | None = None
     id_prefix: str = ""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from threading import Lock
 from typing import Any, Final
 
 from shared.adapters import ccxt_parsing as parsing
@@ -18,6 +19,8 @@ from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequ
 from shared.ports import Clock
 
 TIMEOUT_MS: Final = 5_000
+REMEMBERED: Final = 10_000
+"""Of how many orders it is remembered whose they are."""
 _MARGIN_MS: Final = 5_000  # what the venue's clock and the network may add to the time a request is good for
 
 
@@ -61,7 +64,8 @@ class CcxtExchange:
         self._find, self._trades_of = self._dialect.find, self._dialect.trades
         self._clock, self._timeout_ms, self._price_of = clock, timeout_ms, price_of
         self._session = CcxtSession(venue, self._dialect, keys, clock, url=url, sandbox=sandbox, timeout_ms=timeout_ms)
-        self._client_ids: dict[str, str] = {}
+        self._client_ids: dict[tuple[str, str], str] = {}
+        self._remembering = Lock()
 
     def capabilities(self) -> Capabilities:
         """Return what the venue offers beyond plain orders."""
@@ -87,11 +91,9 @@ class CcxtExchange:
     def place(self, request: OrderRequest) -> OrderReport:
         """Send an order once.
 
-        A venue that takes an id again after its order has ended is asked first. Quantities and prices that are not on
-        the venue's grid are refused here: ccxt would round them.
+        Quantities and prices that are not on the venue's grid are refused here: ccxt would round them.
         """
         market = self._checked(request)
-        self._refuse_known(request)
         is_limit = request.kind is OrderKind.LIMIT
         price = request.limit_price if is_limit else self._market_price(request)
         sent = Sent(
@@ -111,11 +113,9 @@ class CcxtExchange:
             raise FatalError(f"{self.venue} has no order lists")
         market = self._checked(stop)
         self._checked(take_profit)
-        for leg in (stop, take_profit):
-            self._refuse_known(leg)
         orders = self._session.write(lambda client: place_oco(client, market, stop, take_profit))
         by_id = {order["clientOrderId"]: order for order in orders}
-        return [parsing.report(by_id[leg.client_order_id], market) for leg in (stop, take_profit)]
+        return [self._report(by_id[leg.client_order_id], market, leg.client_order_id) for leg in (stop, take_profit)]
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel an order and return what it is afterwards; raise `RejectedError` when there never was one."""
@@ -140,15 +140,14 @@ class CcxtExchange:
             )
         except NotFoundError:
             return None
-        return None if order is None else parsing.report(order, market, client_order_id=client_order_id)
+        return None if order is None else self._report(order, market, client_order_id)
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         """Return all orders that may fill, also those the desk did not send."""
         market = None if symbol is None else self._market(symbol)
         orders = self._session.read(lambda client: self._dialect.open_orders(client, market))
         return [
-            parsing.report(order, self._market(order["symbol"]), client_order_id=_own(order["clientOrderId"] or ""))
-            for order in orders
+            self._report(order, self._market(order["symbol"]), _own(order["clientOrderId"] or "")) for order in orders
         ]
 
     def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
@@ -217,11 +216,6 @@ class CcxtExchange:
             raise RejectedError("invalid_order", f"kind: the desk places no stops at {self.venue}")
         return market
 
-    def _refuse_known(self, request: OrderRequest) -> None:
-        """Raise `RejectedError` when a venue that would take an id again has it."""
-        if self._dialect.reuses_ids and self.order(request.symbol, request.client_order_id) is not None:
-            raise RejectedError("duplicate_order_id", f"{self.venue} has {request.client_order_id} already")
-
     def _parameters(self, request: OrderRequest) -> dict[str, Any]:
         parameters: dict[str, Any] = {"clientOrderId": self._dialect.id_prefix + request.client_order_id}
         if request.kind is OrderKind.STOP_MARKET:
@@ -247,7 +241,7 @@ class CcxtExchange:
     def _told(self, order: Mapping[str, Any], symbol: str, client_order_id: str) -> OrderReport:
         """Return what the answer to a write says of its order; where it says little, the order is asked for."""
         if order["status"] is not None and order["amount"] is not None:
-            return parsing.report(order, self._market(symbol), client_order_id=client_order_id)
+            return self._report(order, self._market(symbol), client_order_id)
         try:
             found = self.order(symbol, client_order_id)
         except TransientError as error:
@@ -255,6 +249,19 @@ class CcxtExchange:
         if found is None:
             raise OutcomeUnknownError(f"{client_order_id} was taken, and is not there yet")
         return found
+
+    def _report(self, order: Mapping[str, Any], market: Mapping[str, Any], client_order_id: str) -> OrderReport:
+        """Return an order as the desk knows it, and remember whose it is."""
+        report = parsing.report(order, market, client_order_id=client_order_id)
+        self._remember(report.symbol, report.venue_order_id, report.client_order_id)
+        return report
+
+    def _remember(self, symbol: str, order_id: str, client_id: str) -> None:
+        """Keep the client id of an order, whose number may be another order's of another symbol; not of too many."""
+        with self._remembering:
+            self._client_ids[symbol, order_id] = client_id
+            if len(self._client_ids) > REMEMBERED:
+                del self._client_ids[next(iter(self._client_ids))]
 
     def _trades(self, symbol: str, since_ms: int) -> Sequence[Mapping[str, Any]]:
         """Return all trades from a time on, each once."""
@@ -264,15 +271,24 @@ class CcxtExchange:
         return list(once.values())
 
     def _client_id(self, symbol: str, trade: Mapping[str, Any]) -> str:
-        """Return the desk's id of the order a trade belongs to, which is asked for once where a trade does not tell."""
+        """Return the desk's id of the order a trade belongs to, empty where the venue has forgotten that.
+
+        Where a trade does not tell, the order is asked for, unless it was placed or told of here.
+        """
         told = trade["info"].get(self._dialect.names_id)
         if told is not None:
             return _own(told)
         order_id = str(trade["order"])
-        if order_id not in self._client_ids:
+        known = self._client_ids.get((symbol, order_id))
+        if known is not None:
+            return known
+        try:
             order = self._session.read(lambda client: client.fetch_order(order_id, symbol))
-            self._client_ids[order_id] = _own(order["clientOrderId"] or "")
-        return self._client_ids[order_id]
+        except NotFoundError:
+            return ""
+        found = _own(order["clientOrderId"] or "")
+        self._remember(symbol, order_id, found)
+        return found
 
 
 def _own(client_id: str) -> str:

@@ -22,6 +22,7 @@ from shared.domain.trading.reconciliation import (
     compare_balances,
     compare_positions,
     foreign_orders,
+    lost_fills,
     sort_fills,
 )
 from shared.domain.trading.records import Order
@@ -67,7 +68,7 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     since_ms = floor.clock.now_ms() - WINDOW_MS
     recent = floor.orders.recent(venue=venue, account=account, since_ms=since_ms)
     moved = {after.order_id for order, after in zip(before, settled, strict=True) if order.version != after.version}
-    stirred = [each for each in recent if each.order_id in moved or (each.submitted_at_ms or 0) >= since_ms]
+    stirred = [each for each in recent if each.order_id in moved or _may_lack_fills(each, since_ms)]
     posted, foreign = _post_missed(exchange, account, stirred, floor)
     working = floor.orders.unsettled(venue=venue, account=account)
     ours = {order.client_order_id for order in (*recent, *working)}
@@ -80,7 +81,8 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
     if account != LIVE_ACCOUNT:
         differing = [each.subject for each in held if each.finding is Finding.POSITION]
         foreign += _adopted(exchange, account, differing, floor)
-    differences = [*foreign_orders(venue, account, resting, ours), *dict.fromkeys(foreign), *held]
+    lost = lost_fills(working, now_ms=floor.clock.now_ms())
+    differences = [*foreign_orders(venue, account, resting, ours), *dict.fromkeys(foreign), *lost, *held]
     return Reconciled(
         venue=venue,
         account=account,
@@ -89,6 +91,12 @@ def reconcile(venue: str, account: str, *, floor: Floor) -> Reconciled:
         posted=posted,
         differences=tuple(differences),
     )
+
+
+def _may_lack_fills(order: Order, since_ms: int) -> bool:
+    """Tell whether a venue may yet tell of fills of an order that has not moved."""
+    is_new = (order.submitted_at_ms or 0) >= since_ms
+    return is_new or order.filled_qty > order.posted_qty or order.missed_at_ms is not None
 
 
 def _post_missed(

@@ -17,7 +17,7 @@ from shared.domain.errors import (
 )
 from shared.domain.trading.measures import is_telling
 from shared.domain.trading.orders import Fill, OrderReport
-from shared.domain.trading.reconciliation import Settled, settle, sort_fills
+from shared.domain.trading.reconciliation import Settled, end_of_forgotten, settle, sort_fills
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState
 from shared.ports import Clock
@@ -138,16 +138,39 @@ def settle_order(order: Order, *, floor: Floor, listed: OrderReport | None = Non
     if listed is not None and (listed.state, listed.filled_qty) == (order.state, order.filled_qty):
         return order
     report = listed or exchange.order(order.symbol, order.client_order_id)
-    accepts_for_ms = exchange.capabilities().accepts_for_ms
+    accepts_for_ms, now_ms = exchange.capabilities().accepts_for_ms, floor.clock.now_ms()
 
-    outcome = settle(order, report, now_ms=floor.clock.now_ms(), accepts_for_ms=accepts_for_ms)
+    outcome = settle(order, report, now_ms=now_ms, accepts_for_ms=accepts_for_ms)
+    if outcome in (Settled.NEVER_PLACED, Settled.FORGOTTEN):
+        order, report = _look_everywhere(order, exchange, floor)
+        outcome = settle(order, report, now_ms=now_ms, accepts_for_ms=accepts_for_ms)
 
-    if outcome is Settled.WAIT:
-        return order
-    if report is None:
-        reason = f"{order.venue} does not know it {accepts_for_ms} ms after it was sent: it was never placed"
-        return floor.orders.mark(order, OrderState.REJECTED, actor=ACTOR, reason=reason)
-    return take_report(order, report, exchange, floor=floor)
+    if report is not None:
+        return take_report(order, report, exchange, floor=floor)
+    match outcome:
+        case Settled.NEVER_PLACED:
+            reason = f"{order.venue} does not know it {accepts_for_ms} ms after it was sent: it was never placed"
+            return floor.orders.mark(order, OrderState.REJECTED, actor=ACTOR, reason=reason)
+        case Settled.MISSED:
+            reason = f"{order.venue} no longer knows it"
+            return floor.orders.mark(order, OrderState.UNKNOWN, actor=ACTOR, reason=reason, missed_at_ms=now_ms)
+        case Settled.FORGOTTEN:
+            return floor.orders.advance(order, end_of_forgotten(order, now_ms=now_ms), actor=ACTOR)
+        case _:
+            return order
+
+
+def _look_everywhere(order: Order, exchange: Exchange, floor: Floor) -> tuple[Order, OrderReport | None]:
+    """Look for an order its venue does not know by the desk's id; return it as it is then, and what the venue says.
+
+    It may be among the open orders, by either id, and its fills among the account's: those are posted.
+    """
+    ids = {order.client_order_id, order.venue_order_id}
+    listed = exchange.open_orders(order.symbol)
+    report = next((each for each in listed if {each.client_order_id, each.venue_order_id} & ids), None)
+    _post_found(order, exchange, floor)
+    orders = floor.orders.execution(order.intent_id).orders
+    return next(each for each in orders if each.order_id == order.order_id), report
 
 
 def cancel_order(order: Order, *, floor: Floor) -> Order:
@@ -190,11 +213,15 @@ def ask_to_cancel(order: Order, exchange: Exchange, *, floor: Floor) -> OrderRep
 
 def _post_new(order: Order, report: OrderReport, exchange: Exchange, floor: Floor) -> None:
     """Post the fills of an order that its venue says has filled further."""
-    if report.filled_qty > order.filled_qty:
-        since_ms = (order.submitted_at_ms or order.due_at_ms) - OVERLAP_MS
-        named = replace(order, venue_order_id=report.venue_order_id)
-        found = sort_fills(exchange.fills(order.symbol, since_ms=since_ms), (), [named])
-        post_own(found.ours.get(order.book_id, ()), order, floor=floor)
+    if report.filled_qty > order.posted_qty:
+        _post_found(replace(order, venue_order_id=report.venue_order_id), exchange, floor)
+
+
+def _post_found(order: Order, exchange: Exchange, floor: Floor) -> None:
+    """Post what the venue tells of an order's fills since it was sent."""
+    since_ms = (order.submitted_at_ms or order.due_at_ms) - OVERLAP_MS
+    found = sort_fills(exchange.fills(order.symbol, since_ms=since_ms), (), [order])
+    post_own(found.ours.get(order.book_id, ()), order, floor=floor)
 
 
 def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from desk.local.redis import LocalRedis
 from desk.local.upstash import UpstashFacade
+from tests.contract.live_venues import VENUES, Live, opened
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,9 @@ def upstash(local_redis: LocalRedis, log_dir: Path) -> Iterator[UpstashFacade]:
     assert local_redis.port is not None
     with UpstashFacade(redis_port=local_redis.port, token="a-token", log_dir=log_dir) as facade:
         yield facade
+
+
+@pytest.fixture(params=sorted(VENUES))
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """Each venue that trades live, with the desk's account there."""
+    yield from opened(request.param)

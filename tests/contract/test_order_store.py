@@ -230,6 +230,33 @@ def test_what_the_desk_knows_is_marked(stores: Stores) -> None:
     assert sent.state is OrderState.CANCEL_PENDING
 
 
+def test_an_order_is_missed_until_the_venue_knows_it_again(stores: Stores) -> None:
+    (order,) = executing(stores, an_intent(open_book(stores)), "2")
+    resting = stores.orders().advance(submit(stores, order), a_report(order, OrderState.OPEN), actor="test")
+    for _ in range(2):  # the same again changes nothing
+        missed = stores.orders().mark(resting, OrderState.UNKNOWN, actor="test", reason="gone", missed_at_ms=CLOSE + 9)
+        assert stored(stores, order) == missed
+        assert (missed.state, missed.missed_at_ms, missed.version) == (OrderState.UNKNOWN, CLOSE + 9, 4)
+    found = stores.orders().advance(missed, a_report(order, OrderState.OPEN), actor="test")
+    assert (found.missed_at_ms, found.version) == (None, 5)
+    lost = stores.orders().mark(found, OrderState.UNKNOWN, actor="test", reason="the answer was lost")
+    late = stores.orders().mark(lost, OrderState.UNKNOWN, actor="test", reason="gone", missed_at_ms=CLOSE + 20)
+    assert (late.missed_at_ms, late.version) == (CLOSE + 20, 7)
+    with pytest.raises(ConflictError):
+        stores.orders().mark(found, OrderState.UNKNOWN, actor="test", reason="gone", missed_at_ms=CLOSE + 30)
+
+
+def test_an_order_tells_what_of_it_is_posted(stores: Stores) -> None:
+    book = open_book(stores)
+    (order,) = executing(stores, an_intent(book), "2")
+    told = stores.orders().advance(submit(stores, order), a_report(order, OrderState.FILLED, "2"), actor="test")
+    fills = [a_fill(told, "t-1", "0.5"), a_fill(told, "t-2", "1.5")]
+    position = stores.ledger().position(book.book_id, "binance", BTC).position
+    for posted, fill in zip(("0.5", "2"), fills, strict=True):
+        position = stores.ledger().post(order.account, moved(position, fill), [fill], {fill.trade_id: Decimal(0)})
+        assert stored(stores, order) == replace(told, posted_qty=Decimal(posted))
+
+
 def test_many_orders_are_told_of_at_once_and_those_that_moved_stay(stores: Stores) -> None:
     orders = stores.orders()
     assert orders.mark_all([], OrderState.CANCEL_PENDING, actor="ada", reason="") == {}

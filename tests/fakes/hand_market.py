@@ -7,6 +7,7 @@ from shared.domain.trading.paper import PaperBar, PaperMarket, book_around
 from tests.fakes.clock import ManualClock
 
 D = Decimal
+BUSY = D(500)
 
 
 class HandMarket:
@@ -24,11 +25,11 @@ class HandMarket:
         bars = tuple(bar for bar in self.bars if bar.open_time >= since_ms)
         return PaperMarket(instrument=instrument, depth=depth, bars=bars)
 
-    def move(self, price: Decimal) -> None:
+    def move(self, price: Decimal, *, volume: Decimal = BUSY) -> None:
         """Let two minutes pass, the first of which leads to a price."""
         opened = self.clock.advance(60_000) // 60_000 * 60_000
         low, high = sorted((self.price, price))
-        bar = PaperBar(open_time=opened, close_time=opened + 60_000, open=self.price, high=high, low=low, volume=D(500))
+        bar = PaperBar(open_time=opened, close_time=opened + 60_000, open=self.price, high=high, low=low, volume=volume)
         self.bars.append(bar)
         self.price = price
         self.clock.advance(60_000)

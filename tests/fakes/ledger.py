@@ -65,7 +65,7 @@ class MemoryLedger:
             key = FillKey(position.venue, account, position.symbol, fill.trade_id)
             order = self._order_of(position, fill)
             if order is not None:
-                order.posted_qty += fill.qty
+                order.order = replace(order.order, posted_qty=order.posted_qty + fill.qty)
             ours = fill if order is None else replace(fill, client_order_id=order.order.client_order_id)
             order_id = None if order is None else order.order.order_id
             tables.fills[key] = FillRow(position.book_id, ours, order_id)

@@ -113,6 +113,7 @@ class MemoryOrderStore:
             filled_qty=report.filled_qty,
             average_price=row.order.average_price if report.average_price is None else report.average_price,
             reason=row.order.reason if report.reason is None else report.reason,
+            missed_at_ms=None,
         )
         before = row.order
         stored = self._advanced(row, order, told, actor)
@@ -120,10 +121,13 @@ class MemoryOrderStore:
             row.answer_ms = report.answer_ms
         return stored
 
-    def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
+    def mark(
+        self, order: Order, state: OrderState, *, actor: str, reason: str, missed_at_ms: int | None = None
+    ) -> Order:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
         row = self._row(order)
-        return self._advanced(row, order, replace(row.order, state=state, reason=reason), actor)
+        told = replace(row.order, state=state, reason=reason, missed_at_ms=missed_at_ms)
+        return self._advanced(row, order, told, actor)
 
     def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:
         """Store what the venue says of many orders; return each by its id as it is then."""

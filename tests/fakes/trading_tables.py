@@ -56,9 +56,13 @@ class OrderRow:
     """A row of `orders`."""
 
     order: Order
-    posted_qty: Decimal = ZERO
     lease_until: int = 0
     answer_ms: int | None = None
+
+    @property
+    def posted_qty(self) -> Decimal:
+        """Return the sum of its fills."""
+        return self.order.posted_qty
 
     @property
     def left_qty(self) -> Decimal:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Final
 
 from shared.adapters.paper_exchange import PaperExchange
 from shared.domain.errors import OutcomeUnknownError, RejectedError, TransientError
@@ -13,7 +14,10 @@ from shared.domain.trading.depth import Depth
 from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
-from shared.domain.trading.states import OrderState
+from shared.domain.trading.states import OrderState, is_final
+
+REMEMBERS_MS: Final = 180_000
+"""How long orders that have ended are told of."""
 
 
 class Killed(BaseException):
@@ -110,8 +114,13 @@ class BadLine:
         return report
 
     def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Tell of an order, unless it ended so long ago that it is forgotten."""
         self._busy()
-        return self.inner.order(symbol, client_order_id)
+        report = self.inner.order(symbol, client_order_id)
+        if report is None or not is_final(report.state) or self.now_ms() - report.updated_at_ms < REMEMBERS_MS:
+            return report
+        self.dice.hits["forgotten"] += 1
+        return None
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         self._busy()

@@ -1,5 +1,6 @@
 """How the stores talk to PostgREST: one keep-alive session, and retries where a repetition changes nothing."""
 
+import atexit
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
@@ -44,8 +45,10 @@ def connect(
 
 @cache
 def shared_session() -> httpx.Client:
-    """Return the process's session; it keeps connections alive between invocations."""
-    return httpx.Client(timeout=_TIMEOUT, event_hooks={"response": [refuse_busy]})
+    """Return the process's session; it keeps connections alive between invocations, and closes them at the end."""
+    session = httpx.Client(timeout=_TIMEOUT, event_hooks={"response": [refuse_busy]})
+    atexit.register(session.close)
+    return session
 
 
 def refuse_busy(response: httpx.Response) -> None:

@@ -48,9 +48,12 @@ class SupabaseOrderStore:
         """Store what the venue says of an order; the same again changes nothing."""
         return self._advanced(order, _told(report), actor)
 
-    def mark(self, order: Order, state: OrderState, *, actor: str, reason: str) -> Order:
+    def mark(
+        self, order: Order, state: OrderState, *, actor: str, reason: str, missed_at_ms: int | None = None
+    ) -> Order:
         """Store what the desk itself knows: unknown, cancel_pending, cancelled before it was sent."""
-        return self._advanced(order, {"state": state.value, "reason": reason}, actor)
+        known = {"state": state.value, "reason": reason, "missed_at_ms": missed_at_ms}
+        return self._advanced(order, known, actor)
 
     def advance_all(self, reports: Sequence[tuple[Order, OrderReport]], *, actor: str) -> Mapping[str, Order]:
         """Store what the venue says of many orders in one transaction; return each by its id as it is then."""

@@ -4,12 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.records import Order
-from shared.domain.trading.states import OrderState
+from shared.domain.trading.states import WORKING, OrderState, is_final
+
+FORGOTTEN_AFTER_MS: Final = 300_000
+"""How long a venue must not have known an order it has had: longer than its lists take to agree, or a glitch lasts."""
 
 
 class Finding(StrEnum):
@@ -17,6 +21,7 @@ class Finding(StrEnum):
 
     FOREIGN_ORDER = "foreign_order"
     FOREIGN_FILL = "foreign_fill"
+    LOST_FILL = "lost_fill"
     BALANCE = "balance"
     POSITION = "position"
 
@@ -44,6 +49,8 @@ class Settled(StrEnum):
 
     REPORTED = "reported"
     NEVER_PLACED = "never_placed"
+    MISSED = "missed"
+    FORGOTTEN = "forgotten"
     WAIT = "wait"
 
 
@@ -52,13 +59,61 @@ def settle(order: Order, report: OrderReport | None, *, now_ms: int, accepts_for
 
     An order the venue does not know may still be on its way, until the venue would no longer accept it: a signed
     request carries its time, and is refused once that is too long ago. Only then was it never placed.
+
+    One the venue has had is missed first. Venues forget orders that have ended, so once it has been missed for long,
+    and no more of it is said to have filled than is posted, it has ended and is forgotten.
     """
     if report is not None:
         return Settled.REPORTED
-    if order.state not in (OrderState.SUBMITTING, OrderState.UNKNOWN):
-        return Settled.WAIT  # the venue has acknowledged it before: it is the answer that is doubtful
     sent_ms = order.submitted_at_ms
-    return Settled.NEVER_PLACED if sent_ms is not None and now_ms - sent_ms > accepts_for_ms else Settled.WAIT
+    if is_final(order.state) or sent_ms is None or now_ms - sent_ms <= accepts_for_ms:
+        return Settled.WAIT
+    if not was_acknowledged(order):
+        return Settled.NEVER_PLACED
+    if order.missed_at_ms is None:
+        return Settled.MISSED
+    has_all = order.filled_qty <= order.posted_qty
+    return Settled.FORGOTTEN if has_all and _is_long_missed(order, now_ms) else Settled.WAIT
+
+
+def was_acknowledged(order: Order) -> bool:
+    """Tell whether the venue is known to have had an order: it said so, or some of it has filled."""
+    return order.state in WORKING or bool(order.venue_order_id or order.filled_qty or order.posted_qty)
+
+
+def end_of_forgotten(order: Order, *, now_ms: int) -> OrderReport:
+    """Return how an order ended that its venue has forgotten: with exactly what is posted of it."""
+    return OrderReport(
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id or "",
+        symbol=order.symbol,
+        side=order.side,
+        state=OrderState.FILLED if order.posted_qty == order.qty else OrderState.CANCELLED,
+        qty=order.qty,
+        filled_qty=order.posted_qty,
+        reason=f"{order.venue} has forgotten it: it has ended with the fills that are posted",
+        updated_at_ms=now_ms,
+    )
+
+
+def lost_fills(orders: Sequence[Order], *, now_ms: int) -> tuple[Difference, ...]:
+    """Return the orders their venues have forgotten after saying that more of them had filled than they tell of."""
+    return tuple(
+        Difference(
+            finding=Finding.LOST_FILL,
+            venue=order.venue,
+            account=order.account,
+            subject=f"{order.symbol} {order.venue_order_id or order.client_order_id}",
+            expected=order.side.sign * order.posted_qty,
+            actual=order.side.sign * order.filled_qty,
+        )
+        for order in orders
+        if _is_long_missed(order, now_ms) and order.filled_qty > order.posted_qty
+    )
+
+
+def _is_long_missed(order: Order, now_ms: int) -> bool:
+    return order.missed_at_ms is not None and now_ms - order.missed_at_ms > FORGOTTEN_AFTER_MS
 
 
 def foreign_orders(

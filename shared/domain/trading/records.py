@@ -28,6 +28,8 @@ class Order:
     """One order of an intent at one venue, as it is stored: attempt `attempt` at slice `slice_no`, due at `due_at_ms`.
 
     `account` is the paper account (the book's id) or `live`. `submitted_at_ms` is when it became `submitting`.
+    `filled_qty` is what the venue has said, `posted_qty` the sum of its fills in the ledger. `missed_at_ms` is since
+    when its venue, which has had it, no longer knows it (epoch ms); None while it does.
     """
 
     order_id: str
@@ -53,9 +55,11 @@ class Order:
     version: int = 1
     venue_order_id: str | None = None
     filled_qty: Decimal = ZERO
+    posted_qty: Decimal = ZERO
     average_price: Decimal | None = None
     reason: str | None = None
     submitted_at_ms: int | None = None
+    missed_at_ms: int | None = None
     correlation_id: str
 
     def request(self) -> OrderRequest:

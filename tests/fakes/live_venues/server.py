@@ -32,6 +32,7 @@ class VenueServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits 40 ms for the client to say that it has the headers
 
             def _serve(self) -> None:
                 server.serve(self)

@@ -2,23 +2,30 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.instruments import Side
 from shared.domain.trading.orders import OrderKind, OrderReport
 from shared.domain.trading.reconciliation import (
+    FORGOTTEN_AFTER_MS,
     Finding,
     Settled,
     compare_balances,
     compare_positions,
+    end_of_forgotten,
     foreign_orders,
+    lost_fills,
     settle,
     sort_fills,
+    was_acknowledged,
 )
 from shared.domain.trading.records import Order
-from shared.domain.trading.states import Mode, OrderState
+from shared.domain.trading.states import AT_RISK, Mode, OrderState
 from tests.unit.domain.trading.test_ledger import a_fill
 
 D = Decimal
@@ -44,9 +51,78 @@ def test_an_order_nobody_knows_may_be_on_its_way_until_it_would_be_refused(state
     assert settle(order, None, now_ms=15_001, accepts_for_ms=5_000) is Settled.NEVER_PLACED
 
 
-def test_an_order_the_venue_once_had_is_never_taken_for_unplaced() -> None:
-    for state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.CANCEL_PENDING):
-        assert settle(replace(ORDER, state=state), None, now_ms=10**12, accepts_for_ms=5_000) is Settled.WAIT
+@pytest.mark.parametrize(
+    "had",
+    [
+        {"state": OrderState.OPEN},
+        {"state": OrderState.PARTIALLY_FILLED},
+        {"state": OrderState.CANCEL_PENDING},
+        {"venue_order_id": "77"},
+        {"filled_qty": D(1)},
+        {"posted_qty": D(1)},
+    ],
+)
+def test_an_order_the_venue_once_had_is_never_taken_for_unplaced(had: dict[str, Any]) -> None:
+    order = replace(ORDER, **had)
+    assert settle(order, None, now_ms=15_000, accepts_for_ms=5_000) is Settled.WAIT
+    assert settle(order, None, now_ms=10**12, accepts_for_ms=5_000) is Settled.MISSED
+
+
+def test_an_order_that_has_ended_stays_as_it_is() -> None:
+    for state in (OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED):
+        order = replace(ORDER, state=state, filled_qty=D(1), missed_at_ms=1)
+        assert settle(order, None, now_ms=10**12, accepts_for_ms=5_000) is Settled.WAIT
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    """Draw an order that was sent, whatever is known of it."""
+    parts = st.integers(0, 2).map(D)
+    return replace(
+        ORDER,
+        state=draw(st.sampled_from(sorted(AT_RISK))),
+        venue_order_id=draw(st.none() | st.just("77")),
+        filled_qty=draw(parts),
+        posted_qty=draw(parts),
+        missed_at_ms=draw(st.none() | st.integers(10_000, 10**6)),
+    )
+
+
+@given(orders(), st.integers(10_000, 10**7), st.integers(1, 10**6))
+def test_only_what_is_certain_ends_an_order(order: Order, now_ms: int, accepts_for_ms: int) -> None:
+    outcome = settle(order, None, now_ms=now_ms, accepts_for_ms=accepts_for_ms)
+    missed_ms = now_ms if order.missed_at_ms is None else order.missed_at_ms
+    if now_ms - 10_000 <= accepts_for_ms:
+        assert outcome is Settled.WAIT, "it may be on its way"
+    elif not was_acknowledged(order):
+        assert outcome is Settled.NEVER_PLACED
+    elif order.missed_at_ms is None:
+        assert outcome is Settled.MISSED
+    else:
+        has_waited = now_ms - missed_ms > FORGOTTEN_AFTER_MS
+        assert outcome is (Settled.FORGOTTEN if has_waited and order.posted_qty >= order.filled_qty else Settled.WAIT)
+
+
+@given(orders(), st.integers(10_000, 10**7))
+def test_a_forgotten_order_ends_with_exactly_what_is_posted(order: Order, now_ms: int) -> None:
+    if settle(order, None, now_ms=now_ms, accepts_for_ms=5_000) is not Settled.FORGOTTEN:
+        assert bool(lost_fills([order], now_ms=now_ms)) is (
+            order.missed_at_ms is not None
+            and now_ms - order.missed_at_ms > FORGOTTEN_AFTER_MS
+            and order.filled_qty > order.posted_qty
+        )
+        return
+    report = end_of_forgotten(order, now_ms=now_ms)
+    assert report.filled_qty == order.posted_qty >= order.filled_qty
+    assert report.state is (OrderState.FILLED if order.posted_qty == order.qty else OrderState.CANCELLED)
+    assert (report.client_order_id, report.qty) == (order.client_order_id, order.qty)
+
+
+def test_fills_a_venue_spoke_of_and_does_not_tell_are_named_with_both_numbers() -> None:
+    order = replace(ORDER, venue_order_id="77", filled_qty=D("1.5"), posted_qty=D(1), missed_at_ms=10_000)
+    (found,) = lost_fills([order, replace(order, filled_qty=D(1))], now_ms=10_001 + FORGOTTEN_AFTER_MS)
+    assert (found.finding, found.subject) == (Finding.LOST_FILL, "BTC/USDT 77")
+    assert (found.expected, found.actual) == (D(-1), D("-1.5"))
 
 
 def test_an_order_the_desk_never_made_is_reported_with_its_size() -> None:
