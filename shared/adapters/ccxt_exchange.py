@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from threading import Lock
 from typing import Any, Final
 
 from shared.adapters import ccxt_parsing as parsing
 from shared.adapters.ccxt_dialect import Dialect, Keys, Sent
+from shared.adapters.ccxt_ids import ClientIds, own_id
 from shared.adapters.ccxt_session import CcxtSession
 from shared.adapters.ccxt_venues import dialect_of
 from shared.domain.errors import FatalError, NotFoundError, OutcomeUnknownError, RejectedError, TransientError
@@ -15,12 +15,10 @@ from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
 from shared.domain.trading.depth import Depth
 from shared.domain.trading.flows import FundingPayment
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce, is_ours
+from shared.domain.trading.orders import Fill, OrderKind, OrderReport, OrderRequest, TimeInForce
 from shared.ports import Clock
 
 TIMEOUT_MS: Final = 5_000
-REMEMBERED: Final = 10_000
-"""Of how many orders it is remembered whose they are."""
 _MARGIN_MS: Final = 5_000  # what the venue's clock and the network may add to the time a request is good for
 
 
@@ -64,8 +62,7 @@ class CcxtExchange:
         self._find, self._trades_of = self._dialect.find, self._dialect.trades
         self._clock, self._timeout_ms, self._price_of = clock, timeout_ms, price_of
         self._session = CcxtSession(venue, self._dialect, keys, clock, url=url, sandbox=sandbox, timeout_ms=timeout_ms)
-        self._client_ids: dict[tuple[str, str], str] = {}
-        self._remembering = Lock()
+        self._client_ids = ClientIds()
 
     def capabilities(self) -> Capabilities:
         """Return what the venue offers beyond plain orders."""
@@ -147,7 +144,7 @@ class CcxtExchange:
         market = None if symbol is None else self._market(symbol)
         orders = self._session.read(lambda client: self._dialect.open_orders(client, market))
         return [
-            self._report(order, self._market(order["symbol"]), _own(order["clientOrderId"] or "")) for order in orders
+            self._report(order, self._market(order["symbol"]), own_id(order["clientOrderId"] or "")) for order in orders
         ]
 
     def fills(self, symbol: str, *, since_ms: int) -> Sequence[Fill]:
@@ -253,15 +250,8 @@ class CcxtExchange:
     def _report(self, order: Mapping[str, Any], market: Mapping[str, Any], client_order_id: str) -> OrderReport:
         """Return an order as the desk knows it, and remember whose it is."""
         report = parsing.report(order, market, client_order_id=client_order_id)
-        self._remember(report.symbol, report.venue_order_id, report.client_order_id)
+        self._client_ids.keep(report.symbol, report.venue_order_id, report.client_order_id)
         return report
-
-    def _remember(self, symbol: str, order_id: str, client_id: str) -> None:
-        """Keep the client id of an order, whose number may be another order's of another symbol; not of too many."""
-        with self._remembering:
-            self._client_ids[symbol, order_id] = client_id
-            if len(self._client_ids) > REMEMBERED:
-                del self._client_ids[next(iter(self._client_ids))]
 
     def _trades(self, symbol: str, since_ms: int) -> Sequence[Mapping[str, Any]]:
         """Return all trades from a time on, each once."""
@@ -277,24 +267,18 @@ class CcxtExchange:
         """
         told = trade["info"].get(self._dialect.names_id)
         if told is not None:
-            return _own(told)
+            return own_id(told)
         order_id = str(trade["order"])
-        known = self._client_ids.get((symbol, order_id))
+        known = self._client_ids.get(symbol, order_id)
         if known is not None:
             return known
         try:
             order = self._session.read(lambda client: client.fetch_order(order_id, symbol))
         except NotFoundError:
             return ""
-        found = _own(order["clientOrderId"] or "")
-        self._remember(symbol, order_id, found)
+        found = own_id(order["clientOrderId"] or "")
+        self._client_ids.keep(symbol, order_id, found)
         return found
-
-
-def _own(client_id: str) -> str:
-    """Return the desk's id as the desk writes it, whatever the venue has put in front of it or in between."""
-    bare = client_id.removeprefix("0x").replace("-", "")
-    return bare if is_ours(bare) else client_id
 
 
 def _listed(venue: str, session: CcxtSession, dialect: Dialect) -> Sequence[Instrument]:

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from shared.adapters import ccxt_exchange
 from shared.adapters.ccxt_dialect import Keys
 from shared.adapters.ccxt_exchange import CcxtExchange
 from shared.domain.errors import FatalError, OutcomeUnknownError, RejectedError, TransientError
@@ -150,19 +149,6 @@ def test_an_order_that_fills_at_once_costs_two_requests(
     ]
     assert report.state is OrderState.FILLED
     assert {fill.client_order_id for fill in fills} == {report.client_order_id}
-
-
-def test_of_ten_thousand_orders_it_is_remembered_whose_they_are(
-    venue: SimulatedVenue, exchange: CcxtExchange, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(ccxt_exchange, "REMEMBERED", 2)
-    for _ in range(3):
-        exchange.place(a_request())
-    with caplog.at_level("DEBUG", logger="urllib3.connectionpool"):
-        fills = exchange.fills(SYMBOL, since_ms=0)
-    asked = [record.getMessage() for record in caplog.records if "/api/" in record.getMessage()]
-    assert sum("GET /api/v3/order?" in one for one in asked) == 3, "asking for the oldest puts out the next"
-    assert {fill.client_order_id for fill in fills} == {each["clientOrderId"] for each in venue.account()["orders"]}
 
 
 def test_a_thousand_fills_of_one_instant_come_in_pages(venue: SimulatedVenue, exchange: CcxtExchange) -> None:
