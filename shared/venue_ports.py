@@ -29,6 +29,10 @@ class Exchange(Protocol):
         """Return what the venue offers beyond plain orders."""
         ...
 
+    def prepare(self) -> None:
+        """Connect and learn what sending takes, so that the next order leaves at once; raise as a read does."""
+        ...
+
     def instruments(self) -> Sequence[Instrument]:
         """Return what the venue lists and is trading."""
         ...

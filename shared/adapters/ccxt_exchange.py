@@ -75,6 +75,10 @@ class CcxtExchange:
             accepts_for_ms=self._dialect.window_ms + self._timeout_ms + _MARGIN_MS,
         )
 
+    def prepare(self) -> None:
+        """Look at the venue's clock, at what the key may do and at the markets, unless that was done before."""
+        _ = self._session.markets
+
     def instruments(self) -> Sequence[Instrument]:
         """Return what the venue lists and is trading, of the kind this venue is for."""
         return _listed(self.venue, self._session, self._dialect)

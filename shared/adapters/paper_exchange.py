@@ -79,6 +79,9 @@ class PaperExchange:
             accepts_for_ms=self._latency_ms + 10_000,
         )
 
+    def prepare(self) -> None:
+        """Do nothing: it is always there."""
+
     def instruments(self) -> Sequence[Instrument]:
         """Return what the venue lists and can be traded on paper."""
         listed = self._list_instruments()

@@ -28,6 +28,10 @@ from shared.venue_ports import Exchange
 ACTOR: Final = "execution-agent"
 LEASE_MS: Final = 30_000
 """Longer than a call to a venue may take: nobody else asks for the outcome while it may still come."""
+SEND_WITHIN_MS: Final = 3_000
+"""How long after an order was taken it may still be sent, in real time. Whether it was ever placed is told by when it
+was taken and for how long venues accept a request: one that left later could still arrive after that."""
+TOO_SLOW: Final = "it was taken too slowly to be sent, and was not"
 OVERLAP_MS: Final = 60_000
 """How much earlier than an order its fills are asked for: clocks differ, and known fills change nothing."""
 
@@ -58,16 +62,26 @@ class Floor:
 def work_order(order: Order, *, floor: Floor) -> Order | None:
     """Send a new order once; return it as it is then, None when somebody else has it.
 
-    Whoever finds an order `submitting` never sends it: the venue is asked what became of it (`settle_order`).
+    Whoever finds an order `submitting` never sends it: the venue is asked what became of it (`settle_order`). How long
+    it may be on its way is counted from there, so nothing may be between that and the call.
     """
-    now_ms = floor.clock.now_ms()
+    exchange = floor.exchanges.of(order.venue, order.account)
+    if not _is_prepared(exchange):
+        return None
+    now_ms, began_s = floor.clock.now_ms(), floor.stopwatch()
     try:
         taken = _submit(order, now_ms, floor)
     except HaltedError as halt:
         return floor.orders.mark(order, OrderState.CANCELLED, actor=ACTOR, reason=str(halt))
     if taken is None:
         return None
-    exchange = floor.exchanges.of(taken.venue, taken.account)
+    if _since(began_s, floor) > SEND_WITHIN_MS:
+        return floor.orders.mark(taken, OrderState.CANCELLED, actor=ACTOR, reason=TOO_SLOW)
+    return _send(taken, exchange, now_ms, floor)
+
+
+def _send(taken: Order, exchange: Exchange, now_ms: int, floor: Floor) -> Order:
+    """Send an order that was taken, and store what came of it, or that nobody knows."""
     sent_s = floor.stopwatch()
     try:
         _stop_timer(taken, exchange)
@@ -84,12 +98,17 @@ def work_order(order: Order, *, floor: Floor) -> Order | None:
 
 def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
     """Send two new orders of which one cancels the other, once; what is in doubt of one is in doubt of both."""
-    now_ms = floor.clock.now_ms()
+    exchange = floor.exchanges.of(stop.venue, stop.account)
+    if not _is_prepared(exchange):
+        return
+    now_ms, began_s = floor.clock.now_ms(), floor.stopwatch()
     taken = [_submit(order, now_ms, floor) for order in (stop, target)]
     mine = [order for order in taken if order is not None]
     if len(mine) < 2:  # somebody else has one: the other was never sent, which settling finds out
         return
-    exchange = floor.exchanges.of(stop.venue, stop.account)
+    if _since(began_s, floor) > SEND_WITHIN_MS:
+        floor.orders.mark_all(mine, OrderState.CANCELLED, actor=ACTOR, reason=TOO_SLOW)
+        return
     try:
         _stop_timer(mine[0], exchange)
         reports = exchange.place_oco(mine[0].request(), mine[1].request())
@@ -102,6 +121,15 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
     else:
         for order, report in zip(mine, reports, strict=True):
             take_report(order, report, exchange, floor=floor)
+
+
+def _is_prepared(exchange: Exchange) -> bool:
+    """Tell whether an order can leave at once; while its venue does not answer it stays new, for the next look."""
+    try:
+        exchange.prepare()
+    except TransientError:
+        return False
+    return True
 
 
 def _stop_timer(order: Order, exchange: Exchange) -> None:

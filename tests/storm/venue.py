@@ -145,6 +145,11 @@ class BadLine:
     def positions(self) -> Sequence[VenuePosition]:
         return self.inner.positions()
 
+    def prepare(self) -> None:
+        """Connect, or not."""
+        self._busy()
+        self.inner.prepare()
+
     def funding(self, *, since_ms: int) -> Sequence[FundingPayment]:
         self._busy()
         return self.inner.funding(since_ms=since_ms)

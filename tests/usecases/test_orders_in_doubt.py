@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from shared.messages import IntentDecided, IntentRaised
 from shared.usecases.execution_agent import execution_agent, work_intent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent
-from shared.usecases.working import LEASE_MS, work_order
+from shared.usecases.working import LEASE_MS, SEND_WITHIN_MS, TOO_SLOW, work_order
 from shared.venue_ports import Exchange
 from tests.usecases.trading_in_memory import TradingInMemory
 
@@ -35,6 +35,7 @@ class Faulty:
     before: Callable[[], None]
     after: Callable[[], None]
     sent: Counter[str] = field(default_factory=Counter)
+    prepare: Callable[[], None] = lambda: None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.exchange, name)
@@ -186,6 +187,28 @@ def test_a_bad_key_leaves_the_order_unknown_until_the_venue_answers(desk: Tradin
     execution_agent(decided(intent), desk=desk.execution)
     assert desk.view(intent).orders[0].state is OrderState.UNKNOWN
     desk.sweep(2)
+    check_exact(desk, intent, venue)
+
+
+def test_an_order_that_was_taken_too_slowly_is_not_sent_and_another_is(desk: TradingInMemory) -> None:
+    intent, venue = approved(desk), faulty(desk)
+    slow = iter([0.0, SEND_WITHIN_MS / 1_000 + 0.1])  # the answer to taking it was long under way
+    late = replace(desk.floor, stopwatch=lambda: next(slow, 9.0))
+    execution_agent(decided(intent), desk=replace(desk.execution, floor=late))
+    (first, *_) = desk.view(intent).orders
+    assert (first.state, first.reason) == (OrderState.CANCELLED, TOO_SLOW)
+    assert venue.sent[first.client_order_id] == 0
+    desk.sweep(2)
+    check_exact(desk, intent, venue)
+
+
+def test_an_order_stays_new_while_its_venue_cannot_be_reached(desk: TradingInMemory) -> None:
+    intent, venue = approved(desk), faulty(desk)
+    venue.prepare = once(TransientError("no answer"))
+    execution_agent(decided(intent), desk=desk.execution)
+    assert [order.state for order in desk.view(intent).orders] == [OrderState.NEW]
+    assert venue.sent.total() == 0
+    desk.sweep()
     check_exact(desk, intent, venue)
 
 
