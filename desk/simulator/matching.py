@@ -1,8 +1,8 @@
 """The simulated venue's matching: filters, balances, and fills against the tape.
 
 Orders that take are filled from the invented book (desk/simulator/depth.py). Orders that rest are looked at before
-every answer: they fill at their price once the tape's path since the last look has brought the other side of the book
-there.
+every answer that may tell of them: they fill at their price once the tape's path since the last look has brought the
+other side of the book there.
 """
 
 from decimal import Decimal
@@ -45,10 +45,10 @@ class Matching:
                 return one
         raise RefusedError(-1121, "Invalid symbol.")
 
-    def advance(self) -> None:
-        """Let resting orders fill that the market has reached since the last look."""
+    def advance(self, wire_symbol: str | None = None) -> None:
+        """Let resting orders fill, of one symbol or all, that the market has reached since the last look at them."""
         now_ms = self._clock.now_ms()
-        live = [(account, order) for account in self.accounts.values() for order in account.live()]
+        live = [(account, order) for account in self.accounts.values() for order in account.live(wire_symbol)]
         for listed in {order.listed.wire: order.listed for _, order in live}.values():
             since_ms = self._looked_ms.get(listed.wire, now_ms)
             seen = range_of(self.tape, listed, since_ms=since_ms, until_ms=now_ms) if since_ms < now_ms else None

@@ -80,7 +80,7 @@ class PrivateRest:
 
             async def work() -> Any:
                 account, values = self._authorised(request, body)
-                self._exchange.advance()
+                self._exchange.advance(values.get("symbol"))
                 told = answer(account, values)
                 if writes and self._gate.faults.hit(FaultKind.ANSWER_5XX):
                     raise RefusedError(
