@@ -225,7 +225,21 @@ class Checks:
             if intent.book_id == book_id and intent.state in UNFINISHED and intent.purpose is Purpose.ENTER:
                 posted = total(row.posted_qty for row in self._tables.slices_of(intent.intent_id))
                 sides[intent.side.sign][intent.venue, intent.symbol] += (intent.qty or ZERO) - posted
+        for (at, symbol, sign), leaving in self._leaving(book_id).items():
+            known_row = self._tables.positions.get((book_id, at or "", symbol))
+            left = ZERO if known_row is None else max(ZERO, -sign * known_row.held.position.qty)
+            sides[sign][at, symbol] += max(ZERO, leaving - left)
         return {place: max(sides[1][place], sides[-1][place]) for place in {*sides[1], *sides[-1]}}
+
+    def _leaving(self, book_id: str) -> dict[tuple[str | None, str, int], Decimal]:
+        """Return what exits of futures may have taken and nobody knows yet: an entry may have turned what they left."""
+        found: dict[tuple[str | None, str, int], Decimal] = defaultdict(Decimal)
+        for intent in (known.intent for known in self._tables.intents.values()):
+            if intent.book_id == book_id and intent.state in UNFINISHED and intent.purpose is Purpose.EXIT:
+                posted = total(row.posted_qty for row in self._tables.slices_of(intent.intent_id))
+                if ":" in intent.symbol:
+                    found[intent.venue, intent.symbol, intent.side.sign] += (intent.qty or ZERO) - posted
+        return found
 
     def _most(self, book_id: str, symbol: str) -> Decimal:
         return total(qty for place, qty in self._lines(book_id).items() if place[1] == symbol)

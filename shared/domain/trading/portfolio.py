@@ -124,7 +124,10 @@ def places_of(view: BookView, intent: Intent | None) -> frozenset[Place]:
 
 
 def portfolio_of(view: BookView, market: MarketView) -> Portfolio:
-    """Value a book at the marks: positions, and approved entries that have not filled; exits add nothing."""
+    """Value a book at the marks: positions, and approved entries that have not filled.
+
+    Exits add nothing, but for what they may take of a future beyond what is held.
+    """
     held = {(each.position.venue, each.position.symbol): each.position for each in view.positions}
     prices = {place: mark.price for place in held if (mark := market.mark(place)) is not None}
     worth = equity_of(view.book.capital, list(held.values()), prices)
@@ -135,11 +138,28 @@ def portfolio_of(view: BookView, market: MarketView) -> Portfolio:
     }
     entries = [each for each in view.reservations if not each.is_exit and each.intent_id != _asked(view)]
     return Portfolio(
-        lines=_with_entries(lines, entries, market),
+        lines=_with_entries(lines, [*entries, *_late_exits(view)], market),
         equity=worth.equity,
         day_start_equity=view.day_start_equity,
         unpriced=worth.unpriced,
     )
+
+
+def _late_exits(view: BookView) -> list[Reservation]:
+    """Return what exits of futures may have taken of positions that entries of their own side have turned since.
+
+    What an exit leaves is held when it is sent; where less is, it may have filled before and nobody knows yet.
+    """
+    late = []
+    exits = [each for each in view.reservations if each.is_exit and ":" in each.symbol]
+    for venue, symbol, side in dict.fromkeys((each.venue, each.symbol, each.side) for each in exits):
+        same = [each for each in exits if (each.venue, each.symbol, each.side) == (venue, symbol, side)]
+        held = [each.position for each in view.positions if each.position.symbol == symbol]
+        left = total(max(ZERO, -side.sign * one.qty) for one in held if venue in {None, one.venue})
+        beyond = total(each.qty for each in same) - left
+        if beyond > 0:
+            late.append(replace(same[0], qty=beyond, price=max(each.price for each in same)))
+    return late
 
 
 def _asked(view: BookView) -> str | None:

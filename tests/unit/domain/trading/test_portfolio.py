@@ -80,6 +80,25 @@ def test_reservations_add_to_their_place_exits_and_the_intent_itself_do_not() ->
     assert {line.place: line.signed for line in portfolio.lines} == {PLACE: 330, (None, ETH): -30}
 
 
+FUTURE = "BTC/USDT:USDT"
+
+
+@pytest.mark.parametrize(
+    ("qty", "short"),
+    [
+        ("1", 0),  # all of it is still held
+        ("0.4", 50),  # some of it was sold by an entry, and may have left before
+        ("-0.2", 110),  # turned: what was leaving counts beside what is short
+    ],
+)
+def test_an_exit_of_a_future_that_has_been_turned_may_have_filled_before(qty: str, short: int) -> None:
+    leaving = reserved(FUTURE, Side.SELL, "0.9", "100", is_exit=True)
+    seen = view(positions=[held(FUTURE, qty, "100")], reservations=(leaving,))
+    (line,) = portfolio_of(seen, market({FUTURE: "100"})).lines
+    assert line.short == short
+    assert line.long == max(Decimal(0), Decimal(qty)) * 100
+
+
 def test_an_approved_symbol_without_a_mark_counts_at_what_its_raiser_saw() -> None:
     seen = view(reservations=(reserved("X/USDT", Side.BUY, "2", "7"),))
     assert portfolio_of(seen, market()).gross == 14
