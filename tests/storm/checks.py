@@ -226,8 +226,11 @@ class Checks:
                 posted = total(row.posted_qty for row in self._tables.slices_of(intent.intent_id))
                 sides[intent.side.sign][intent.venue, intent.symbol] += (intent.qty or ZERO) - posted
         for (at, symbol, sign), leaving in self._leaving(book_id).items():
-            known_row = self._tables.positions.get((book_id, at or "", symbol))
-            left = ZERO if known_row is None else max(ZERO, -sign * known_row.held.position.qty)
+            left = total(
+                max(ZERO, -sign * row.held.position.qty)
+                for (of, venue, name), row in self._tables.positions.items()
+                if (of, name) == (book_id, symbol) and at in {None, venue}
+            )
             sides[sign][at, symbol] += max(ZERO, leaving - left)
         return {place: max(sides[1][place], sides[-1][place]) for place in {*sides[1], *sides[-1]}}
 
