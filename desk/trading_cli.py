@@ -1,6 +1,7 @@
 """`desk intents|orders|positions|pnl|trace|withdraw`: what was asked, decided, ordered, filled and earned."""
 
 import json
+from decimal import Decimal
 from textwrap import wrap
 from typing import Annotated, Any, Final
 
@@ -82,7 +83,6 @@ def positions(book: OfBook = None, api: Address = None, token: Token = None, as_
     numbers = ("quantity", "entry", "now", "unrealised", "stop")
     table = _table("book", "venue", "symbol", *numbers, right=numbers)
     for item in items:
-        stop = item["guard"]["stop_price"]
         table.add_row(
             item["book_id"][:SHORT_ID],
             item["venue"],
@@ -91,9 +91,16 @@ def positions(book: OfBook = None, api: Address = None, token: Token = None, as_
             exact(item["entry_price"]),
             exact(item["mark_price"]),
             money(item["unrealised"]),
-            "none" if stop is None else exact(stop),
+            _stop(item["guard"]),
         )
     console(highlight=False).print(table)
+
+
+def _stop(guard: dict[str, Any]) -> str:
+    """Return where a position is left at a loss: a price, a distance that trails the best one, both, or none."""
+    price, rate = guard["stop_price"], guard["trailing_rate"]
+    trailing = [] if rate is None else [f"trailing {percent(rate)}"]
+    return " ".join(([] if price is None else [exact(price)]) + trailing) or "none"
 
 
 def pnl(api: Address = None, token: Token = None, as_json: AsJson = False) -> None:

@@ -145,6 +145,22 @@ def test_the_switch_halts_reduces_and_resumes(desk: TradingInMemory, run: Run) -
     assert desk.states.read() is TradingState.REDUCING
 
 
+@pytest.mark.parametrize(
+    ("guard", "shown"),
+    [
+        ({"stop_loss": 39_000}, "39000"),
+        ({"trailing_rate": 0.02}, "trailing 2.00%"),
+        ({"stop_loss": 39_000, "trailing_rate": 0.02}, "39000 trailing 2.00%"),
+        ({}, "none"),
+    ],
+)
+def test_positions_say_where_they_are_left(
+    desk: TradingInMemory, run: Run, guard: dict[str, float], shown: str
+) -> None:
+    trade(desk, size_usd=4000, **guard)
+    assert run("positions").stdout.splitlines()[-1].strip().endswith(shown)
+
+
 def test_the_switch_moves_a_part_and_tells_the_state_of_all(desk: TradingInMemory, run: Run) -> None:
     trade(desk, user=BOB, algorithm={"name": "limit", "limit_price": 39_000, "duration_ms": 600_000})
     assert run("state").stdout == "the desk is active\n"
