@@ -1,7 +1,6 @@
 """`desk intents|orders|positions|pnl|trace|withdraw`: what was asked, decided, ordered, filled and earned."""
 
 import json
-from decimal import Decimal
 from textwrap import wrap
 from typing import Annotated, Any, Final
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -149,14 +150,12 @@ def test_the_switch_halts_reduces_and_resumes(desk: TradingInMemory, run: Run) -
     ("guard", "shown"),
     [
         ({"stop_loss": 39_000}, "39000"),
-        ({"trailing_rate": 0.02}, "trailing 2.00%"),
-        ({"stop_loss": 39_000, "trailing_rate": 0.02}, "39000 trailing 2.00%"),
+        ({"trailing_rate": 0.02}, "trailing 2.00 %"),
+        ({"stop_loss": 39_000, "trailing_rate": 0.02}, "39000 trailing 2.00 %"),
         ({}, "none"),
     ],
 )
-def test_positions_say_where_they_are_left(
-    desk: TradingInMemory, run: Run, guard: dict[str, float], shown: str
-) -> None:
+def test_positions_say_where_they_are_left(desk: TradingInMemory, run: Run, guard: dict[str, Any], shown: str) -> None:
     trade(desk, size_usd=4000, **guard)
     assert run("positions").stdout.splitlines()[-1].strip().endswith(shown)
 
