@@ -9,6 +9,7 @@ from shared.book_ports import Books
 from shared.domain.alerts import Alert, Severity
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
+from shared.domain.trading.instruments import is_future
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderKind, client_order_id
 from shared.domain.trading.protection import Standing, adjust, refusals, retry_at_ms, standing_orders
@@ -165,7 +166,7 @@ def _order(wanted: Standing, held: HeldPosition, view: IntentView, now_ms: int) 
         qty=wanted.qty,
         limit_price=None if is_stop else wanted.price,
         trigger_price=wanted.price if is_stop else None,
-        reduce_only=":" in position.symbol,
+        reduce_only=is_future(position.symbol),
         due_at_ms=now_ms,
         correlation_id=intent.correlation_id,
     )

@@ -13,6 +13,7 @@ from shared.book_ports import AlertStore
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT
+from shared.domain.trading.instruments import is_future
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill
@@ -177,7 +178,7 @@ def _futures(venue: str, account: str, floor: Floor) -> Mapping[str, Decimal]:
     futures: dict[str, Decimal] = {}
     for position in (each.position for each in floor.ledger.open_positions(venue=venue)):
         owner = position.book_id if position.book_id in own else LIVE_ACCOUNT
-        if ":" in position.symbol and owner == account:
+        if is_future(position.symbol) and owner == account:
             futures[position.symbol] = futures.get(position.symbol, ZERO) + position.qty
     return futures
 
@@ -224,7 +225,7 @@ def _may_have_changed(floor: Floor) -> list[Place]:
     minute = floor.clock.now_ms() // 60_000
     held = [each.position for each in floor.ledger.open_positions()]
     stirring = {*floor.orders.stirring(since_ms=floor.clock.now_ms() - WINDOW_MS)}
-    stirring |= {(position.venue, position.book_id) for position in held if ":" in position.symbol}
+    stirring |= {(position.venue, position.book_id) for position in held if is_future(position.symbol)}
 
     def may_have(place: Place) -> bool:
         is_its_minute = (_spread(place) - minute) % IDLE_EVERY_MINUTES == 0

@@ -36,6 +36,11 @@ class PositionSide(StrEnum):
         return 1 if self is PositionSide.LONG else -1
 
 
+def is_future(symbol: str) -> bool:
+    """Tell whether a symbol is a future's, which ccxt writes with what it is settled in: `BTC/USDT:USDT`."""
+    return ":" in symbol
+
+
 class InstrumentKind(StrEnum):
     """What is traded: the asset itself, or a perpetual future on it."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shared.domain.errors import RejectedError
 from shared.domain.trading.accounts import Balance, VenuePosition
 from shared.domain.trading.depth import walk
-from shared.domain.trading.instruments import Instrument, Side
+from shared.domain.trading.instruments import Instrument, Side, is_future
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ONE, ZERO
 from shared.domain.trading.orders import Fill, OrderKind
@@ -17,7 +17,6 @@ from shared.domain.trading.paper_margin import (
     Claim,
     check_reduces,
     equity_of,
-    is_future,
     margin_of,
 )
 from shared.domain.trading.positions import Position

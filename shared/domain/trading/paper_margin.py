@@ -14,7 +14,7 @@ from typing import Final
 
 from shared.domain.errors import RejectedError, TransientError
 from shared.domain.trading.instruments import Side
-from shared.domain.trading.ledger import Assets, fold
+from shared.domain.trading.ledger import fold
 from shared.domain.trading.money import EXACT, ZERO, grain, total
 from shared.domain.trading.orders import Fill, OrderKind, OrderRequest
 from shared.domain.trading.positions import Position
@@ -34,11 +34,6 @@ class Claim:
     side: Side
     qty: Decimal
     notional: Decimal
-
-
-def is_future(symbol: str) -> bool:
-    """Tell whether a symbol is a future; raise `InvalidMessageError` for one that is not settled in its quote asset."""
-    return not Assets.of(symbol).base_moves
 
 
 def after_fills(position: Position, fills: Iterable[Fill]) -> tuple[Position, Decimal]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from functools import partial
 
-from shared.domain.trading.instruments import Instrument, Side
+from shared.domain.trading.instruments import Instrument, Side, is_future
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import EXACT, ZERO
 from shared.domain.trading.orders import Fill, OrderKind, OrderRequest
@@ -20,7 +20,7 @@ from shared.domain.trading.paper_accounts import (
     require_assets,
     require_margin,
 )
-from shared.domain.trading.paper_margin import after_fills, equity_of, is_future, maintenance_of, reducible_qty
+from shared.domain.trading.paper_margin import after_fills, equity_of, maintenance_of, reducible_qty
 from shared.domain.trading.states import OrderState
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from shared.domain.trading.equity import drawdown_rate, equity_of
-from shared.domain.trading.instruments import Side
+from shared.domain.trading.instruments import Side, is_future
 from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import Mark, MarketView, Place
 from shared.domain.trading.money import ZERO, total
@@ -151,7 +151,7 @@ def _late_exits(view: BookView) -> list[Reservation]:
     What an exit leaves is held when it is sent; where less is, it may have filled before and nobody knows yet.
     """
     late = []
-    exits = [each for each in view.reservations if each.is_exit and ":" in each.symbol]
+    exits = [each for each in view.reservations if each.is_exit and is_future(each.symbol)]
     for venue, symbol, side in dict.fromkeys((each.venue, each.symbol, each.side) for each in exits):
         same = [each for each in exits if (each.venue, each.symbol, each.side) == (venue, symbol, side)]
         held = [each.position for each in view.positions if each.position.symbol == symbol]
