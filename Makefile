@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
-GROUPS := functions api trading collector desk dev peers
+GROUPS := functions api trading notifying collector desk dev peers
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo test lint check bench fmt docs lock clean
