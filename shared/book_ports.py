@@ -1,9 +1,8 @@
-"""What trading needs of books: books, what may be traded, and what is wrong."""
+"""What trading needs of books: books, and what may be traded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.domain.alerts import Alert
 from shared.domain.trading.books import Book
 from shared.domain.trading.records import BookView, Observed, WatchedBook
 from shared.domain.trading.states import Scope, StateEntry, TradingState
@@ -88,15 +87,4 @@ class DeskStates(Protocol):
 
     def restrained(self) -> Sequence[StateEntry]:
         """Return every book, venue, symbol and living trader that is not active, by scope and key."""
-        ...
-
-
-class AlertStore(Protocol):
-    """Alerts, one open row for each thing that is wrong."""
-
-    def settle(self, prefixes: Sequence[str], alerts: Sequence[Alert], *, at_ms: int) -> int:
-        """Say everything that is wrong now among the keys with one of the prefixes, as of `at_ms` (market time).
-
-        What is new opens, what is known is counted, what is no longer wrong resolves. Return how many are open.
-        """
         ...

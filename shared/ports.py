@@ -315,18 +315,6 @@ class OutcomeStore(Protocol):
         ...
 
 
-class AgentStore(Protocol):
-    """Heartbeats of the desk's agents."""
-
-    def beat(self, agent: str, *, version: str, error: str | None = None) -> None:
-        """Record that an agent ran just now, and its last error if it failed."""
-        ...
-
-    def heartbeats(self) -> dict[str, int]:
-        """Return the last heartbeat of every agent (epoch ms)."""
-        ...
-
-
 class Queue(Protocol):
     """A queue of messages that arrive at least once, in any order."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.domain.people import PersonRole
 from shared.domain.trading.records import BookView, HeldPosition, Order
 from shared.domain.trading.states import IntentState, OrderState
 from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
@@ -72,12 +71,4 @@ class TradingReads(Protocol):
 
     def trace(self, correlation_id: str) -> Sequence[Mapping[str, object]]:
         """Return every step of everything with a correlation id, oldest first: signals, intents, orders, fills."""
-        ...
-
-
-class Profiles(Protocol):
-    """What the desk knows of people."""
-
-    def role(self, user_id: str) -> PersonRole:
-        """Return what a person may do; somebody without a profile is a trader."""
         ...

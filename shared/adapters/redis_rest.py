@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from shared.domain.errors import FatalError, TransientError
 
 TIMEOUT_S: Final = 5.0
+SOURCE: Final = "redis"
 
 
 class RestRedis(Protocol):
@@ -41,7 +42,8 @@ def run(redis: RestRedis, command: list[Any], what: str) -> Any:
     try:
         return redis.execute(command)
     except HTTPError as error:
-        raise TransientError(f"{what}: {error!r}") from error
+        raise TransientError(f"{what}: {error!r}", source=SOURCE) from error
     except UpstashError as error:
-        kind = FatalError if str(error).startswith(("WRONGPASS", "NOAUTH", "NOPERM")) else TransientError
-        raise kind(f"{what}: {error}") from error
+        if str(error).startswith(("WRONGPASS", "NOAUTH", "NOPERM")):
+            raise FatalError(f"{what}: {error}") from error
+        raise TransientError(f"{what}: {error}", source=SOURCE) from error

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_BATCH: Final = 10
 MAX_BATCH_BYTES: Final = 262_144
 _ATTEMPTS: Final = 3
+SOURCE: Final = "queues"
 
 
 class SqsQueue:
@@ -48,13 +49,14 @@ class SqsQueue:
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=left)
             except (BotoCoreError, ClientError) as error:  # boto3 has retried what is worth it
-                raise TransientError(f"{self._queue_url}: {error}") from error
+                raise TransientError(f"{self._queue_url}: {error}", source=SOURCE) from error
             refused = {failure["Id"]: failure.get("Message", failure["Code"]) for failure in answer.get("Failed", [])}
             left = [entry for entry in left if entry["Id"] in refused]
             if not left:
                 return
             problem = "; ".join(refused.values())
-        raise TransientError(f"{self._queue_url}: {len(left)} of {len(batch)} messages were not accepted: {problem}")
+        refusal = f"{self._queue_url}: {len(left)} of {len(batch)} messages were not accepted: {problem}"
+        raise TransientError(refusal, source=SOURCE)
 
     @cached_property
     def _client(self) -> "SQSClient":

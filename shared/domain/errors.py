@@ -52,11 +52,15 @@ class HaltedError(NightdeskError):
 
 
 class TransientError(NightdeskError):
-    """Ask for a retry, after `retry_after_s` seconds when the other side said so."""
+    """Ask for a retry, after `retry_after_s` seconds when the other side said so.
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    `source` names what does not answer where that is one of the desk's own dependencies: `database`, `redis`, `queues`.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, source: str | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.source = source
 
 
 class RejectedError(NightdeskError):

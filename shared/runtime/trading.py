@@ -6,11 +6,13 @@ Only execution reaches venues, and only its function is given keys.
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.book_ports import AlertStore, Books, BookStore, DeskStates
+from shared.alert_ports import AlertStore
+from shared.book_ports import Books, BookStore, DeskStates
+from shared.people_ports import Profiles
 from shared.ports import Queue, VenueStore
 from shared.runtime.foundation import Foundation, sqs
 from shared.trading_ports import IntentStore, Ledger, OrderStore
-from shared.trading_reads import Profiles, TradingReads
+from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore, Measures, PaperStore
 
 if TYPE_CHECKING:

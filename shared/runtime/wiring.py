@@ -6,7 +6,8 @@ Imports are inside the properties on purpose: a function pays at cold start only
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from shared.ports import AgentStore, OutcomeStore, Queue, RunStore, SignalStore, TraderStore
+from shared.agent_ports import AgentStore
+from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
 from shared.runtime.trading import Trading

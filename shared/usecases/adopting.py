@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import localcontext
 
-from shared.book_ports import AlertStore
+from shared.alert_ports import AlertStore
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.flows import Flow, FlowKind
 from shared.domain.trading.money import EXACT

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.book_ports import AlertStore, Books
+from shared.alert_ports import AlertStore
+from shared.book_ports import Books
 from shared.domain.alerts import Alert
 from shared.domain.errors import (
     ConflictError,

@@ -4,10 +4,11 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.agent_ports import AgentStore
 from shared.domain.errors import NightdeskError
 from shared.domain.timeframe import Timeframe
 from shared.domain.venues import Venue
-from shared.ports import AgentStore, CandleLog, Clock, VenueStore
+from shared.ports import CandleLog, Clock, VenueStore
 
 DATA_ALLOWANCE_MS = 30_000
 AGENT_SILENT_MS = 120_000

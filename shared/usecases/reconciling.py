@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 from zlib import crc32
 
-from shared.book_ports import AlertStore
+from shared.alert_ports import AlertStore
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT

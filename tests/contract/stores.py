@@ -22,12 +22,14 @@ from shared.adapters.supabase.signals import SupabaseSignalStore
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
-from shared.book_ports import AlertStore, BookStore, DeskStates
+from shared.agent_ports import AgentStore
+from shared.alert_ports import AlertStore
+from shared.book_ports import BookStore, DeskStates
 from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
-from shared.ports import AgentStore, OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
+from shared.ports import OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
 from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore

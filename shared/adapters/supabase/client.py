@@ -9,7 +9,7 @@ import httpx
 import stamina
 from postgrest import APIError, APIResponse, SyncPostgrestClient
 
-from shared.adapters.supabase.errors import named
+from shared.adapters.supabase.errors import SOURCE, named
 from shared.domain.errors import TransientError
 
 Row = dict[str, Any]
@@ -56,7 +56,9 @@ def refuse_busy(response: httpx.Response) -> None:
     if response.status_code in _BUSY:
         delay = response.headers.get("retry-after", "")
         raise TransientError(
-            f"the database answers {response.status_code}", retry_after_s=float(delay) if delay.isdecimal() else None
+            f"the database answers {response.status_code}",
+            retry_after_s=float(delay) if delay.isdecimal() else None,
+            source=SOURCE,
         )
 
 
@@ -67,7 +69,8 @@ def once(query: Query) -> APIResponse:
     except APIError as error:
         raise named(error) from error
     except httpx.TransportError as error:
-        raise TransientError(f"the database cannot be reached: {type(error).__name__} {error}".rstrip()) from error
+        why = f"the database cannot be reached: {type(error).__name__} {error}".rstrip()
+        raise TransientError(why, source=SOURCE) from error
 
 
 def repeatable(query: Query) -> APIResponse:
@@ -87,7 +90,7 @@ def rows(response: APIResponse) -> list[Row]:
     """Return the rows of an answer; raise `TransientError` when something else than PostgREST answered."""
     data: Any = response.data
     if not isinstance(data, list):
-        raise TransientError(f"the database answers {str(data)[:100]!r} instead of rows")
+        raise TransientError(f"the database answers {str(data)[:100]!r} instead of rows", source=SOURCE)
     return data
 
 

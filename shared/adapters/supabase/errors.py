@@ -15,6 +15,8 @@ from shared.domain.errors import (
     TransientError,
 )
 
+SOURCE: Final = "database"
+
 # The longest prefix of a code decides. Sources: PostgreSQL appendix A (SQLSTATE), PostgREST "Errors".
 _REACTIONS: Final[dict[str, type[NightdeskError]]] = {
     "08": TransientError,  # connection
@@ -52,6 +54,8 @@ def named(error: APIError) -> NightdeskError:
     kind = next((_REACTIONS[code[:n]] for n in range(len(code), 0, -1) if code[:n] in _REACTIONS), FatalError)
     if kind is InvalidMessageError:
         return InvalidMessageError(_field(message), message)
+    if kind is TransientError:
+        return TransientError(f"{message} ({code})", source=SOURCE)
     return kind(f"{message} ({code})")
 
 
