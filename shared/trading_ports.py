@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.flows import Flow
 from shared.domain.trading.intents import Guard, Intent, Purpose
 from shared.domain.trading.measures import VenueMeasure
@@ -148,11 +149,11 @@ class OrderStore(Protocol):
         """Return every order that may fill, or those of a trader's intents, with their purpose, oldest first."""
         ...
 
-    def accounts(self) -> Sequence[tuple[str, str]]:
+    def accounts(self) -> Sequence[AccountPlace]:
         """Return every (venue, account) that has ever been opened or traded on."""
         ...
 
-    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+    def stirring(self, *, since_ms: int) -> Sequence[AccountPlace]:
         """Return those accounts of which `recent` would return an order."""
         ...
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from shared.adapters.glance import Glance
 from shared.book_ports import Books
 from shared.domain.errors import FatalError, TransientError
-from shared.domain.trading.accounts import LIVE_ACCOUNT
+from shared.domain.trading.accounts import LIVE_ACCOUNT, AccountPlace
 from shared.domain.trading.instruments import Instrument, InstrumentKind
 from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
@@ -35,7 +35,7 @@ class DeskExchanges:
     tickers: TickerBoard
     clock: Clock
     wall_clock: Clock
-    _open: dict[tuple[str, str], Exchange] = field(default_factory=dict)
+    _open: dict[AccountPlace, Exchange] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _glance: Glance = field(init=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.domain.errors import ConflictError, NightdeskError
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState, Scope, is_final
@@ -14,9 +15,6 @@ from shared.domain.trading.tally import CANCELLABLE
 from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
 
 ATTEMPTS: Final = 5
-
-Place = tuple[str, str]
-"""A venue and an account there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +42,9 @@ class VenueHalt:
     errors: tuple[str, ...]
 
 
-def resting(part: Part, *, floor: Floor) -> Mapping[Place, Sequence[Order]]:
+def resting(part: Part, *, floor: Floor) -> Mapping[AccountPlace, Sequence[Order]]:
     """Return the orders of a part that are to be cancelled, by account; of the whole desk, accounts without any too."""
-    found: dict[Place, list[Order]] = {}
+    found: dict[AccountPlace, list[Order]] = {}
     if part.scope is Scope.DESK:
         found = {place: [] for place in floor.orders.accounts()}
     for order, purpose in floor.orders.resting(trader_id=part.keys[0] if part.scope is Scope.TRADER else None):
@@ -76,7 +74,7 @@ def _part_of(order: Order, scope: Scope) -> str | None:
             return None
 
 
-def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor) -> VenueHalt:
+def _cancel(place: AccountPlace, orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor) -> VenueHalt:
     with suppress(NightdeskError):  # what fails for all of them is told, or mended, one by one
         orders = _cancel_together(place, orders, floor, pool)
     ends = list(pool.map(lambda order: _end(order, floor), orders))
@@ -86,7 +84,7 @@ def _cancel(place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool:
 
 
 def _cancel_together(
-    place: tuple[str, str], orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor
+    place: AccountPlace, orders: Sequence[Order], floor: Floor, pool: ThreadPoolExecutor
 ) -> Sequence[Order]:
     """Cancel what is known to rest, written down in two calls however many there are; return all as they are then."""
     exchange = floor.exchanges.of(*place)  # first: whoever has no keys leaves the orders as they are

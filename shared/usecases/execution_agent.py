@@ -13,6 +13,7 @@ from shared.domain.errors import (
     NightdeskError,
     NotFoundError,
 )
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.decisions import plain
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
@@ -65,7 +66,7 @@ class ExecutionDesk:
     guards: Guards
     alerts: AlertStore
     listings: Listings
-    opened: set[tuple[str, str]] = field(default_factory=set)
+    opened: set[AccountPlace] = field(default_factory=set)
 
 
 def execution_agent(

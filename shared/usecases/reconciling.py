@@ -12,7 +12,7 @@ from zlib import crc32
 from shared.alert_ports import AlertStore
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError, TransientError
-from shared.domain.trading.accounts import LIVE_ACCOUNT
+from shared.domain.trading.accounts import LIVE_ACCOUNT, AccountPlace
 from shared.domain.trading.instruments import is_future
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
@@ -37,8 +37,6 @@ WINDOW_MS: Final = 600_000
 IDLE_EVERY_MINUTES: Final = 60
 BUDGET_S: Final = 12.0
 """How long reconciling may take, in real time, so that a sweep gets to what else there is before its function ends."""
-Place = tuple[str, str]
-"""A venue and an account there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +196,7 @@ def reconcile_all(*, floor: Floor) -> Sweep:
     """
     until_s = floor.stopwatch() + BUDGET_S
 
-    def done(place: Place) -> Reconciled | str | None:
+    def done(place: AccountPlace) -> Reconciled | str | None:
         if floor.stopwatch() > until_s:
             return None
         try:
@@ -215,7 +213,7 @@ def reconcile_all(*, floor: Floor) -> Sweep:
     return Sweep(done=tuple(each for _, each in found if isinstance(each, Reconciled)), errors=errors)
 
 
-def _may_have_changed(floor: Floor) -> list[Place]:
+def _may_have_changed(floor: Floor) -> list[AccountPlace]:
     """Return the accounts to reconcile, live ones first, the others in an order that is another every minute.
 
     Live ones may change at any time, and paper ones that hold futures, which their venue may close. On another paper
@@ -227,7 +225,7 @@ def _may_have_changed(floor: Floor) -> list[Place]:
     stirring = {*floor.orders.stirring(since_ms=floor.clock.now_ms() - WINDOW_MS)}
     stirring |= {(position.venue, position.book_id) for position in held if is_future(position.symbol)}
 
-    def may_have(place: Place) -> bool:
+    def may_have(place: AccountPlace) -> bool:
         is_its_minute = (_spread(place) - minute) % IDLE_EVERY_MINUTES == 0
         return place[1] == LIVE_ACCOUNT or place in stirring or is_its_minute
 
@@ -235,7 +233,7 @@ def _may_have_changed(floor: Floor) -> list[Place]:
     return sorted(found, key=lambda place: (place[1] != LIVE_ACCOUNT, _spread(place, minute)))
 
 
-def _spread(place: Place, minute: int = 0) -> int:
+def _spread(place: AccountPlace, minute: int = 0) -> int:
     """Return a number that is as good as drawn, and the same for the same account and minute."""
     return crc32(f"{place[0]}:{place[1]}:{minute}".encode())
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.money import total
@@ -190,12 +191,12 @@ class MemoryOrderStore:
         both = zip(found, intents, strict=True)
         return [(order, intent.purpose) for order, intent in both if trader_id in {None, intent.trader_id}]
 
-    def accounts(self) -> Sequence[tuple[str, str]]:
+    def accounts(self) -> Sequence[AccountPlace]:
         """Return every (venue, account) that has ever been opened or traded on."""
         tables = self.database.trading
         return sorted({(row.order.venue, row.order.account) for row in tables.orders.values()} | {*tables.opening})
 
-    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+    def stirring(self, *, since_ms: int) -> Sequence[AccountPlace]:
         """Return the accounts with orders that may fill, or were sent at or after an instant."""
         return [place for place in self.accounts() if self.recent(venue=place[0], account=place[1], since_ms=since_ms)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from shared.domain.errors import ConflictError
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.orders import Fill
 from shared.domain.trading.paper import PaperOrder
 from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
@@ -14,7 +15,7 @@ from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
 class MemoryPaperStore:
     """Accounts by (venue, account), orders and fills by (venue, account, symbol) and their own ids."""
 
-    accounts: dict[tuple[str, str], PaperAccount] = field(default_factory=dict)
+    accounts: dict[AccountPlace, PaperAccount] = field(default_factory=dict)
     orders: dict[tuple[str, str, str, str], PaperOrder] = field(default_factory=dict)
     trades: dict[tuple[str, str, str, str], Fill] = field(default_factory=dict)
 

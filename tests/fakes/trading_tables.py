@@ -11,6 +11,7 @@ from shared.domain.alerts import Alert
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.signals import StoredSignal
 from shared.domain.traders import Trader
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.books import Book
 from shared.domain.trading.flows import Flow
 from shared.domain.trading.instruments import Instrument, Side
@@ -105,8 +106,8 @@ class TradingTables:
     orders: dict[str, OrderRow] = field(default_factory=dict)
     fills: dict[FillKey, FillRow] = field(default_factory=dict)
     positions: dict[tuple[str, str, str], PositionRow] = field(default_factory=dict)
-    opening: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
-    flows: dict[tuple[str, str], list[Flow]] = field(default_factory=dict)  # by venue and account
+    opening: dict[AccountPlace, dict[str, Decimal]] = field(default_factory=dict)
+    flows: dict[AccountPlace, list[Flow]] = field(default_factory=dict)
     steps: list[dict[str, object]] = field(default_factory=list)
     looks: int = 0
 

@@ -9,6 +9,7 @@ from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.trading_rows import MEASURES, ORDER, ORDERS, REPORT, read, read_execution, write
+from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.measures import VenueMeasure
 from shared.domain.trading.orders import OrderReport
@@ -85,11 +86,11 @@ class SupabaseOrderStore:
         found = call(self.client, *(("resting_orders", {}) if trader_id is None else of_trader))
         return [(read(ORDER, row, "no order"), Purpose(word)) for row, word in found]
 
-    def accounts(self) -> Sequence[tuple[str, str]]:
+    def accounts(self) -> Sequence[AccountPlace]:
         """Return every (venue, account) that has ever been opened or traded on."""
         return [(venue, account) for venue, account in call(self.client, "traded_accounts", {})]
 
-    def stirring(self, *, since_ms: int) -> Sequence[tuple[str, str]]:
+    def stirring(self, *, since_ms: int) -> Sequence[AccountPlace]:
         """Return the accounts with orders that may fill, or were sent at or after an instant."""
         found = call(self.client, "stirring_accounts", {"p_since_ms": since_ms})
         return [(venue, account) for venue, account in found]

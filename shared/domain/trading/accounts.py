@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from shared.domain.trading.states import Mode
 
 LIVE_ACCOUNT: Final = "live"
 """The account of all live books: one key a venue."""
+
+AccountPlace: TypeAlias = tuple[str, str]
+"""A venue and an account there."""
 
 
 def account_of(book_id: str, mode: Mode) -> str:

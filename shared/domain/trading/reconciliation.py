@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from shared.domain.trading.accounts import Balance, VenuePosition
+from shared.domain.trading.accounts import AccountPlace, Balance, VenuePosition
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.records import Order
@@ -185,7 +185,7 @@ def compare_positions(
 
 def _differences(
     finding: Finding,
-    place: tuple[str, str],
+    place: AccountPlace,
     expected: Mapping[str, Decimal],
     actual: Mapping[str, Decimal],
     among: Collection[str],
