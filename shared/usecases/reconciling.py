@@ -160,7 +160,7 @@ def _holdings(exchange: Exchange, account: str, *, busy: set[str], floor: Floor)
     expected = floor.ledger.holdings(exchange.venue, account)
     held = {balance.asset for balance in balances}
     assets = sorted(({*expected} | held) - moving)
-    futures = _futures(exchange.venue, account, floor)
+    futures = _futures(exchange.venue, account, floor) if exchange.capabilities().shorts else {}
     quiet = [position for position in exchange.positions() if position.symbol not in busy]
     return [
         *compare_balances(exchange.venue, account, expected, balances, only=assets),

@@ -12,7 +12,7 @@ import pytest
 from shared.domain.trading.intents import Guard
 from shared.messages import CronTick
 from shared.usecases.execution_agent import execution_agent
-from shared.usecases.reconciling import BUDGET_S, IDLE_EVERY_MINUTES, WINDOW_MS, reconcile_all
+from shared.usecases.reconciling import BUDGET_S, IDLE_EVERY_MINUTES, WINDOW_MS, reconcile, reconcile_all
 from tests.fakes.counted import Counted
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
@@ -37,6 +37,14 @@ def test_a_position_that_is_protected_costs_a_sweep_nothing_of_its_own(desk: Tra
     execution_agent(TICK, desk=execution)
     assert orders.calls["standing"] == 0
     assert ledger.calls["position"] == 0
+
+
+def test_an_account_that_cannot_hold_futures_is_not_asked_about_them(desk: TradingInMemory) -> None:
+    orders: Any = Counted(desk.orders)
+    ledger: Any = Counted(desk.ledger)
+    reconcile(VENUE, desk.book.book_id, floor=replace(desk.floor, orders=orders, ledger=ledger))
+    assert ledger.calls["holdings"]
+    assert ledger.calls["open_positions"] == orders.calls["accounts"] == 0
 
 
 def test_a_stop_that_somebody_cancels_at_the_venue_stands_again_after_the_sweep(desk: TradingInMemory) -> None:
