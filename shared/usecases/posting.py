@@ -6,7 +6,6 @@ from typing import Final
 from shared.domain.errors import ConflictError, TransientError
 from shared.domain.trading.ledger import comes_late, fold, refold
 from shared.domain.trading.orders import Fill
-from shared.domain.trading.positions import Position
 from shared.trading_ports import Ledger
 
 _ATTEMPTS: Final = 8
@@ -14,8 +13,8 @@ _ATTEMPTS: Final = 8
 
 def post_fills(
     fills: Sequence[Fill], *, ledger: Ledger, book_id: str, venue: str, account: str, symbol: str
-) -> Position | None:
-    """Post those of a symbol's fills that are new; return the position they led to, None when all were known.
+) -> Sequence[Fill]:
+    """Post those of a symbol's fills that are new, and return them.
 
     Somebody else may post at the same time: then what is stored is read and folded again. Which are known is asked for
     only where one can be: a fill younger than all that are posted is new, and the store refuses it if it is not.
@@ -27,7 +26,7 @@ def post_fills(
             known = ledger.known(venue, account, [(symbol, fill.trade_id) for fill in fills])
             new = [fill for fill in fills if (symbol, fill.trade_id) not in known]
         if not new:
-            return None
+            return ()
 
         late = comes_late(new, held.last_fill_ms)
         folded = (
@@ -35,7 +34,9 @@ def post_fills(
         )
 
         try:
-            return ledger.post(account, folded.position, new, folded.realised)
+            ledger.post(account, folded.position, new, folded.realised)
         except ConflictError:
             is_asked = True
+        else:
+            return new
     raise TransientError(f"the position of {symbol} on {venue} changes faster than its fills can be posted")

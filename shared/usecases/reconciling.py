@@ -111,8 +111,10 @@ def _post_missed(
         known = {trade_id for of, trade_id in posted_before if of == symbol}
         found = sort_fills(fills[symbol], known, own)
         for book_id, ours in found.ours.items():
-            post_fills(ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol)
-            posted += len(ours)
+            new = post_fills(
+                ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol
+            )
+            posted += len(new)
         foreign += [_foreign_fill(fill, exchange.venue, account) for fill in found.foreign]
     return posted, foreign
 
@@ -146,9 +148,9 @@ def _adopted(exchange: Exchange, book_id: str, symbols: Sequence[str], floor: Fl
     for symbol in symbols:
         since_ms = floor.ledger.position(book_id, exchange.venue, symbol).last_fill_ms or 0
         fills = exchange.fills(symbol, since_ms=since_ms)
-        known = floor.ledger.known(exchange.venue, book_id, [(symbol, fill.trade_id) for fill in fills])
-        new = [fill for fill in fills if (symbol, fill.trade_id) not in known]
-        post_fills(new, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=book_id, symbol=symbol)
+        new = post_fills(
+            fills, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=book_id, symbol=symbol
+        )
         found += [_foreign_fill(fill, exchange.venue, book_id) for fill in new]
     return found
 

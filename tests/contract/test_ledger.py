@@ -236,11 +236,12 @@ def test_fills_that_are_folded_post_in_whatever_order_they_come(stores: Stores) 
         for n, price in enumerate(prices)
     ]
     whole = refold(flat, fills).position
-    for batch in ([fills[3], fills[1]], [fills[4]], fills[:3], fills):
-        where = {"book_id": book.book_id, "venue": "binance", "account": book.book_id, "symbol": BTC}
-        post_fills(batch, ledger=stores.ledger(), **where)
-    posted = stores.ledger().position(book.book_id, "binance", BTC).position
-    assert posted == replace(whole, version=3)
+    where = {"book_id": book.book_id, "venue": "binance", "account": book.book_id, "symbol": BTC}
+    for batch, new in (([3, 1], [3, 1]), ([4], [4]), ([0, 1, 2], [0, 2]), ([0, 1, 2, 3, 4], [])):
+        posted = post_fills([fills[n] for n in batch], ledger=stores.ledger(), **where)
+        assert list(posted) == [fills[n] for n in new]
+    held = stores.ledger().position(book.book_id, "binance", BTC).position
+    assert held == replace(whole, version=3)
     assert list(stores.ledger().fills(book.book_id, "binance", BTC)) == fills
 
 
