@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from desk.account_cli import app as account
+from desk.backup_cli import backup, restore
 from desk.book_cli import app as book
 from desk.collector_cli import app as collector
 from desk.demo_options import DemoOptions, parse_candles
@@ -32,6 +33,8 @@ app.add_typer(rules)
 app.add_typer(traders)
 app.add_typer(drill)
 app.command()(migrate)
+app.command()(backup)
+app.command()(restore)
 app.command()(why)
 app.add_typer(book)
 app.add_typer(account)
