@@ -33,7 +33,7 @@ def current_viewer(
 ) -> Viewer:
     """Return the caller the request's token proves; deny everybody else."""
     token = bearer(authorization)
-    if deps.settings.service_secret and is_service_secret(token, deps.settings.need("service_secret")):
+    if is_service_secret(token, deps.settings):
         return Viewer(user_id=None, books=deps.books, reads=deps.reads)
     user = authenticate(token, deps.settings)
     return Viewer(user_id=user.user_id, books=deps.books_of(user.token), reads=deps.reads_of(user.token))

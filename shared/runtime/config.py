@@ -61,7 +61,9 @@ class Settings(BaseModel):
     orders_queue_url: Url | None = None
     dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
+    trigger_secret_previous: SecretStr | None = None
     service_secret: SecretStr | None = None
+    service_secret_previous: SecretStr | None = None
     traders_per_shard: int = Field(default=1_000, ge=1, le=100_000)
     run_lease_ms: int = Field(default=60_000, ge=1_000)
     clock_file: Path | None = None

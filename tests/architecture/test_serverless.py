@@ -61,8 +61,14 @@ def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> N
 def test_no_secret_is_written_in_the_file() -> None:
     for function in FUNCTIONS:
         for name, value in function.environment.items():
-            if name.endswith(("_KEY", "_SECRET", "_TOKEN", "_PASSWORD")):
+            if name.endswith(("_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_PREVIOUS")):
                 assert value == VARIABLES.get(name, "")
+
+
+@each_function
+def test_a_secret_of_machines_may_be_rotated_wherever_it_is_known(function: FunctionSpec) -> None:
+    for name in {"TRIGGER_SECRET", "SERVICE_SECRET"} & set(function.environment):
+        assert function.environment[f"{name}_PREVIOUS"] == "", "while it is rotated, the one before it"
 
 
 def test_keys_of_venues_are_one_functions_alone() -> None:

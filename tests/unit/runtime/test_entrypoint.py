@@ -26,8 +26,8 @@ class Seen(Message):
     what: str
 
 
-def make_deps() -> Deps:
-    deps = Deps(Settings.from_env(SECRETS))
+def make_deps(variables: dict[str, str] = SECRETS) -> Deps:
+    deps = Deps(Settings.from_env(variables))
     deps.agents = MemoryAgentStore()
     deps.dead_letters = MemoryQueue()
     return deps
@@ -85,6 +85,28 @@ def test_an_unproved_machine_is_refused(headers: dict[str, str], why: str) -> No
     assert answer["statusCode"] == 401
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert why in json.loads(answer["body"])["detail"]
+
+
+def test_while_secrets_are_rotated_the_one_before_opens_too_and_then_no_longer() -> None:
+    new = {"TRIGGER_SECRET": "trigger-new", "SERVICE_SECRET": "service-new"}
+    both = new | {f"{name}_PREVIOUS": secret for name, secret in SECRETS.items()}
+
+    def status(variables: dict[str, str], *, trigger: str = "", service: str = "", at_ms: int = 0) -> tuple[int, str]:
+        deps = make_deps(variables)
+        at_ms = at_ms or time.time_ns() // 1_000_000
+        signed = sign(trigger, timestamp_ms=at_ms, body=json.dumps(BOUNDARY))
+        headers = signed if trigger else {"authorization": f"Bearer {service}"}
+        answer = handler_of()(request(BOUNDARY, headers), None, deps=deps)
+        return answer["statusCode"], json.loads(answer["body"]).get("detail", "")
+
+    for trigger in ("trigger-secret", "trigger-new"):
+        assert status(both, trigger=trigger)[0] == 200
+    for service in ("service-secret", "service-new"):
+        assert status(both, service=service)[0] == 200
+    refused, why = status(both, trigger="trigger-new", at_ms=1)
+    assert (refused, "stale" in why) == (401, True)
+    assert status(both, trigger="another")[0] == status(both, service="another")[0] == 401
+    assert status(new, trigger="trigger-secret")[0] == status(new, service="service-secret")[0] == 401
 
 
 @pytest.mark.parametrize("payload", ["{", "[" * 60_000, "x" * (MAX_BODY_BYTES + 1), {"timeframe": "1m"}, []])
