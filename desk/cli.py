@@ -9,6 +9,7 @@ from desk.account_cli import app as account
 from desk.backup_cli import backup, restore
 from desk.book_cli import app as book
 from desk.collector_cli import app as collector
+from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
 from desk.drill_cli import app as drill
 from desk.migrate import migrate
@@ -38,6 +39,7 @@ app.command()(restore)
 app.command()(why)
 app.add_typer(book)
 app.add_typer(account)
+app.add_typer(dead_letters)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

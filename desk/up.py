@@ -100,6 +100,7 @@ def _write_addresses(desk: LocalDesk) -> None:
                 "collector_url": desk.collector_url,
                 "simulator_url": desk.simulator_url,
                 "redis_url": desk.redis.url,
+                "sqs_url": desk.sqs.url,
                 "supabase_url": desk.supabase.url,
                 "supabase_key": desk.supabase.publishable_key,
                 "service_secret": desk.service_secret,
