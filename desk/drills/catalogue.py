@@ -32,6 +32,7 @@ class Do(StrEnum):
     REDIS_DOWN = "cut Redis off"
     REDIS_FREEZE = "freeze Redis"
     REDIS_UP = "give Redis back"
+    REDIS_EMPTY = "empty Redis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,12 @@ def _parts(redis_down_s: float) -> tuple[Drill, ...]:
             name="redis_frozen",
             breaks="Redis answers nothing for 8 s, then does what it was told meanwhile",
             steps=(Wait(2.0), Do.REDIS_FREEZE, Wait(8.0), Do.REDIS_UP),
+        ),
+        Drill(
+            name="redis_emptied",
+            breaks="Redis loses all it has: log, lease and prices",
+            steps=(Wait(4.0), AtClose(0.1), Do.REDIS_EMPTY, Wait(6.0)),
+            max_blind_s=TAKE_OVER_S,
         ),
         Drill(
             name="killed",

@@ -108,6 +108,8 @@ class Ledger:
         self._written: dict[tuple[Timeframe, int], int] = {}
         self._told: dict[tuple[Timeframe, int], int] = {}
         self._tails: dict[Timeframe, deque[bool]] = {timeframe: deque(maxlen=kept) for timeframe in self._timeframes}
+        self._lost: dict[_Cell, int] = {}
+        self._regained: list[tuple[float, float]] = []
         self._shown: set[_Cell] = set()
         self._newest: dict[Timeframe, int] = defaultdict(lambda: -1)
         self._invented = self._out_of_order = self._repeated = self._late = 0
@@ -125,6 +127,8 @@ class Ledger:
             self._newest[timeframe] = boundary.open_time
         for symbol, is_right in self._compare(boundary):
             cell = _Cell(timeframe, boundary.open_time, symbol)
+            if is_right and (lost_ms := self._lost.pop(cell, None)) is not None:
+                self._regained.append((float(lost_ms), float(at_ms)))
             if not is_right:
                 self._invented += 1
                 self._landed.pop(cell, None)
@@ -132,6 +136,13 @@ class Ledger:
                 self._repeated += 1
             else:
                 self._landed[cell] = at_ms
+
+    def empty(self, *, at_ms: int) -> None:
+        """Take note that the log has lost everything at a real time (epoch ms): its streams begin anew."""
+        self._newest.clear()
+        for tail in self._tails.values():
+            tail.clear()
+        self._lost = dict.fromkeys(self._landed, at_ms)
 
     def tell(self, timeframe: Timeframe, close_time: int, *, at_ms: int) -> None:
         """Take an announcement received at a real time (epoch ms)."""
@@ -182,7 +193,7 @@ class Ledger:
             late=self._late,
             unannounced=len(live - self._told.keys()),
             boundaries=len(live),
-            blind_s=round(longest(self._overdue(expected, pace, now_ms)) / 1_000, 3),
+            blind_s=round(longest((*self._overdue(expected, pace, now_ms), *self._regained)) / 1_000, 3),
             held_s=round(max((self._held_ms(*key, pace, now_ms) for key in live), default=0.0) / 1_000, 3),
         )
 

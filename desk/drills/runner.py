@@ -119,6 +119,8 @@ class _Play:
                 stage.gate.freeze()
             case Do.REDIS_UP:
                 stage.gate.open()
+            case Do.REDIS_EMPTY:
+                await stage.empty_redis()
 
     async def _reach(self, tape_ms: int, and_s: float) -> None:
         while (left_s := self._pace.real(tape_ms) / 1_000 + and_s - time.time()) > 0:

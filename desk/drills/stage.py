@@ -106,6 +106,12 @@ class Stage:
         hits: dict[str, int] = found["hits"]
         return hits
 
+    async def empty_redis(self) -> None:
+        """Have Redis lose everything, past the gate, and tell the ledger when."""
+        async with Redis(host=HOST, port=self.redis.port or 0) as client:
+            await client.flushall()
+        self.ledger.empty(at_ms=time.time_ns() // 1_000_000)
+
     async def is_connected(self) -> bool:
         """Tell whether the venue has a whole socket and no half-open one."""
         async with self.http.get(f"{self.simulator_url}/_tape/status") as answer:

@@ -68,6 +68,7 @@ SHORT = (
         drills(seed=SEED, redis_down_s=2.0)["redis_down"],
         speed=SPEED,
     ),
+    replace(drills(seed=SEED)["redis_emptied"], speed=SPEED),
     short(
         "killed",
         Fault(kind=FaultKind.DELAY, share=0.5, delay_s=0.15),
