@@ -49,6 +49,9 @@ def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
         ("books", "name"),
         ("instruments", "symbol"),
         ("agents", "agent"),
+        ("alerts", "kind"),
+        ("outbox", "kind"),
+        ("notification_channels", "kind"),
     ):
         once(client.from_(table).delete().neq(key, ""))
     once(client.from_("venues").update({"trading_state": "active"}).neq("venue", ""))

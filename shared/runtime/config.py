@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.domain.errors import FatalError
 from shared.domain.trading.states import Mode
@@ -59,6 +59,7 @@ class Settings(BaseModel):
     executions_queue_url: Url | None = None
     intents_queue_url: Url | None = None
     orders_queue_url: Url | None = None
+    notifications_queue_url: Url | None = None
     dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
     trigger_secret_previous: SecretStr | None = None
@@ -71,7 +72,15 @@ class Settings(BaseModel):
     agent_mode: Mode = Mode.PAPER
     risk_tier: int = Field(default=2, ge=1, le=3)
     exchange_sandbox: bool = False
+    alert_urls: tuple[SecretStr, ...] = ()
+    allow_private_webhooks: bool = False
     venue_access: Mapping[str, VenueAccess] = Field(default_factory=dict)
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _each_url(cls, text: object) -> object:
+        """Read addresses that are separated by commas."""
+        return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:

@@ -6,11 +6,11 @@ Only execution reaches venues, and only its function is given keys.
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.alert_ports import AlertStore
 from shared.book_ports import Books, BookStore, DeskStates
 from shared.people_ports import Profiles
 from shared.ports import Queue, VenueStore
-from shared.runtime.foundation import Foundation, sqs
+from shared.runtime.foundation import sqs
+from shared.runtime.operations import Operations
 from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore, Measures, PaperStore
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.usecases.working import Floor
 
 
-class Trading(Foundation):
+class Trading(Operations):
     """The part of what is outside the process that trades."""
 
     @cached_property
@@ -101,13 +101,6 @@ class Trading(Foundation):
         from shared.adapters.supabase.desk_states import SupabaseDeskStates
 
         return SupabaseDeskStates(self.database)
-
-    @cached_property
-    def alerts(self) -> AlertStore:
-        """What is wrong."""
-        from shared.adapters.supabase.alerts import SupabaseAlertStore
-
-        return SupabaseAlertStore(self.database)
 
     @cached_property
     def paper(self) -> PaperStore:

@@ -16,6 +16,7 @@ from desk.local.process import PROJECT, clean_env
 from desk.local.supabase_lite import node_binary
 from shared.adapters.venues.registry import VENUES
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.notification_messages import NotifyRequest
 from shared.runtime.config import TRADED_VENUES, Settings
 
 VARIABLES = {
@@ -124,6 +125,7 @@ def test_the_samples_are_messages_the_functions_read() -> None:
         ("execute-trader", "ExecutionsQueue", ExecuteRequest),
         ("risk-agent", "IntentsQueue", RiskRequest),
         ("execution-agent", "OrdersQueue", ExecutionRequest),
+        ("notify", "NotificationsQueue", NotifyRequest),
     ):
         for record in sample(name)["Records"]:
             assert record["eventSourceARN"] == SPEC.queue_arn(queue)

@@ -10,12 +10,14 @@ from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.agents import SupabaseAgentStore
 from shared.adapters.supabase.alerts import SupabaseAlertStore
 from shared.adapters.supabase.books import SupabaseBookStore
+from shared.adapters.supabase.channels import SupabaseChannelStore
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.desk_states import SupabaseDeskStates
 from shared.adapters.supabase.instruments import SupabaseInstrumentStore
 from shared.adapters.supabase.intents import SupabaseIntentStore
 from shared.adapters.supabase.ledger import SupabaseLedger
 from shared.adapters.supabase.orders import SupabaseOrderStore
+from shared.adapters.supabase.outbox import SupabaseDeliveries, SupabaseOutbox
 from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.signals import SupabaseSignalStore
@@ -23,7 +25,7 @@ from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
 from shared.agent_ports import AgentStore
-from shared.alert_ports import AlertStore
+from shared.alert_ports import AlertStore, ChannelStore, Deliveries, Outbox
 from shared.book_ports import BookStore, DeskStates
 from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
@@ -38,6 +40,7 @@ from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumen
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.orders import MemoryOrderStore
+from tests.fakes.outbox import MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import (
     MemoryAgentStore,
@@ -84,8 +87,20 @@ class Stores(Protocol):
         """Return the books as somebody sees them."""
         ...
 
-    def alerts(self) -> AlertStore:
-        """Return the alerts."""
+    def alerts(self, user_id: str | None = None) -> AlertStore:
+        """Return the alerts as somebody sees them."""
+        ...
+
+    def outbox(self) -> Outbox:
+        """Return the outbox."""
+        ...
+
+    def deliveries(self) -> Deliveries:
+        """Return the deliveries."""
+        ...
+
+    def channels(self) -> ChannelStore:
+        """Return everybody's channels."""
         ...
 
     def states(self) -> DeskStates:
@@ -140,8 +155,17 @@ class MemoryStores:
     def books(self, user_id: str | None = None) -> BookStore:
         return MemoryBookStore(self.database, user_id)
 
-    def alerts(self) -> AlertStore:
-        return MemoryAlertStore(self.database)
+    def alerts(self, user_id: str | None = None) -> AlertStore:
+        return MemoryAlertStore(self.database, user_id)
+
+    def outbox(self) -> Outbox:
+        return MemoryOutbox(self.database)
+
+    def deliveries(self) -> Deliveries:
+        return MemoryDeliveries(self.database)
+
+    def channels(self) -> ChannelStore:
+        return MemoryChannelStore(self.database)
 
     def states(self) -> DeskStates:
         return MemoryDeskStates(self.database)
@@ -189,8 +213,17 @@ class SupabaseStores:
     def books(self, user_id: str | None = None) -> BookStore:
         return SupabaseBookStore(self._client(user_id))
 
-    def alerts(self) -> AlertStore:
-        return SupabaseAlertStore(self._client(None))
+    def alerts(self, user_id: str | None = None) -> AlertStore:
+        return SupabaseAlertStore(self._client(user_id))
+
+    def outbox(self) -> Outbox:
+        return SupabaseOutbox(self._client(None))
+
+    def deliveries(self) -> Deliveries:
+        return SupabaseDeliveries(self._client(None))
+
+    def channels(self) -> ChannelStore:
+        return SupabaseChannelStore(self._client(None))
 
     def states(self) -> DeskStates:
         return SupabaseDeskStates(self._client(None))

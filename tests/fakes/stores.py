@@ -19,6 +19,7 @@ from shared.domain.trading.states import TradingState
 from shared.domain.venues import Venue
 from shared.ports import Clock
 from tests.fakes.clock import ManualClock
+from tests.fakes.telling_tables import TellingTables
 from tests.fakes.trading_tables import TradingTables, check_trader_book, raise_signal_intent, trading_states
 
 MAX_ATTEMPTS = 5
@@ -57,6 +58,7 @@ class MemoryDatabase:
     errors: dict[str, str | None] = field(default_factory=dict)
     trading: TradingTables = field(default_factory=TradingTables)
     roles: dict[str, PersonRole] = field(default_factory=dict)
+    telling: TellingTables = field(default_factory=TellingTables)
 
     last_version: int = 0
 
@@ -74,6 +76,7 @@ class MemoryDatabase:
         """Store the signals that are new."""
         new = duplicate = 0
         intents: list[str] = []
+        stored: list[StoredSignal] = []
         for signal in signals:
             if signal.trader_id not in self.traders and signal.trader_id not in self.deleted:
                 raise InvalidMessageError("trader_id", f"no trader {signal.trader_id!r}")
@@ -91,8 +94,10 @@ class MemoryDatabase:
                 correlation_id=correlation_id,
                 recorded_at_ms=self.clock.now_ms(),
             )
+            stored.append(self.signals[key])
             raised = raise_signal_intent(self.trading, self.signals[key], self.traders.get(signal.trader_id))
             intents += [raised] if raised else []
+        self.telling.tell_signals(stored, self.traders | self.deleted, now_ms=self.clock.now_ms())
         return Recorded(new=new, duplicate=duplicate, intents=tuple(sorted(intents)))
 
     def states_of(

@@ -39,6 +39,9 @@ TABLES = {
     "accounts",
     "account_flows",
     "alerts",
+    "outbox",
+    "notification_channels",
+    "notification_deliveries",
 }
 
 
