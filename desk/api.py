@@ -32,7 +32,7 @@ class DeskApi:
 
     client: httpx.Client
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Return what the API answers to GET; raise the desk's errors."""
         return self._ask("GET", path, params=params)
 

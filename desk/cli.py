@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from desk.account_cli import app as account
+from desk.alerts_cli import app as alerts
 from desk.backup_cli import backup, restore
 from desk.book_cli import app as book
+from desk.channels_cli import app as channels
 from desk.collector_cli import app as collector
 from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
@@ -40,6 +42,8 @@ app.command()(why)
 app.add_typer(book)
 app.add_typer(account)
 app.add_typer(dead_letters)
+app.add_typer(alerts)
+app.add_typer(channels)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

@@ -4,8 +4,10 @@ from mangum import Mangum
 
 from functions.routes import (
     accounts,
+    alerts,
     books,
     candles,
+    channels,
     health,
     performance,
     prices,
@@ -32,6 +34,9 @@ app = create_app(
         books.router,
         accounts.router,
         risk.router,
+        alerts.router,
+        channels.router,
+        channels.log_router,
     ]
 )
 handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)

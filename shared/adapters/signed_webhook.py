@@ -1,9 +1,11 @@
 """A webhook of somebody's own: JSON over HTTP, signed as the desk's machines sign, at an address of the public net."""
 
+import atexit
 import json
 import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -33,8 +35,7 @@ def post(parcel: Parcel, *, clock: Clock, may_be_private: bool) -> Fault | None:
         # Nothing is read but the status: how long an answer is, and how slow, is not the receiver's to decide.
         with (
             guard,
-            httpx.Client(timeout=_TIMEOUT, trust_env=False, follow_redirects=False) as client,
-            client.stream("POST", parcel.target, content=body.encode(), headers=headers) as answer,
+            _session().stream("POST", parcel.target, content=body.encode(), headers=headers) as answer,
         ):
             return fault_of(answer.status_code, answer.headers)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
@@ -43,6 +44,15 @@ def post(parcel: Parcel, *, clock: Clock, may_be_private: bool) -> Fault | None:
         if not may_be_private and was_refused():
             return Fault(kind=FaultKind.BAD_TARGET, reason="the host is not of the public net")
         return Fault(kind=FaultKind.UNREACHABLE, reason=f"it does not answer: {type(error).__name__}")
+
+
+@cache
+def _session() -> httpx.Client:
+    """Return the process's session, which keeps no connection: each is made anew, and looked at when it is."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    session = httpx.Client(timeout=_TIMEOUT, limits=limits, trust_env=False, follow_redirects=False)
+    atexit.register(session.close)
+    return session
 
 
 def payload_of(parcel: Parcel) -> dict[str, Any]:

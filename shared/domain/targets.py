@@ -110,10 +110,10 @@ def read_target(kind: ChannelKind, target: str, *, may_be_private: bool) -> Targ
         raise InvalidMessageError("target", "expected one address without spaces")
     try:
         parts = urlsplit(target)
-        host, port = parts.hostname, parts.port
+        host, scheme = parts.hostname, parts.scheme.lower()
+        port = None if scheme in SERVICES else parts.port  # what looks like a port there may be half a token
     except ValueError:
         raise InvalidMessageError("target", "expected an address such as https://example.com/hook") from None
-    scheme = parts.scheme.lower()
     read = _read_webhook if kind is ChannelKind.WEBHOOK else _read_apprise
     found = read(scheme, parts, host, port, may_be_private)
     if found.host is not None and not may_be_private:

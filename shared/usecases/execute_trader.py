@@ -3,17 +3,22 @@
 import logging
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from shared.domain.decision import decide
 from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
 from shared.messages import IntentRaised, RunTrader, ShardDue, ShardResult
+from shared.notification_messages import SignalsStored
 from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.outcomes import BARS as OUTCOME_BARS
 from shared.usecases.outcomes import measure_outcomes
 from shared.usecases.watchlist import Watchlist
+
+GATHER_S: Final = 6
+"""A second longer than signals of a boundary are gathered (desk.tell_signals)."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +34,7 @@ def execute_trader(
     signals: SignalStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
+    notifications: Queue,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -42,6 +48,7 @@ def execute_trader(
                 runs=runs,
                 outcomes=outcomes,
                 intents_queue=intents_queue,
+                notifications=notifications,
                 clock=clock,
                 lease_ms=lease_ms,
             )
@@ -53,6 +60,7 @@ def execute_trader(
                 venues=venues,
                 signals=signals,
                 intents_queue=intents_queue,
+                notifications=notifications,
                 clock=clock,
             )
 
@@ -65,6 +73,7 @@ def execute_shard(
     runs: RunStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
+    notifications: Queue,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -81,6 +90,7 @@ def execute_shard(
         runs.fail(event.run, error=f"{type(error).__name__}: {error}")
         raise
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
+    announce_signals(recorded.new, event.correlation_id, queue=notifications)
     if event.shard == 0:
         measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
     return answer
@@ -118,6 +128,7 @@ def run_trader(
     venues: VenueStore,
     signals: SignalStore,
     intents_queue: Queue,
+    notifications: Queue,
     clock: Clock,
 ) -> ShardResult:
     """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
@@ -131,6 +142,7 @@ def run_trader(
 
     recorded = signals.record(trader.venue, event.correlation_id, decision.signals)
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
+    announce_signals(recorded.new, event.correlation_id, queue=notifications)
     result = RunResult(
         traders=1,
         evaluations=decision.evaluations,
@@ -149,6 +161,16 @@ def announce_intents(intent_ids: Sequence[str], correlation_id: str, *, queue: Q
             queue.send([message.model_dump_json() for message in messages])
     except TransientError as error:
         logger.warning("%d intents are left to the sweep: %s", len(messages), error)
+
+
+def announce_signals(count: int, correlation_id: str, *, queue: Queue) -> None:
+    """Have owners told of new signals, once those of the other shards are in; notify's sweep finds them too."""
+    try:
+        if count:
+            message = SignalsStored(signals=count, correlation_id=correlation_id)
+            queue.send([message.model_dump_json()], delay_s=GATHER_S)
+    except TransientError as error:
+        logger.warning("telling of %d signals is left to the sweep: %s", count, error)
 
 
 def _answer(

@@ -81,11 +81,12 @@ class MemoryDeliveries:
         """Take what is due for some channels, up to `rows` of each."""
         self.calls += 1
         tables, now_ms = self.database.telling, self.database.clock.now_ms()
+        order = {outbox_id: place for place, outbox_id in enumerate(tables.outbox)}  # as they were told
         taken = []
         for channel_id in self._due_channels(holder, now_ms)[:channels]:
             due = sorted(
                 (row for row in self._of(channel_id) if _is_due(row, holder, now_ms)),
-                key=lambda row: (row.created_at_ms, row.delivery_id),
+                key=lambda row: order[row.outbox_id],
             )[:rows]
             for row in due:
                 row.state, row.holder, row.lease_until_ms = DeliveryState.SENDING, holder, now_ms + lease_ms
@@ -183,7 +184,8 @@ class MemoryDeliveries:
         tables = self.database.telling
         told = tables.outbox[row.outbox_id]
         return LoggedDelivery(
-            delivery_id=row.delivery_id, channel_id=row.channel_id, channel=tables.channels[row.channel_id].channel.name,
+            delivery_id=row.delivery_id, channel_id=row.channel_id,
+            channel=tables.channels[row.channel_id].channel.name,
             state=row.state, attempts=row.attempts, last_error=row.last_error, digest_id=row.digest_id, kind=told.kind,
             severity=told.severity, subject=told.subject, created_at_ms=row.created_at_ms, sent_at_ms=row.sent_at_ms,
             next_at_ms=row.next_at_ms if row.state is DeliveryState.PENDING else None,

@@ -45,7 +45,7 @@ class MemoryDeps(Deps):
         self.ticker_board = FakeTickerBoard(desk.ticker_texts)
         self.venues = desk.venues
         self.signals = desk.signals
-        self.intents_queue = desk.intents_queue
+        self.intents_queue, self.notifications = desk.intents_queue, desk.notifications
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
 

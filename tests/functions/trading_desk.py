@@ -13,7 +13,10 @@ from shared.domain.people import PersonRole
 from shared.domain.trading.instruments import Instrument
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
+from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
+from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
+from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryProfiles, MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
@@ -38,7 +41,14 @@ class TradingDeps(Deps):
         self.books, self.instruments, self.desk_states = desk.books, desk.instruments, desk.states
         self.intents_queue, self.orders_queue = desk.raised, desk.decided
         self.floor, self.switch = desk.floor, desk.switch
+        self.notifications, self.addresses = MemoryQueue(), MemoryAddresses()
+        self.kept_alerts, self.channels = MemoryAlertStore(desk.database), MemoryChannelStore(desk.database)
+        self.outbox, self.deliveries = MemoryOutbox(desk.database), MemoryDeliveries(desk.database)
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
+
+    def alerts_of(self, token: str) -> MemoryAlertStore:
+        """Return what row security would let the person see."""
+        return MemoryAlertStore(self.desk.database, _subject(token))
 
     def books_of(self, token: str) -> MemoryBookStore:
         """Return what row security would let the person see."""

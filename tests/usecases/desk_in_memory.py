@@ -60,6 +60,7 @@ class DeskInMemory:
     ticker_texts: Texts = field(default_factory=dict)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     intents_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    notifications: MemoryQueue = field(default_factory=MemoryQueue)
     traders_per_shard: int = 2
 
     def __post_init__(self) -> None:
@@ -126,6 +127,7 @@ class DeskInMemory:
             runs=self.runs,
             outcomes=self.outcomes,
             intents_queue=self.intents_queue,
+            notifications=self.notifications,
             clock=self.clock,
             lease_ms=LEASE_MS,
         )
