@@ -13,10 +13,12 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
+from desk.demo_notifications import DemoNotifications
 from desk.demo_options import DemoOptions
 from desk.demo_trading import DemoTrading, TradingNow
 from desk.live_view import Scene, render, summary
 from desk.local.desk import VENUE, LocalDesk
+from desk.local.receiver import LocalReceiver
 from desk.observer import Observer, RunRow, SignalRow
 from desk.population import synthetic_traders
 from desk.report import Compared, Latency, RedisUse, Report, compare, percentiles
@@ -50,7 +52,7 @@ def run_demo(options: DemoOptions, *, home: Path = HOME) -> int:
     with console.status("Preparing the tape …") as status:
         demo = Demo(options, _prepare_tape(options, home), home)
         status.update("Starting the desk …")
-        with demo.desk:
+        with demo.receiver, demo.desk:
             demo.populate()
             demo.warm_up()
             status.stop()
@@ -105,6 +107,7 @@ class Demo:
             log_depth=DEPTH,
             ticker_interval_s=TICKER_INTERVAL_S,
         )
+        self.receiver = LocalReceiver()
         self.names: dict[str, str] = {}
 
     @property
@@ -121,6 +124,7 @@ class Demo:
         self.database = connect(self.desk.supabase.url, self.desk.supabase.secret_key)
         self.observer = Observer(self.database, since=self.tape.live_from)
         self.trading = DemoTrading(self.desk, self.database, self.tape.tradable, speed=self.options.speed)
+        self.notifications = DemoNotifications(self.desk, self.database, self.receiver, person=PERSON)
         store = SupabaseTraderStore(self.database)
         builtins = self._adapt_builtins(store)
         crowd = synthetic_traders(
@@ -175,6 +179,8 @@ class Demo:
         self.trading.settle()
         steer(self.clock_file, tape_ms=self.desk.clock.now_ms(), speed=0)
         traded = self.trading.figures()
+        self.notifications.settle()
+        told = self.notifications.figures()
         runs, signals = self.observer.runs(), self.observer.signals()
         functions = self.desk.host.stats()
         compared = self._compare_candles()
@@ -200,6 +206,7 @@ class Demo:
             fills=traded.fills,
             denied=traded.denied,
             ledger_mismatches=traded.ledger_mismatches,
+            notifications=told,
         )
         return report, compared, self.trading.now()
 

@@ -80,6 +80,11 @@ def summary(report: Report, traded: TradingNow, *, took_s: float, mismatched: in
             f"{report.intents} intents, {report.orders} orders, {report.fills} fills; "
             f"{report.ledger_mismatches} differences between ledger, fills and venue",
         ),
+        (
+            "notifications",
+            f"{report.notifications.sent} told in {report.notifications.messages} messages, "
+            f"{report.notifications.failed} not delivered",
+        ),
         ("denied", ", ".join(f"{reason} {count}" for reason, count in report.denied.items()) or "none"),
         ("paper book", Text.from_markup(worth_text(traded))),
         (

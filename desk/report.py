@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from desk.demo_notifications import Notifications
 from shared.domain.candles import CLOSE, CandleFrame
 
 
@@ -36,7 +37,8 @@ class Report:
     `boundaries` counts the (timeframe, close) pairs the tape closed; candles are counted over everything the log
     should hold at the end, history included; `latency_ms` is from the simulator sending the closing frame of a signal's
     candle to the commit of the signal's row, in real milliseconds. `denied` counts the reasons of denied intents;
-    `ledger_mismatches` where the ledger, its fills and the venue's balances differ.
+    `ledger_mismatches` where the ledger, its fills and the venue's balances differ. `notifications` counts what people
+    were told, in how many messages, and what did not arrive.
     """
 
     symbols: int
@@ -58,11 +60,13 @@ class Report:
     fills: int
     denied: Mapping[str, int]
     ledger_mismatches: int
+    notifications: Notifications
 
     @property
     def is_good(self) -> bool:
         """Tell whether nothing was lost, doubled or wrong."""
-        return not (self.candles_missing or self.signals_duplicate or self.errors or self.ledger_mismatches)
+        lost = self.candles_missing or self.ledger_mismatches or self.notifications.failed
+        return not (lost or self.signals_duplicate or self.errors)
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""

@@ -175,6 +175,7 @@ class LocalDesk:
             "SERVICE_SECRET": self.service_secret,
             "AWS_REGION": "eu-central-1",
             "BINANCE_URL": self.simulator_url,
+            "ALLOW_PRIVATE_WEBHOOKS": "true",
             **self._keys(),
             **self.env,
         }

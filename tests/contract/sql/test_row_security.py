@@ -59,6 +59,16 @@ insert into public.equity_points (book_id, at_ms, equity, realised, fees)
   select book_id, 60000, 1, 0, 0 from public.books;
 insert into public.alerts (dedupe_key, kind, severity, sentence, book_id, first_at_ms, last_at_ms)
   select book_id, 'reconciliation', 'critical', 's', book_id, 1, 1 from public.books;
+insert into public.outbox (outbox_id, kind, severity, person_id, to_desk, subject) values
+  ('00000000-0000-4000-8000-0000000000f1', 'signal', 'info', '{ALICE}', false, 's'),
+  ('00000000-0000-4000-8000-0000000000f2', 'signal', 'info', '{BOB}', false, 't'),
+  ('00000000-0000-4000-8000-0000000000f3', 'alert_opened', 'info', null, true, 'u');
+insert into public.notification_channels (channel_id, owner_id, name, kind, target, shown) values
+  ('00000000-0000-4000-8000-0000000000c1', '{ALICE}', 'n', 'apprise', 'json://secret', 'json://…'),
+  ('00000000-0000-4000-8000-0000000000c2', '{BOB}', 'n', 'apprise', 'json://secret', 'json://…'),
+  ('00000000-0000-4000-8000-0000000000c3', null, 'n', 'apprise', 'json://secret', 'json://…');
+insert into public.notification_deliveries (outbox_id, channel_id)
+  select outbox_id, replace(outbox_id::text, 'f', 'c')::uuid from public.outbox;
 insert into public.trade_intents (intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms,
     expires_at_ms, correlation_id, actor)
   select book_id, book_id, 'paper', 'person', 'BTC/USDT', 'enter', 'long', '{{"value": "1"}}', 1, 2, 'c', 'a'
@@ -104,6 +114,9 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "risk_breaches": _OF_BOOKS,
     "equity_points": _OF_BOOKS,
     "alerts": _OF_BOOKS,
+    "outbox": {"anon": None, "alice": 1, "bob": 1, "service": 3},
+    "notification_channels": {"anon": None, "alice": 1, "bob": 1, "service": 3},
+    "notification_deliveries": {"anon": None, "alice": 1, "bob": 1, "service": 3},
     "trade_intents": _OF_BOOKS,
     "orders": _OF_BOOKS,
     "positions": _OF_BOOKS,
@@ -118,6 +131,9 @@ KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions", "trading_transitions
 
 # Written once: the service adds and removes rows of these, and changes none.
 NEVER_CHANGED: Final = frozenset({"fills", "accounts", "account_flows"})
+
+# What people may read of a table that has secrets in it.
+READABLE: Final = {"notification_channels": "channel_id, owner_id, name, shown, last_error"}
 
 # A valid change of every row of the table, and how many rows it reaches as anybody but the service.
 EDITS: Final[dict[str, tuple[str, int | None]]] = {
@@ -139,6 +155,9 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "circuit_breaker_events": ("update public.circuit_breaker_events set reason = 'x' where true", None),
     "risk_breaches": ("update public.risk_breaches set details = '{}' where true", None),
     "equity_points": ("update public.equity_points set equity = 2 where true", None),
+    "outbox": ("update public.outbox set title = 'x' where true", None),
+    "notification_channels": ("update public.notification_channels set name = 'x' where true", None),
+    "notification_deliveries": ("update public.notification_deliveries set state = 'muted' where true", None),
     "alerts": ("update public.alerts set state = 'acknowledged' where true", None),
     "trade_intents": ("update public.trade_intents set state = 'denied' where true", None),
     "orders": ("update public.orders set state = 'cancelled' where true", None),
@@ -212,6 +231,16 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "(dedupe_key, kind, severity, sentence, first_at_ms, last_at_ms) values ('n', 'x', 'info', 's', 1, 1)",
         frozenset(),
     ),
+    "outbox": ("(kind, severity, to_desk, subject) values ('x', 'info', true, 's')", frozenset()),
+    "notification_channels": (
+        f"(owner_id, name, kind, target, shown) values ('{ALICE}', 'm', 'apprise', 'json://x', 'json://…')",
+        frozenset(),
+    ),
+    "notification_deliveries": (
+        "(outbox_id, channel_id) values ('00000000-0000-4000-8000-0000000000f1',"
+        " '00000000-0000-4000-8000-0000000000c2')",
+        frozenset(),
+    ),
     "trade_intents": (
         "(intent_id, book_id, mode, source, symbol, purpose, direction, sizing, raised_at_ms, expires_at_ms,"
         " correlation_id, actor) values ('new', 'alices', 'paper', 'person', 'BTC/USDT', 'enter', 'long',"
@@ -283,7 +312,14 @@ CALLS: Final = (
     "unsettled_orders('binance', 'alices')",
     "traded_accounts()",
     "stirring_accounts(0)",
-    "settle_alerts('{}', '[]', 1)",
+    "settle_alerts('{}', '[]', 1, 600000)",
+    "acknowledge_alert(gen_random_uuid(), 'a', 1)",
+    "unrouted_outbox(9)",
+    "route_outbox('[]')",
+    "claim_deliveries(gen_random_uuid(), 1, 9, 9)",
+    "settle_deliveries(gen_random_uuid(), '[]', '[]')",
+    "list_deliveries(null, null, 9, null, null)",
+    "test_channel(gen_random_uuid())",
     "position_of('alices', 'binance', 'BTC/USDT')",
     "open_positions(null)",
     "fills_of('alices', 'binance', 'BTC/USDT')",
@@ -352,7 +388,23 @@ each_actor = pytest.mark.parametrize("actor", ACTORS)
 @each_table
 @each_actor
 def test_select(session: Session, table: str, actor: str) -> None:
-    assert session.run(actor, f"select * from public.{table}") == SEEN[table][actor]
+    columns = "*" if actor == "service" else READABLE.get(table, "*")
+    assert session.run(actor, f"select {columns} from public.{table}") == SEEN[table][actor]
+
+
+@pytest.mark.parametrize("column", ["target", "secret", "*"])
+def test_the_address_of_a_channel_is_read_by_the_service_alone(session: Session, column: str) -> None:
+    for actor in ("anon", "alice", "bob"):
+        assert session.run(actor, f"select {column} from public.notification_channels") is None
+
+
+def test_alerts_of_a_person_are_read_by_that_person(session: Session) -> None:
+    session.connection.execute(
+        "insert into public.alerts (dedupe_key, kind, severity, sentence, person_id, first_at_ms, last_at_ms)"
+        f" values ('channel:1', 'channel', 'warning', 's', '{ALICE}', 1, 1)"
+    )
+    seen = "select from public.alerts where kind = 'channel'"
+    assert [session.run(actor, seen) for actor in ACTORS] == [None, 1, 0, 1]
 
 
 @each_table
@@ -484,6 +536,7 @@ READS: Final = (
     ("list_fills(9, null, null, null, null)", 2),
     ("list_positions(null, true)", 2),
     ("equity_curve('alices', 0, 9)", 1),
+    ("list_alerts(9, null, null, null, null, null)", 2),
     ("equity_curve('bobs', 0, 9)", 0),
     ("last_trips('alices')", 1),
     ("last_trips('bobs')", 0),

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from desk.demo_notifications import Notifications
 from desk.demo_trading import Held, TradingNow
 from desk.live_view import POSITIONS_SHOWN, summary, worth_text
 from desk.report import Latency, RedisUse, Report
@@ -33,6 +34,7 @@ REPORT = Report(
     fills=2,
     denied={"open_positions": 1},
     ledger_mismatches=0,
+    notifications=Notifications(sent=3, messages=2, failed=0),
 )
 WORTH = Equity(capital=D(1_000), realised=D(5), fees=D(2), funding=D(0), unrealised=D("7.5"), unpriced=())
 
@@ -74,7 +76,14 @@ def test_the_summary_has_what_was_traded_denied_and_held() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"ledger_mismatches": 1}, {"errors": 1}, {"candles_missing": 1}, {"signals_duplicate": 1}]
+    "change",
+    [
+        {"notifications": Notifications(sent=3, messages=2, failed=1)},
+        {"ledger_mismatches": 1},
+        {"errors": 1},
+        {"candles_missing": 1},
+        {"signals_duplicate": 1},
+    ],
 )
 def test_what_does_not_add_up_is_never_green(change: dict[str, int]) -> None:
     report = replace(REPORT, **change)  # type: ignore[arg-type]

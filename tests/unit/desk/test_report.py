@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from desk.demo_notifications import Notifications
 from desk.demo_options import DemoOptions, parse_candles
 from desk.report import Latency, RedisUse, Report, compare, percentiles
 from shared.domain.candles import Candle, frame_of
@@ -52,6 +53,7 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         fills=2,
         denied={"market_data": 1},
         ledger_mismatches=0,
+        notifications=Notifications(sent=3, messages=2, failed=0),
     )
     assert list(asdict(report)) == [
         "symbols",
@@ -73,6 +75,7 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         "fills",
         "denied",
         "ledger_mismatches",
+        "notifications",
     ]
     report.write(tmp_path / "r.json")
     assert '"p99": 1.0' in (tmp_path / "r.json").read_text()
