@@ -81,13 +81,14 @@ def notify(event: CronTick | NotificationDue | SignalsStored | DirectNotificatio
     if isinstance(event, DirectNotification):
         return _tell_directly(event, desk)
     tally, began = _Tally(), desk.wall_clock.now_ms()
+    tally.routed += route_waiting(desk.outbox)
     while True:
-        tally.routed += route_waiting(desk.outbox)
         holder = str(uuid4())
         claimed = desk.deliveries.claim(holder, lease_ms=LEASE_MS, channels=CHANNELS, rows=ROWS)
         if not claimed.channels:
             return tally.result()
-        _send_claimed(holder, claimed, tally, desk)
+        if _send_claimed(holder, claimed, tally, desk):
+            tally.routed += route_waiting(desk.outbox)
         if desk.wall_clock.now_ms() - began >= BUDGET_MS:
             tally.left = True  # the sweep goes on with it
             return tally.result()
@@ -108,8 +109,11 @@ def route_waiting(outbox: Outbox) -> int:
             return done
 
 
-def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk) -> None:
-    """Send what was taken: the first message of every channel side by side, then the second of those that took it."""
+def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk) -> bool:
+    """Send what was taken: the first message of every channel side by side, then the second of those that took it.
+
+    Tell whether there is something new to be told: that a channel fails, or works again.
+    """
     plans = [plan(channel, now_ms=claimed.now_ms) for channel in claimed.channels]
     outcomes = [
         Outcome(delivery_id=held.delivery_id, state=DeliveryState.PENDING, attempted=False, next_at_ms=held.until_ms)
@@ -130,7 +134,7 @@ def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk
         left = following
     health = desk.deliveries.settle(holder, outcomes, channels=reached)
     tally.states += outcomes
-    _tell_health(health, desk)
+    return _tell_health(health, desk)
 
 
 def _outcomes(messages: Sequence[tuple[Due, ...]], fault: Fault | None, now_ms: int) -> list[Outcome]:
@@ -146,13 +150,15 @@ def _outcomes(messages: Sequence[tuple[Due, ...]], fault: Fault | None, now_ms: 
     ]
 
 
-def _tell_health(health: Sequence[ChannelHealth], desk: NotifyDesk) -> None:
-    """Have every channel that keeps failing be an alert, and those that have recovered none."""
+def _tell_health(health: Sequence[ChannelHealth], desk: NotifyDesk) -> bool:
+    """Have every channel that keeps failing be an alert, and those that have recovered none; tell if that is news."""
     failing = [each for each in health if each.failures >= FAILING]
     looked_at = failing + [each for each in health if each.failures == 0 and each.before > 0]
-    if looked_at:
-        prefixes = [f"{ALERTS}{each.channel_id}" for each in looked_at]
-        desk.alerts.settle(prefixes, [alert_of(each) for each in failing], at_ms=desk.clock.now_ms())
+    if not looked_at:
+        return False
+    prefixes = [f"{ALERTS}{each.channel_id}" for each in looked_at]
+    settled = desk.alerts.settle(prefixes, [alert_of(each) for each in failing], at_ms=desk.clock.now_ms())
+    return bool(settled.told)
 
 
 def alert_of(health: ChannelHealth) -> Alert:

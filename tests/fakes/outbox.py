@@ -32,9 +32,11 @@ class MemoryOutbox:
     """The outbox of a database."""
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    calls: int = 0
 
     def unrouted(self, *, limit: int) -> Unrouted:
         """Return what has no deliveries yet, oldest first, with the channels it may be for."""
+        self.calls += 1
         tables, now_ms = self.database.telling, self.database.clock.now_ms()
         due = [row for row in tables.outbox.values() if not row.is_routed and row.due_at_ms <= now_ms]
         rows = sorted(due, key=lambda row: (row.due_at_ms, row.outbox_id))[:limit]
@@ -53,6 +55,7 @@ class MemoryOutbox:
 
     def route(self, routes: Sequence[Routed]) -> int:
         """Make the deliveries that were decided, once; return how many are new."""
+        self.calls += 1
         tables, now_ms = self.database.telling, self.database.clock.now_ms()
         made = 0
         for each in routes:
