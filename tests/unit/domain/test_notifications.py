@@ -43,7 +43,7 @@ kinds = st.sampled_from(["alert_opened", "alert_risen", "alert_resolved", "signa
 
 
 def a_due(severity: Severity = Severity.INFO, kind: str = "alert_opened", **changes: Any) -> Due:
-    values = {
+    values: dict[str, Any] = {
         "delivery_id": str(uuid4()), "attempts": 0, "created_at_ms": NOW, "outbox_id": str(uuid4()), "kind": kind,
         "severity": severity, "title": "", "body": "", "data": {"kind": "venue", "sentence": "it is down"},
         "correlation_id": "",
@@ -52,7 +52,7 @@ def a_due(severity: Severity = Severity.INFO, kind: str = "alert_opened", **chan
 
 
 def a_channel(*deliveries: Due, **changes: Any) -> ClaimedChannel:
-    values = {
+    values: dict[str, Any] = {
         "channel_id": "c", "owner_id": None, "name": "n", "kind": ChannelKind.APPRISE, "target": "json://x",
         "secret": None, "quiet": None, "digest_ms": 60_000, "utc_offset_ms": 0, "utc_offset_tomorrow_ms": 0,
         "sent_ms": (), "deliveries": deliveries,
