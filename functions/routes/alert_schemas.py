@@ -17,7 +17,7 @@ class AlertOut(Schema):
     alert_id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     dedupe_key: str = Field(description="What makes two findings the same one: the cause.", examples=["venue:binance"])
     kind: str = Field(description="What kind of thing.", examples=["venue"])
-    severity: Severity = Field(description="How soon somebody should look.", examples=["warning"])
+    severity: Severity = Field(description="Its severity: how soon somebody should look.", examples=["warning"])
     sentence: str = Field(description="What is wrong.", examples=["binance has not answered for five minutes"])
     book_id: str | None = Field(description="Whose book it is about.", examples=[None])
     details: Mapping[str, object] = Field(description="Its numbers.", examples=[{}])

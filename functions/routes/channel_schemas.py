@@ -166,7 +166,7 @@ class DeliveryOut(Schema):
     last_error: str | None = Field(description="Why it was not delivered the last time.", examples=[None])
     digest_id: str | None = Field(description="What went as one message has the same.", examples=[None])
     kind: str = Field(description="What it tells.", examples=["alert_opened"])
-    severity: Severity = Field(description="How soon somebody should look.", examples=["warning"])
+    severity: Severity = Field(description="Its severity: how soon somebody should look.", examples=["warning"])
     subject: str = Field(description="What it is about.", examples=["alert:venue:binance"])
     created_at_ms: int = Field(description="Since when it waits (epoch ms).", examples=[EXAMPLE_TIME])
     sent_at_ms: int | None = Field(description="When it was sent (epoch ms).", examples=[EXAMPLE_TIME])
