@@ -59,6 +59,7 @@ class Settings(BaseModel):
     executions_queue_url: Url | None = None
     intents_queue_url: Url | None = None
     orders_queue_url: Url | None = None
+    signals_queue_url: Url | None = None
     dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
     service_secret: SecretStr | None = None

@@ -1,21 +1,21 @@
 """Evaluate traders against one closed boundary and record the signals that are new."""
 
-import logging
 import time
 from collections.abc import Sequence
 
 from shared.domain.decision import decide
-from shared.domain.errors import NightdeskError, TransientError
+from shared.domain.errors import NightdeskError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
-from shared.messages import IntentRaised, RunTrader, ShardDue, ShardResult
+from shared.domain.signals import Signal
+from shared.messages import RunTrader, ShardDue, ShardResult
 from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.outcomes import BARS as OUTCOME_BARS
 from shared.usecases.outcomes import measure_outcomes
+from shared.usecases.raising import announce_intents
+from shared.usecases.waking import Waking
 from shared.usecases.watchlist import Watchlist
-
-logger = logging.getLogger(__name__)
 
 
 def execute_trader(
@@ -29,6 +29,7 @@ def execute_trader(
     signals: SignalStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
+    waking: Waking,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -42,6 +43,7 @@ def execute_trader(
                 runs=runs,
                 outcomes=outcomes,
                 intents_queue=intents_queue,
+                waking=waking,
                 clock=clock,
                 lease_ms=lease_ms,
             )
@@ -53,6 +55,7 @@ def execute_trader(
                 venues=venues,
                 signals=signals,
                 intents_queue=intents_queue,
+                waking=waking,
                 clock=clock,
             )
 
@@ -65,6 +68,7 @@ def execute_shard(
     runs: RunStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
+    waking: Waking,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -76,11 +80,13 @@ def execute_shard(
     if not runs.start(event.run, lease_ms=lease_ms):
         return _skipped(event, "finished before, or running elsewhere")
     try:
-        answer, market, recorded = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
+        done = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
     except NightdeskError as error:
         runs.fail(event.run, error=f"{type(error).__name__}: {error}")
         raise
+    answer, market, recorded, signals = done
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
+    _announce_signals(recorded, signals, event.correlation_id, waking=waking)
     if event.shard == 0:
         measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
     return answer
@@ -88,7 +94,7 @@ def execute_shard(
 
 def _evaluate_shard(
     event: ShardDue, *, candles: CandleLog, watchlist: Watchlist, runs: RunStore, clock: Clock
-) -> tuple[ShardResult, Market, Recorded]:
+) -> tuple[ShardResult, Market, Recorded, Sequence[Signal]]:
     began = time.perf_counter()
     boundary = event.run.boundary
     watchlist.refresh()
@@ -107,7 +113,13 @@ def _evaluate_shard(
     )
     recorded = runs.finish(event.run, result=result, signals=decision.signals, digests=decision.digests)
     answer = _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors)
-    return answer, market, recorded
+    return answer, market, recorded, decision.signals
+
+
+def _announce_signals(recorded: Recorded, signals: Sequence[Signal], correlation_id: str, *, waking: Waking) -> None:
+    """Wake signal-agent when a run has stored new signals; which of them are new the agent sees for itself."""
+    if recorded.new:
+        waking.announce((signal.symbol for signal in signals), correlation_id)
 
 
 def run_trader(
@@ -118,6 +130,7 @@ def run_trader(
     venues: VenueStore,
     signals: SignalStore,
     intents_queue: Queue,
+    waking: Waking,
     clock: Clock,
 ) -> ShardResult:
     """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
@@ -131,6 +144,7 @@ def run_trader(
 
     recorded = signals.record(trader.venue, event.correlation_id, decision.signals)
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
+    _announce_signals(recorded, decision.signals, event.correlation_id, waking=waking)
     result = RunResult(
         traders=1,
         evaluations=decision.evaluations,
@@ -139,16 +153,6 @@ def run_trader(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=dict(decision.errors))
-
-
-def announce_intents(intent_ids: Sequence[str], correlation_id: str, *, queue: Queue) -> None:
-    """Have intents decided now. They are stored: when the queue does not take them, risk-agent's sweep finds them."""
-    messages = [IntentRaised(intent_id=intent_id, correlation_id=correlation_id) for intent_id in intent_ids]
-    try:
-        if messages:
-            queue.send([message.model_dump_json() for message in messages])
-    except TransientError as error:
-        logger.warning("%d intents are left to the sweep: %s", len(messages), error)
 
 
 def _answer(

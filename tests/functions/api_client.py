@@ -45,7 +45,7 @@ class MemoryDeps(Deps):
         self.ticker_board = FakeTickerBoard(desk.ticker_texts)
         self.venues = desk.venues
         self.signals = desk.signals
-        self.intents_queue = desk.intents_queue
+        self.intents_queue, self.signals_queue = desk.intents_queue, desk.signals_queue
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
 

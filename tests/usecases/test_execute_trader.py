@@ -129,6 +129,7 @@ def run_now(desk: DeskInMemory, number: int) -> tuple[int, int]:
         venues=desk.venues,
         signals=desk.signals,
         intents_queue=desk.intents_queue,
+        waking=desk.waking(),
         clock=desk.clock,
     )
     return result.signals, result.signals_duplicate
