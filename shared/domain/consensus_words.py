@@ -15,14 +15,15 @@ _WHY_NOT: Final[Mapping[Standing, str]] = {
 
 def sentence_of(consensus: Consensus, settings: SignalAgentSettings) -> str:
     """Return what the votes come to, with the numbers that decided."""
-    asked = f"{settings.min_sources} and {settings.min_share:.0%} are asked for"
-    share, direction = f"{consensus.share:.1%} of the weight", consensus.direction
+    least = f"{100 * float(settings.min_share):g} %"
+    asked = f"{settings.min_sources} and {least} are asked for"
+    share, direction = f"{100 * consensus.share:.1f} % of the weight", consensus.direction
     if consensus.verdict is Verdict.CONSENSUS:
         return f"{direction}: {consensus.agreeing} of {_sources(consensus.sources)} agree, with {share} ({asked})"
     if consensus.verdict is Verdict.SPLIT:
         if direction is None:
             return f"split: of {_sources(consensus.sources)} neither side has more of the weight"
-        return f"split: of {_sources(consensus.sources)} {direction} has {share}, {settings.min_share:.0%} is asked for"
+        return f"split: of {_sources(consensus.sources)} {direction} has {share}, {least} is asked for"
     if consensus.verdict is Verdict.STALE:
         minutes = settings.window_ms // MINUTE_MS
         said = f"only {consensus.sources} of {_sources(consensus.sources + _stale(consensus))} have spoken"

@@ -17,6 +17,7 @@ from desk.local.supabase_lite import node_binary
 from shared.adapters.venues.registry import VENUES
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
 from shared.runtime.config import TRADED_VENUES, Settings
+from shared.signal_messages import SignalRequest
 
 VARIABLES = {
     "SUPABASE_URL": "https://supabase.example",
@@ -118,6 +119,7 @@ def test_the_samples_are_messages_the_functions_read() -> None:
         ("execute-trader", "ExecutionsQueue", ExecuteRequest),
         ("risk-agent", "IntentsQueue", RiskRequest),
         ("execution-agent", "OrdersQueue", ExecutionRequest),
+        ("signal-agent", "SignalsQueue", SignalRequest),
     ):
         for record in sample(name)["Records"]:
             assert record["eventSourceARN"] == SPEC.queue_arn(queue)

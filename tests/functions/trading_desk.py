@@ -14,6 +14,7 @@ from shared.domain.trading.instruments import Instrument
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.books import MemoryBookStore
+from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryProfiles, MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
@@ -38,6 +39,8 @@ class TradingDeps(Deps):
         self.books, self.instruments, self.desk_states = desk.books, desk.instruments, desk.states
         self.intents_queue, self.orders_queue = desk.raised, desk.decided
         self.floor, self.switch = desk.floor, desk.switch
+        self.intelligence = MemoryIntelligenceStore(desk.database)
+        self.proposals = MemoryProposalStore(desk.database)
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def books_of(self, token: str) -> MemoryBookStore:
@@ -47,6 +50,14 @@ class TradingDeps(Deps):
     def reads_of(self, token: str) -> MemoryTradingReads:
         """Return what row security would let the person see."""
         return MemoryTradingReads(self.desk.database, _subject(token))
+
+    def intelligence_of(self, token: str) -> MemoryIntelligenceStore:
+        """Return what row security would let the person see."""
+        return MemoryIntelligenceStore(self.desk.database, _subject(token))
+
+    def proposals_of(self, token: str) -> MemoryProposalStore:
+        """Return what row security would let the person see."""
+        return MemoryProposalStore(self.desk.database, _subject(token))
 
 
 def trading_desk(instrument: Instrument = INSTRUMENT) -> TradingInMemory:

@@ -39,6 +39,8 @@ TABLES = {
     "accounts",
     "account_flows",
     "alerts",
+    "intelligence_signals",
+    "proposals",
 }
 
 
