@@ -48,7 +48,7 @@ class ProposalStore(Protocol):
 
     def propose(self, proposal: Proposal, *, cooldown_ms: int, actor: str, reason: str) -> Proposed:
         """Store a proposal, unless one of its book, instrument and direction was made in the same window or within the
-        cool-down: that one is returned. Open ones for the other direction expire: the sources have turned."""
+        cool-down: that one is returned. Open ones for the other direction expire: the sources say otherwise by now."""
         ...
 
     def get(self, proposal_id: str) -> Proposal:

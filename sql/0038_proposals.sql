@@ -139,7 +139,7 @@ declare
   standing public.proposals;
 begin
   perform pg_advisory_xact_lock(hashtextextended(format('proposal %s %s', given.book_id, given.instrument), 0));
-  update public.proposals as p set state = 'expired', actor = p_actor, reason = 'the sources have turned'
+  update public.proposals as p set state = 'expired', actor = p_actor, reason = 'the sources say otherwise by now'
   where p.book_id = given.book_id and p.instrument = given.instrument and p.direction <> given.direction
     and p.state = 'open';
   select * into standing from public.proposals as p

@@ -76,12 +76,12 @@ def test_the_same_consensus_makes_one(stores: Stores, book: Book) -> None:
     assert [each.proposal_id for each in stores.proposals().list(limit=9)] == [second.proposal_id, first.proposal_id]
 
 
-def test_a_turn_of_the_sources_ends_what_was_open_for_the_other_side(stores: Stores, book: Book) -> None:
+def test_a_consensus_for_the_other_side_ends_what_was_open_for_the_other_side(stores: Stores, book: Book) -> None:
     long, _ = stored(stores, of_consensus(book))
     short, is_new = stored(stores, of_consensus(book, NOON + 60_000, Direction.SHORT))
     assert is_new
     ended = stores.proposals().get(long.proposal_id)
-    assert (ended.state, ended.reason) == (ProposalState.EXPIRED, "the sources have turned")
+    assert (ended.state, ended.reason) == (ProposalState.EXPIRED, "the sources say otherwise by now")
     with pytest.raises(ConflictError):
         approved(stores, ended, book)
     assert approved(stores, short, book, now_ms=NOON + 61_000).state is ProposalState.APPROVED

@@ -111,7 +111,7 @@ class MemoryProposalStore:
         ]
         for each in mine:
             if each.direction is not proposal.direction and each.state is ProposalState.OPEN:
-                self._step(each, ProposalState.EXPIRED, actor, "the sources have turned")
+                self._step(each, ProposalState.EXPIRED, actor, "the sources say otherwise by now")
         standing = [
             each
             for each in mine
