@@ -15,6 +15,8 @@ from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
 from desk.drill_cli import app as drill
 from desk.migrate import migrate
+from desk.proposals_cli import app as proposals
+from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
 from desk.switch_cli import halt, reconcile, reduce, resume, state
 from desk.traders_cli import app as traders
@@ -44,6 +46,8 @@ app.add_typer(account)
 app.add_typer(dead_letters)
 app.add_typer(alerts)
 app.add_typer(channels)
+app.add_typer(proposals)
+app.command()(consensus)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

@@ -14,7 +14,9 @@ from pydantic import TypeAdapter
 
 from shared.domain.errors import InvalidMessageError, NotFoundError
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest
+from shared.notification_messages import NotifyRequest
 from shared.runtime.entrypoint import read_message
+from shared.signal_messages import SignalRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,6 +26,8 @@ MESSAGES: Final[Mapping[str, TypeAdapter[Any]]] = {
     "executions": ExecuteRequest,
     "intents": RiskRequest,
     "orders": ExecutionRequest,
+    "signals": SignalRequest,
+    "notifications": NotifyRequest,
 }
 """What the function of a queue reads."""
 HELD_S: Final = 60

@@ -96,6 +96,8 @@ def _subject(step: dict[str, Any]) -> str:
     details = step["details"]
     if step["subject"] == "intent":
         return wish(details)
+    if step["subject"] == "proposal":
+        return f"be {details['direction']} {details['instrument']}, {step['reason']}"
     price = details.get("limit_price") or details.get("trigger_price")
     at = f" at {exact(price)}" if price else ""
     return f"{details['side']} {exact(details['qty'])} {details['symbol']} {details['kind']}{at} on {details['venue']}"

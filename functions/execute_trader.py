@@ -19,7 +19,7 @@ def handler(event: ShardDue | RunTrader, deps: Deps) -> ShardResult:
         signals=deps.signals,
         outcomes=deps.outcomes,
         intents_queue=deps.intents_queue,
-        notifications=deps.notifications,
+        waking=deps.waking,
         clock=deps.clock,
         lease_ms=deps.settings.run_lease_ms,
     )

@@ -38,7 +38,9 @@ language sql immutable set search_path = ''
 as $$
   values
     ('execution-agent', '* * * * *'),
+    ('notify', '* * * * *'),
     ('risk-agent', '* * * * *'),
+    ('signal-agent', '* * * * *'),
     ('trigger-executions', '* * * * *')
 $$;
 

@@ -49,7 +49,7 @@ class StepOut(Schema):
     """One step of something on its way from signal to position."""
 
     at: str | None = Field(description="When, database clock.", examples=["2022-01-01T00:01:00.180+00:00"])
-    subject: str = Field(description="signal, intent, order or fill.", examples=["intent"])
+    subject: str = Field(description="signal, proposal, intent, order or fill.", examples=["intent"])
     id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     intent_id: str | None = Field(description="The intent it belongs to.", examples=[EXAMPLE_ID])
     before: str | None = Field(description="The state before; null for what is new.", examples=["pending"])

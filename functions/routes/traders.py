@@ -163,7 +163,7 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
         venues=deps.venues,
         signals=deps.signals,
         intents_queue=deps.intents_queue,
-        notifications=deps.notifications,
+        waking=deps.waking,
         clock=deps.clock,
     )
     return RunOut(

@@ -60,6 +60,7 @@ class Settings(BaseModel):
     intents_queue_url: Url | None = None
     orders_queue_url: Url | None = None
     notifications_queue_url: Url | None = None
+    signals_queue_url: Url | None = None
     dead_letter_queue_url: Url | None = None
     trigger_secret: SecretStr | None = None
     trigger_secret_previous: SecretStr | None = None

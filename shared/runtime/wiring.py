@@ -7,12 +7,16 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from shared.agent_ports import AgentStore
+from shared.domain.consensus import SignalAgentSettings
 from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
 from shared.runtime.trading import Trading
+from shared.signal_ports import IntelligenceStore, ProposalStore
 
 if TYPE_CHECKING:
+    from shared.usecases.signal_agent import SignalDesk
+    from shared.usecases.waking import Waking
     from shared.usecases.watchlist import Watchlist
 
 
@@ -66,6 +70,53 @@ class Deps(Trading):
 
         return Watchlist(self.traders, self.venues, self.wall_clock)
 
+    @property
+    def signal_agent_settings(self) -> SignalAgentSettings:
+        """How signal-agent works, as it is set now."""
+        return SignalAgentSettings()
+
+    @cached_property
+    def signals_queue(self) -> Queue:
+        """The queue of new signals, which wakes signal-agent."""
+        return sqs(self.settings.need("signals_queue_url"))
+
+    @cached_property
+    def intelligence(self) -> IntelligenceStore:
+        """What sources think of instruments."""
+        from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
+
+        return SupabaseIntelligenceStore(self.database)
+
+    @cached_property
+    def proposals(self) -> ProposalStore:
+        """Everybody's proposals."""
+        from shared.adapters.supabase.intelligence import SupabaseProposalStore
+
+        return SupabaseProposalStore(self.database)
+
+    @property
+    def waking(self) -> "Waking":
+        """What wakes signal-agent."""
+        from shared.usecases.waking import Waking
+
+        return Waking(settings=self.signal_agent_settings, queue=self.signals_queue, notifications=self.notifications)
+
+    @property
+    def signal_desk(self) -> "SignalDesk":
+        """What signal-agent takes."""
+        from shared.usecases.signal_agent import SignalDesk
+
+        return SignalDesk(
+            settings=self.signal_agent_settings,
+            intelligence=self.intelligence,
+            proposals=self.proposals,
+            books=self.known_books,
+            states=self.desk_states,
+            instruments=self.instruments,
+            intents_queue=self.intents_queue,
+            clock=self.clock,
+        )
+
     def traders_of(self, token: str) -> TraderStore:
         """Return the traders a signed-in person may see and change, decided by row security."""
         from shared.adapters.supabase.traders import SupabaseTraderStore
@@ -83,6 +134,18 @@ class Deps(Trading):
         from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 
         return SupabaseOutcomeStore(self.database_as(token))
+
+    def intelligence_of(self, token: str) -> IntelligenceStore:
+        """Return what sources think as far as a signed-in person may see it, decided by row security."""
+        from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
+
+        return SupabaseIntelligenceStore(self.database_as(token))
+
+    def proposals_of(self, token: str) -> ProposalStore:
+        """Return the proposals a signed-in person may see, decided by row security."""
+        from shared.adapters.supabase.intelligence import SupabaseProposalStore
+
+        return SupabaseProposalStore(self.database_as(token))
 
 
 @cache

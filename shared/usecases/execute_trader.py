@@ -1,26 +1,21 @@
 """Evaluate traders against one closed boundary and record the signals that are new."""
 
-import logging
 import time
 from collections.abc import Sequence
-from typing import Final
 
 from shared.domain.decision import decide
-from shared.domain.errors import NightdeskError, TransientError
+from shared.domain.errors import NightdeskError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
-from shared.messages import IntentRaised, RunTrader, ShardDue, ShardResult
-from shared.notification_messages import SignalsStored
+from shared.domain.signals import Signal
+from shared.messages import RunTrader, ShardDue, ShardResult
 from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.outcomes import BARS as OUTCOME_BARS
 from shared.usecases.outcomes import measure_outcomes
+from shared.usecases.raising import announce_intents
+from shared.usecases.waking import Waking
 from shared.usecases.watchlist import Watchlist
-
-GATHER_S: Final = 6
-"""A second longer than signals of a boundary are gathered (desk.tell_signals)."""
-
-logger = logging.getLogger(__name__)
 
 
 def execute_trader(
@@ -34,7 +29,7 @@ def execute_trader(
     signals: SignalStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
-    notifications: Queue,
+    waking: Waking,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -48,7 +43,7 @@ def execute_trader(
                 runs=runs,
                 outcomes=outcomes,
                 intents_queue=intents_queue,
-                notifications=notifications,
+                waking=waking,
                 clock=clock,
                 lease_ms=lease_ms,
             )
@@ -60,7 +55,7 @@ def execute_trader(
                 venues=venues,
                 signals=signals,
                 intents_queue=intents_queue,
-                notifications=notifications,
+                waking=waking,
                 clock=clock,
             )
 
@@ -73,7 +68,7 @@ def execute_shard(
     runs: RunStore,
     outcomes: OutcomeStore,
     intents_queue: Queue,
-    notifications: Queue,
+    waking: Waking,
     clock: Clock,
     lease_ms: int,
 ) -> ShardResult:
@@ -85,12 +80,13 @@ def execute_shard(
     if not runs.start(event.run, lease_ms=lease_ms):
         return _skipped(event, "finished before, or running elsewhere")
     try:
-        answer, market, recorded = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
+        done = _evaluate_shard(event, candles=candles, watchlist=watchlist, runs=runs, clock=clock)
     except NightdeskError as error:
         runs.fail(event.run, error=f"{type(error).__name__}: {error}")
         raise
+    answer, market, recorded, signals = done
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
-    announce_signals(recorded.new, event.correlation_id, queue=notifications)
+    waking.announce(recorded, signals, event.correlation_id)
     if event.shard == 0:
         measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
     return answer
@@ -98,7 +94,7 @@ def execute_shard(
 
 def _evaluate_shard(
     event: ShardDue, *, candles: CandleLog, watchlist: Watchlist, runs: RunStore, clock: Clock
-) -> tuple[ShardResult, Market, Recorded]:
+) -> tuple[ShardResult, Market, Recorded, Sequence[Signal]]:
     began = time.perf_counter()
     boundary = event.run.boundary
     watchlist.refresh()
@@ -117,7 +113,7 @@ def _evaluate_shard(
     )
     recorded = runs.finish(event.run, result=result, signals=decision.signals, digests=decision.digests)
     answer = _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=errors)
-    return answer, market, recorded
+    return answer, market, recorded, decision.signals
 
 
 def run_trader(
@@ -128,7 +124,7 @@ def run_trader(
     venues: VenueStore,
     signals: SignalStore,
     intents_queue: Queue,
-    notifications: Queue,
+    waking: Waking,
     clock: Clock,
 ) -> ShardResult:
     """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
@@ -142,7 +138,7 @@ def run_trader(
 
     recorded = signals.record(trader.venue, event.correlation_id, decision.signals)
     announce_intents(recorded.intents, event.correlation_id, queue=intents_queue)
-    announce_signals(recorded.new, event.correlation_id, queue=notifications)
+    waking.announce(recorded, decision.signals, event.correlation_id)
     result = RunResult(
         traders=1,
         evaluations=decision.evaluations,
@@ -151,26 +147,6 @@ def run_trader(
         duration_ms=round((time.perf_counter() - began) * 1_000, 3),
     )
     return _answer(boundary, event.correlation_id, result=result, recorded=recorded, errors=dict(decision.errors))
-
-
-def announce_intents(intent_ids: Sequence[str], correlation_id: str, *, queue: Queue) -> None:
-    """Have intents decided now. They are stored: when the queue does not take them, risk-agent's sweep finds them."""
-    messages = [IntentRaised(intent_id=intent_id, correlation_id=correlation_id) for intent_id in intent_ids]
-    try:
-        if messages:
-            queue.send([message.model_dump_json() for message in messages])
-    except TransientError as error:
-        logger.warning("%d intents are left to the sweep: %s", len(messages), error)
-
-
-def announce_signals(count: int, correlation_id: str, *, queue: Queue) -> None:
-    """Have owners told of new signals, once those of the other shards are in; notify's sweep finds them too."""
-    try:
-        if count:
-            message = SignalsStored(signals=count, correlation_id=correlation_id)
-            queue.send([message.model_dump_json()], delay_s=GATHER_S)
-    except TransientError as error:
-        logger.warning("telling of %d signals is left to the sweep: %s", count, error)
 
 
 def _answer(

@@ -30,8 +30,8 @@ from shared.ports import Clock
 ALERTS: Final = "channel:"
 LEASE_MS: Final = 90_000
 """Longer than notify may run: what it was sending when it was killed is sent again, and never twice at a time."""
-BUDGET_MS: Final = 25_000
-"""After so long nothing more is begun: three messages to a channel, of ten seconds each, still end in time."""
+BUDGET_MS: Final = 15_000
+"""After so long nothing more is begun: a message that takes its ten seconds still ends in time."""
 ROWS: Final = 500
 CHANNELS: Final = 32
 
@@ -80,16 +80,16 @@ def notify(event: CronTick | NotificationDue | SignalsStored | DirectNotificatio
     """
     if isinstance(event, DirectNotification):
         return _tell_directly(event, desk)
-    tally, began = _Tally(), desk.wall_clock.now_ms()
+    tally, until_ms = _Tally(), desk.wall_clock.now_ms() + BUDGET_MS
     tally.routed += route_waiting(desk.outbox)
     while True:
         holder = str(uuid4())
         claimed = desk.deliveries.claim(holder, lease_ms=LEASE_MS, channels=CHANNELS, rows=ROWS)
         if not claimed.channels:
             return tally.result()
-        if _send_claimed(holder, claimed, tally, desk):
+        if _send_claimed(holder, claimed, tally, desk, until_ms=until_ms):
             tally.routed += route_waiting(desk.outbox)
-        if desk.wall_clock.now_ms() - began >= BUDGET_MS:
+        if desk.wall_clock.now_ms() >= until_ms:
             tally.left = True  # the sweep goes on with it
             return tally.result()
 
@@ -109,10 +109,11 @@ def route_waiting(outbox: Outbox) -> int:
             return done
 
 
-def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk) -> bool:
+def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk, *, until_ms: int) -> bool:
     """Send what was taken: the first message of every channel side by side, then the second of those that took it.
 
-    Tell whether there is something new to be told: that a channel fails, or works again.
+    What is not begun by `until_ms` (wall clock) waits for the next run. Tell whether there is something new to be told:
+    that a channel fails, or works again.
     """
     plans = [plan(channel, now_ms=claimed.now_ms) for channel in claimed.channels]
     outcomes = [
@@ -132,6 +133,9 @@ def _send_claimed(holder: str, claimed: Claimed, tally: _Tally, desk: NotifyDesk
             if fault is None and messages[1:]:
                 following.append((channel, messages[1:]))
         left = following
+        if desk.wall_clock.now_ms() >= until_ms:
+            outcomes += [_untried(due, until_ms) for _, messages in left for message in messages for due in message]
+            break
     health = desk.deliveries.settle(holder, outcomes, channels=reached)
     tally.states += outcomes
     return _tell_health(health, desk)
@@ -143,11 +147,11 @@ def _outcomes(messages: Sequence[tuple[Due, ...]], fault: Fault | None, now_ms: 
     if fault is None:
         return outcomes
     again = min((each.next_at_ms for each in outcomes if each.next_at_ms is not None), default=now_ms + LEASE_MS)
-    behind = [due for message in messages[1:] for due in message]
-    return outcomes + [
-        Outcome(delivery_id=due.delivery_id, state=DeliveryState.PENDING, attempted=False, next_at_ms=again)
-        for due in behind
-    ]
+    return outcomes + [_untried(due, again) for message in messages[1:] for due in message]
+
+
+def _untried(due: Due, again_ms: int) -> Outcome:
+    return Outcome(delivery_id=due.delivery_id, state=DeliveryState.PENDING, attempted=False, next_at_ms=again_ms)
 
 
 def _tell_health(health: Sequence[ChannelHealth], desk: NotifyDesk) -> bool:

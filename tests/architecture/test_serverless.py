@@ -18,6 +18,7 @@ from shared.adapters.venues.registry import VENUES
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
 from shared.notification_messages import NotifyRequest
 from shared.runtime.config import TRADED_VENUES, Settings
+from shared.signal_messages import SignalRequest
 
 VARIABLES = {
     "SUPABASE_URL": "https://supabase.example",
@@ -126,6 +127,7 @@ def test_the_samples_are_messages_the_functions_read() -> None:
         ("risk-agent", "IntentsQueue", RiskRequest),
         ("execution-agent", "OrdersQueue", ExecutionRequest),
         ("notify", "NotificationsQueue", NotifyRequest),
+        ("signal-agent", "SignalsQueue", SignalRequest),
     ):
         for record in sample(name)["Records"]:
             assert record["eventSourceARN"] == SPEC.queue_arn(queue)

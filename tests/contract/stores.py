@@ -14,6 +14,7 @@ from shared.adapters.supabase.channels import SupabaseChannelStore
 from shared.adapters.supabase.client import connect
 from shared.adapters.supabase.desk_states import SupabaseDeskStates
 from shared.adapters.supabase.instruments import SupabaseInstrumentStore
+from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore, SupabaseProposalStore
 from shared.adapters.supabase.intents import SupabaseIntentStore
 from shared.adapters.supabase.ledger import SupabaseLedger
 from shared.adapters.supabase.orders import SupabaseOrderStore
@@ -32,11 +33,13 @@ from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
+from shared.signal_ports import IntelligenceStore, ProposalStore
 from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
+from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.orders import MemoryOrderStore
@@ -103,6 +106,14 @@ class Stores(Protocol):
         """Return everybody's channels."""
         ...
 
+    def intelligence(self, user_id: str | None = None) -> IntelligenceStore:
+        """Return what sources think, as somebody sees it."""
+        ...
+
+    def proposals(self, user_id: str | None = None) -> ProposalStore:
+        """Return the proposals as somebody sees them."""
+        ...
+
     def states(self) -> DeskStates:
         """Return the trading states."""
         ...
@@ -167,6 +178,12 @@ class MemoryStores:
     def channels(self) -> ChannelStore:
         return MemoryChannelStore(self.database)
 
+    def intelligence(self, user_id: str | None = None) -> IntelligenceStore:
+        return MemoryIntelligenceStore(self.database, user_id)
+
+    def proposals(self, user_id: str | None = None) -> ProposalStore:
+        return MemoryProposalStore(self.database, user_id)
+
     def states(self) -> DeskStates:
         return MemoryDeskStates(self.database)
 
@@ -224,6 +241,12 @@ class SupabaseStores:
 
     def channels(self) -> ChannelStore:
         return SupabaseChannelStore(self._client(None))
+
+    def intelligence(self, user_id: str | None = None) -> IntelligenceStore:
+        return SupabaseIntelligenceStore(self._client(user_id))
+
+    def proposals(self, user_id: str | None = None) -> ProposalStore:
+        return SupabaseProposalStore(self._client(user_id))
 
     def states(self) -> DeskStates:
         return SupabaseDeskStates(self._client(None))

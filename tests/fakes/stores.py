@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
+from shared.domain.intelligence import IntelligenceSignal
 from shared.domain.outcomes import Outcome
 from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
@@ -54,6 +55,7 @@ class MemoryDatabase:
     runs: dict[tuple[ClosedBoundary, int], MemoryRun] = field(default_factory=dict)
     digests: dict[Shard, frozenset[str]] = field(default_factory=dict)
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+    intelligence: dict[tuple[str, str, str, int], IntelligenceSignal] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
     trading: TradingTables = field(default_factory=TradingTables)

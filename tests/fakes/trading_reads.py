@@ -12,7 +12,7 @@ from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, Tol
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.stores import MemoryDatabase, owns
-from tests.fakes.trading_tables import FillRow, IntentRow
+from tests.fakes.trading_tables import FillRow, IntentRow, TradingTables
 
 Row = TypeVar("Row")
 
@@ -132,14 +132,10 @@ class MemoryTradingReads:
             for row in self.database.signals.values()
             if row.correlation_id == correlation_id and self._sees_signal(row.signal.trader_id)
         ]
-        steps = MemoryIntentStore(self.database).trace(correlation_id)
+        steps = [_with_its_intent(step, tables) for step in MemoryIntentStore(self.database).trace(correlation_id)]
         return [
             *signals,
-            *(
-                step
-                for step in steps
-                if step["subject"] != "signal" and self._sees(tables.intents[str(step["intent_id"])].intent.book_id)
-            ),
+            *(step for step in steps if step["subject"] != "signal" and self._sees(_book_of(step, tables))),
         ]
 
     def _told(self, row: IntentRow) -> ToldIntent:
@@ -169,6 +165,18 @@ class MemoryProfiles:
     def role(self, user_id: str) -> PersonRole:
         """Return what a person may do; somebody without a profile is a trader."""
         return self.database.roles.get(user_id, PersonRole.TRADER)
+
+
+def _with_its_intent(step: Mapping[str, object], tables: TradingTables) -> Mapping[str, object]:
+    """Return a step, that of a proposal with the intent the proposal has by now."""
+    if step["subject"] != "proposal":
+        return step
+    return {**step, "intent_id": tables.proposals[str(step["id"])].intent_id}
+
+
+def _book_of(step: Mapping[str, object], tables: TradingTables) -> str:
+    """Return the book a step of a proposal, an intent or an order is of."""
+    return str(step.get("book_id") or tables.intents[str(step["intent_id"])].intent.book_id)
 
 
 def _posted(key: FillKey, row: FillRow) -> PostedFill:

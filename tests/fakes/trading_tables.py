@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.adapters.supabase.trading_rows import INTENT, ORDER, write
 from shared.domain.alerts import Alert
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
+from shared.domain.proposals import Proposal
 from shared.domain.signals import StoredSignal
 from shared.domain.traders import Trader
 from shared.domain.trading.accounts import AccountPlace
@@ -103,6 +104,7 @@ class TradingTables:
     trips: dict[tuple[str, str, int, TradingState], TrippedBreaker] = field(default_factory=dict)
     equity: dict[tuple[str, int], EquityPoint] = field(default_factory=dict)
     intents: dict[str, IntentRow] = field(default_factory=dict)
+    proposals: dict[str, Proposal] = field(default_factory=dict)
     orders: dict[str, OrderRow] = field(default_factory=dict)
     fills: dict[FillKey, FillRow] = field(default_factory=dict)
     positions: dict[tuple[str, str, str], PositionRow] = field(default_factory=dict)

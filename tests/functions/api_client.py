@@ -45,7 +45,8 @@ class MemoryDeps(Deps):
         self.ticker_board = FakeTickerBoard(desk.ticker_texts)
         self.venues = desk.venues
         self.signals = desk.signals
-        self.intents_queue, self.notifications = desk.intents_queue, desk.notifications
+        self.intents_queue, self.signals_queue = desk.intents_queue, desk.signals_queue
+        self.notifications = desk.notifications
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
 

@@ -15,6 +15,7 @@ from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
+from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemoryVenueStore
@@ -44,6 +45,8 @@ class TradingDeps(Deps):
         self.notifications, self.addresses = MemoryQueue(), MemoryAddresses()
         self.kept_alerts, self.channels = MemoryAlertStore(desk.database), MemoryChannelStore(desk.database)
         self.outbox, self.deliveries = MemoryOutbox(desk.database), MemoryDeliveries(desk.database)
+        self.intelligence = MemoryIntelligenceStore(desk.database)
+        self.proposals = MemoryProposalStore(desk.database)
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def alerts_of(self, token: str) -> MemoryAlertStore:
@@ -57,6 +60,14 @@ class TradingDeps(Deps):
     def reads_of(self, token: str) -> MemoryTradingReads:
         """Return what row security would let the person see."""
         return MemoryTradingReads(self.desk.database, _subject(token))
+
+    def intelligence_of(self, token: str) -> MemoryIntelligenceStore:
+        """Return what row security would let the person see."""
+        return MemoryIntelligenceStore(self.desk.database, _subject(token))
+
+    def proposals_of(self, token: str) -> MemoryProposalStore:
+        """Return what row security would let the person see."""
+        return MemoryProposalStore(self.desk.database, _subject(token))
 
 
 def trading_desk(instrument: Instrument = INSTRUMENT) -> TradingInMemory:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.candles import Boundary, Candle
 from shared.domain.codec import encode
+from shared.domain.consensus import SignalAgentSettings
 from shared.domain.runs import ClosedBoundary
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Edge, Trader, Universe
@@ -11,6 +12,7 @@ from shared.domain.venues import Venue
 from shared.messages import BoundaryClosed, ShardDue, ShardResult, Swept, Triggered
 from shared.usecases.execute_trader import execute_shard
 from shared.usecases.trigger_executions import sweep_boundaries, trigger_boundary
+from shared.usecases.waking import Waking
 from shared.usecases.watchlist import Watchlist
 from tests.fakes.candle_log import FakeCandleLog
 from tests.fakes.clock import ManualClock
@@ -61,6 +63,8 @@ class DeskInMemory:
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     intents_queue: MemoryQueue = field(default_factory=MemoryQueue)
     notifications: MemoryQueue = field(default_factory=MemoryQueue)
+    signals_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    agent: SignalAgentSettings = field(default_factory=SignalAgentSettings)
     traders_per_shard: int = 2
 
     def __post_init__(self) -> None:
@@ -127,10 +131,14 @@ class DeskInMemory:
             runs=self.runs,
             outcomes=self.outcomes,
             intents_queue=self.intents_queue,
-            notifications=self.notifications,
+            waking=self.waking(),
             clock=self.clock,
             lease_ms=LEASE_MS,
         )
+
+    def waking(self) -> Waking:
+        """Return what wakes signal-agent, as it is set now."""
+        return Waking(settings=self.agent, queue=self.signals_queue, notifications=self.notifications)
 
     def messages(self) -> list[ShardDue]:
         """Take every message from the queue."""

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from shared.domain.agents import Autonomy
+from shared.domain.consensus import SignalAgentSettings
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.runs import RunStatus
 from shared.domain.timeframe import Timeframe
@@ -15,6 +18,7 @@ from shared.domain.trading.intents import Sizing, SizingMethod
 from shared.domain.trading.states import Mode, TradingState
 from shared.domain.trading.terms import TraderMode, TradeTerms
 from shared.messages import IntentRaised, RunTrader, ShardDue
+from shared.signal_messages import SignalsRecorded
 from shared.usecases.execute_trader import run_trader
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intents import MemoryIntentStore
@@ -129,7 +133,7 @@ def run_now(desk: DeskInMemory, number: int) -> tuple[int, int]:
         venues=desk.venues,
         signals=desk.signals,
         intents_queue=desk.intents_queue,
-        notifications=desk.notifications,
+        waking=desk.waking(),
         clock=desk.clock,
     )
     return result.signals, result.signals_duplicate
@@ -205,3 +209,38 @@ def test_a_queue_that_is_away_leaves_intents_to_the_sweep_and_the_run_finished(d
 def test_a_run_without_intents_says_nothing(desk: DeskInMemory) -> None:
     desk.execute(due(desk, BTC=101.0))
     assert desk.intents_queue.bodies == []
+
+
+def woken(desk: DeskInMemory) -> list[SignalsRecorded]:
+    return [SignalsRecorded.model_validate_json(body) for body in desk.signals_queue.bodies]
+
+
+def test_new_signals_wake_signal_agent_once_a_run_when_it_has_something_to_do(desk: DeskInMemory) -> None:
+    desk.execute(due(desk, BTC=101.0))
+    assert woken(desk) == []  # no book is configured
+    desk.agent = SignalAgentSettings(book_id="b")
+    message = due(desk, BTC=101.0, ETH=102.0, SOL=99.0)
+    for _ in range(2):
+        desk.execute(message)
+    (sent,) = woken(desk)
+    assert (sent.instruments, sent.correlation_id) == (["BTC/USDT", "ETH/USDT"], message.correlation_id)
+    run_now(desk, 1)
+    assert len(woken(desk)) == 1  # nothing of it was new
+
+
+@pytest.mark.parametrize(
+    "change", [{"book_id": None}, {"autonomy": Autonomy.USER_TRIGGERED}, {"instruments": ("DOGE/USDT",)}], ids=str
+)
+def test_an_agent_that_would_do_nothing_is_not_woken(desk: DeskInMemory, change: dict[str, Any]) -> None:
+    desk.agent = SignalAgentSettings(**({"book_id": "b"} | change))
+    assert desk.execute(due(desk, BTC=101.0)).signals == 1
+    assert woken(desk) == []
+
+
+def test_a_trader_run_now_wakes_it_too_and_a_queue_that_is_away_fails_no_run(desk: DeskInMemory) -> None:
+    desk.agent = SignalAgentSettings(book_id="b")
+    due(desk, BTC=101.0)
+    run_now(desk, 1)
+    assert [each.instruments for each in woken(desk)] == [["BTC/USDT"]]
+    desk.signals_queue.broken = True
+    assert desk.execute(due(desk, BTC=101.0)).signals == 1

@@ -42,6 +42,8 @@ TABLES = {
     "outbox",
     "notification_channels",
     "notification_deliveries",
+    "intelligence_signals",
+    "proposals",
 }
 
 

@@ -83,6 +83,12 @@ insert into public.fills (venue, account, symbol, trade_id, book_id, client_orde
     fee_qty, fee_asset, fee_notional, is_maker, event_time, realised)
   select 'binance', book_id, 'BTC/USDT', 't', book_id, 'c', 'v', 'buy', 1, 1, 0, 'USDT', 0, true, 1, 0
   from public.books;
+insert into public.intelligence_signals (source, kind, instrument, direction, confidence, observed_at_ms, expires_at_ms,
+    provenance, data_quality, correlation_id)
+  values ('coingecko', 'sentiment', 'BTC/USDT', 'long', 0.5, 1, 2, 'measured', 1, 'c');
+insert into public.proposals (proposal_id, book_id, mode, instrument, direction, window_start_ms, notional, share,
+    confidence, created_at_ms, expires_at_ms, actor, correlation_id)
+  select book_id, book_id, 'paper', 'BTC/USDT', 'long', 0, 1, 1, 1, 1, 2, 'signal-agent', 'p' from public.books;
 insert into public.accounts (venue, account, opening) values ('binance', 'live', '{{}}');
 insert into public.account_flows (venue, account, flow_id, part_no, kind, symbol, asset, qty, event_time, book_id,
     actor, reason)
@@ -123,14 +129,16 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "fills": _OF_BOOKS,
     "accounts": _OF_THE_SERVICE,
     "account_flows": _OF_BOOKS,
-    "trading_transitions": {"anon": None, "alice": 4, "bob": 4, "service": 6},
+    "intelligence_signals": {"anon": None, "alice": 1, "bob": 1, "service": 1},
+    "proposals": _OF_BOOKS,
+    "trading_transitions": {"anon": None, "alice": 6, "bob": 6, "service": 9},
 }
 
 # Filled by triggers; not even the service writes them.
 KEPT_BY_THE_DATABASE: Final = frozenset({"trader_versions", "trading_transitions"})
 
 # Written once: the service adds and removes rows of these, and changes none.
-NEVER_CHANGED: Final = frozenset({"fills", "accounts", "account_flows"})
+NEVER_CHANGED: Final = frozenset({"fills", "accounts", "account_flows", "intelligence_signals"})
 
 # What people may read of a table that has secrets in it.
 READABLE: Final = {"notification_channels": "channel_id, owner_id, name, shown, last_error"}
@@ -165,6 +173,8 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "fills": ("update public.fills set price = 2 where true", None),
     "accounts": ("update public.accounts set opening = '{}' where true", None),
     "account_flows": ("update public.account_flows set qty = 2 where true", None),
+    "intelligence_signals": ("update public.intelligence_signals set confidence = 1 where true", None),
+    "proposals": ("update public.proposals set state = 'dismissed' where true", None),
     "trading_transitions": ("update public.trading_transitions set actor = 'x' where true", None),
 }
 
@@ -267,6 +277,17 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         " values ('binance', 'live', 'new', 'adjustment', 'USDT', 1, 1, 'a', 'r')",
         frozenset(),
     ),
+    "intelligence_signals": (
+        "(source, kind, instrument, direction, confidence, observed_at_ms, expires_at_ms, provenance, data_quality,"
+        " correlation_id) values ('me', 'sentiment', 'BTC/USDT', 'long', 1, 1, 2, 'measured', 1, 'forged')",
+        frozenset(),
+    ),
+    "proposals": (
+        "(proposal_id, book_id, mode, instrument, direction, window_start_ms, notional, share, confidence,"
+        " created_at_ms, expires_at_ms, actor, correlation_id)"
+        " values ('new', 'alices', 'paper', 'ETH/USDT', 'long', 0, 1, 1, 1, 1, 2, 'me', 'c')",
+        frozenset(),
+    ),
     "trading_transitions": (
         "(subject, subject_id, after, actor, reason) values ('desk', 'desk', 'active', 'me', 'forged')",
         frozenset(),
@@ -341,6 +362,11 @@ CALLS: Final = (
     "state_entry('book', 'alices')",
     "restrained()",
     "resting_orders_of_trader('alice')",
+    "record_intelligence('[]')",
+    "propose(desk.proposal_json(p), 1, 'a', 'r') from public.proposals as p where p.proposal_id = 'alices'",
+    "approve_proposal('nobody', 1, '{}', 'a', 'r', 1)",
+    "dismiss_proposal('nobody', 1, 'a', 'r')",
+    "expire_proposals(0)",
 )
 
 
@@ -520,7 +546,16 @@ def test_people_publish_and_withdraw_their_traders(session: Session) -> None:
 
 
 def test_people_see_their_books_and_the_desks_alone(session: Session) -> None:
-    for table in ("books", "trade_intents", "orders", "positions", "fills", "equity_points", "account_flows"):
+    for table in (
+        "books",
+        "trade_intents",
+        "orders",
+        "positions",
+        "fills",
+        "equity_points",
+        "account_flows",
+        "proposals",
+    ):
         for actor, other in (("alice", "bobs"), ("bob", "alices")):
             assert session.run(actor, f"select from public.{table} where book_id = 'desks'") == 1, table
             assert session.run(actor, f"select from public.{table} where book_id = '{other}'") == 0, table
@@ -541,6 +576,10 @@ READS: Final = (
     ("last_trips('alices')", 1),
     ("last_trips('bobs')", 0),
     ("trace('nothing')", 0),
+    ("trace('p')", 2),
+    ("list_proposals(9, null, null, null, null)", 2),
+    ("current_views(9, 0, null, '{}', 0.5)", 1),
+    (f"current_views(60000, 60000, '{ALICE}', '{{}}', 0.5)", 1),
 )
 
 
@@ -551,7 +590,7 @@ def test_what_is_read_of_trading_is_decided_by_row_security(session: Session, ca
 
 
 def test_other_peoples_intents_and_books_are_not_told(session: Session) -> None:
-    for function in ("tell_intent('{}')", "view_book('{}', 60000)"):
+    for function in ("tell_intent('{}')", "view_book('{}', 60000)", "get_proposal('{}')"):
         for whose, seen in (("alices", 1), ("desks", 1), ("bobs", 0)):
             call = f"select 1 where public.{function.format(whose)} is not null"
             assert session.run("alice", call) == seen, (function, whose)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from typing import Any
 
 import psycopg
 import pytest
 
+from shared.domain.proposals import PROPOSAL_STEPS
 from shared.domain.trading.states import INTENT_STEPS, ORDER_STEPS, IntentState, OrderState
 
 ROWS = """
@@ -80,7 +82,11 @@ def recorded(connection: psycopg.Connection, subject: str) -> list[tuple[str | N
 def test_the_database_has_the_same_table_of_steps(postgres: str) -> None:
     with psycopg.connect(postgres) as connection:
         stored = connection.execute("select subject, before, after from desk.trading_steps").fetchall()
-    tables: dict[str, Mapping[str, frozenset[str]]] = {"intent": INTENT_STEPS, "order": ORDER_STEPS}  # type: ignore[dict-item]
+    tables: dict[str, Mapping[Any, frozenset[Any]]] = {
+        "intent": INTENT_STEPS,
+        "order": ORDER_STEPS,
+        "proposal": PROPOSAL_STEPS,
+    }
     assert len(stored) == len(set(stored))
     assert set(stored) == {
         (subject, str(before), str(after))
