@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.domain.audit import Audited, AuditEvent
-from shared.domain.people import PersonRole
+from shared.domain.people import Person, PersonRole, Standing, Tier
 
 
 class Profiles(Protocol):
@@ -12,6 +12,26 @@ class Profiles(Protocol):
 
     def role(self, user_id: str) -> PersonRole:
         """Return what a person may do; somebody without a profile is a trader."""
+        ...
+
+    def tier(self, user_id: str) -> Tier:
+        """Return how much of the desk a person has; somebody without a profile is anonymous."""
+        ...
+
+    def standing(self, user_id: str) -> Standing:
+        """Return what a person may do, how much of it, and what of that is used."""
+        ...
+
+    def list(self, *, limit: int, after: str | None = None) -> Sequence[Person]:
+        """Return people by id, those after one."""
+        ...
+
+    def change(self, user_id: str, *, actor: str, role: PersonRole | None = None, tier: str | None = None) -> Person:
+        """Give somebody a role, a tier or both, and return them as stored; None leaves it.
+
+        Raise `NotFoundError`, `InvalidMessageError` for a tier there is none of, `ConflictError` when no admin would be
+        left, `ForbiddenError` when the actor is a person and no admin.
+        """
         ...
 
 

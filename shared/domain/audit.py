@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ActorKind(StrEnum):
-    """What somebody is: a person by their token, a machine by its secret, an agent by its name, or a database session."""
+    """What somebody is: a person by token, a machine by secret, an agent by name, or a session of the database."""
 
     PERSON = "person"
     MACHINE = "machine"

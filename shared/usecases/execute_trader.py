@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.domain.decision import decide
-from shared.domain.errors import NightdeskError, TransientError
+from shared.domain.errors import ForbiddenError, NightdeskError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
 from shared.messages import IntentRaised, RunTrader, ShardDue, ShardResult
@@ -131,9 +131,14 @@ def run_trader(
     notifications: Queue,
     clock: Clock,
 ) -> ShardResult:
-    """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
+    """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires.
+
+    Raise `ForbiddenError` for one its shard would leave out because it is beyond its owner's tier.
+    """
     began = time.perf_counter()
     trader = traders.get(event.trader_id)
+    if trader.beyond_tier:
+        raise ForbiddenError(f"trader {trader.trader_id!r} is more than its owner's tier has")
     compiled = compile_for(trader, venues)
     boundary = last_boundary(trader, candles, clock)
     market = read_market(boundary, [compiled], candles, clock)

@@ -22,6 +22,7 @@ ACTORS: Final = {"anon": ("anon", ""), "alice": ("authenticated", ALICE), "bob":
 
 ROWS: Final = f"""
 insert into auth.users (id) values ('{ALICE}'), ('{BOB}'), ('{CAROL}');
+update public.profiles set tier = 'elite' where true;
 insert into public.instruments (venue, symbol, venue_symbol, base, quote, tick_size, step_size)
   values ('binance', 'BTC/USDT', 'BTCUSDT', 'BTC', 'USDT', 0.01, 0.00001);
 insert into public.traders (trader_id, owner_id, name, rule, timeframe) values
