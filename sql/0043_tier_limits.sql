@@ -120,7 +120,7 @@ language sql security definer set search_path = ''
 as $$
   update public.traders as t set beyond_tier = f.is_beyond
   from (
-    select w.trader_id, not w.is_allowed or w.place > w.max_traders as is_beyond
+    select w.trader_id, not w.is_allowed or coalesce(w.place > w.max_traders, false) as is_beyond
     from (
       select e.trader_id, e.timeframe = any ((o.limits).timeframes) as is_allowed, (o.limits).max_traders,
         row_number() over (
@@ -130,7 +130,7 @@ as $$
       join public.traders as e on e.owner_id = o.owner_id and e.enabled and e.deleted_at is null
     ) as w
   ) as f
-  where f.trader_id = t.trader_id and t.beyond_tier is distinct from coalesce(f.is_beyond, false)
+  where f.trader_id = t.trader_id and t.beyond_tier <> f.is_beyond
 $$;
 revoke all on function desk.fit_traders(uuid[]) from public, anon, authenticated;
 
@@ -185,7 +185,9 @@ as $$
 declare
   most integer;
 begin
-  if new.owner_id is null then
+  if new.owner_id is null
+    or (current_user in ('anon', 'authenticated') and new.owner_id is distinct from auth.uid()) -- row security refuses it
+  then
     return new;
   end if;
   perform from public.profiles as p where p.user_id = new.owner_id for no key update;
@@ -260,6 +262,9 @@ as $$
 declare
   most integer;
 begin
+  if current_user in ('anon', 'authenticated') and new.owner_id is distinct from auth.uid() then -- row security refuses it
+    return new;
+  end if;
   perform from public.profiles as p where p.user_id = new.owner_id for no key update;
   most := desk.tier_limit(new.owner_id, 'max_channels');
   if most <= (
