@@ -294,6 +294,7 @@ begin
     return new;
   end if;
   new.muted := format('the tier `%s` has %s notifications a day', desk.tier_of(new.person_id), most);
+  new.routed_at := clock_timestamp(); -- to nobody: what comes after midnight is not gathered into it
   insert into public.outbox (kind, severity, person_id, to_desk, subject, title, body, data)
   select 'limit_reached', 'info', new.person_id, false, 'limit:notifications', 'No more notifications today',
     format('Your tier `%s` has %s notifications a day. What is critical is told all the same; everything else is in the '
@@ -341,7 +342,8 @@ begin
     execute 'select count(*) from public.notification_channels where owner_id = $1' into channels using p_person;
   end if;
   if to_regclass('public.outbox') is not null then
-    execute 'select count(*) from public.outbox where person_id = $1 and created_at >= $2 and muted is null'
+    execute 'select count(*) from public.outbox where person_id = $1 and created_at >= $2 and muted is null '
+      'and kind <> ''limit_reached'''
       into notifications using p_person, date_trunc('day', clock_timestamp(), 'UTC');
   end if;
   return jsonb_build_object(

@@ -308,12 +308,14 @@ def test_operators_read_the_whole_trail_and_people_their_own(session: Session) -
 TOLD: Final = """
 create table public.notification_channels (
   channel_id uuid primary key default gen_random_uuid(), owner_id uuid, name text not null, kind text not null,
-  target text not null, secret text, enabled boolean not null default true, failing_since timestamptz
+  target text not null, shown text not null, secret text, enabled boolean not null default true,
+  failures integer not null default 0, failing_since timestamptz
 );
 create table public.outbox (
   outbox_id uuid primary key default gen_random_uuid(), kind text not null, severity text not null, person_id uuid,
   to_desk boolean not null, subject text not null, title text not null default '', body text not null default '',
-  data jsonb not null default '{}', muted text, created_at timestamptz not null default clock_timestamp()
+  data jsonb not null default '{}', muted text, routed_at timestamptz,
+  created_at timestamptz not null default clock_timestamp()
 );
 """
 """What of channels and the outbox the limits need, where the schema has none of its own."""
@@ -333,8 +335,8 @@ def told(session: Session) -> Session:
 
 def channel(session: Session, name: str, owner: str = ALICE) -> None:
     session.connection.execute(
-        "insert into public.notification_channels (owner_id, name, kind, target, secret)"
-        " values (%s, %s, 'webhook', 'https://example.com/hook', 'hush')",
+        "insert into public.notification_channels (owner_id, name, kind, target, shown, secret)"
+        " values (%s, %s, 'webhook', 'https://example.com/hook', 'a hook', 'hush hush hush hush')",
         (owner, name),
     )
 
@@ -348,7 +350,7 @@ def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(tol
     with pytest.raises(psycopg.Error, match="a viewer reads only"), told.connection.transaction():
         channel(told, "mine", VIEWER)
     told.connection.execute("update public.notification_channels set target = 'https://example.com/2', enabled = false")
-    told.connection.execute("update public.notification_channels set failing_since = now()")
+    told.connection.execute("update public.notification_channels set failing_since = now(), failures = 1")
     rows = told.connection.execute(
         "select action, details from public.audit_events where action like 'notification_channels%' order by event_id"
     ).fetchall()
@@ -382,10 +384,12 @@ def test_beyond_the_days_notifications_people_are_told_so_once(told: Session) ->
     assert muted("alert_opened", "warning", to_desk=True) is False
     assert muted("alert_opened", person=None, to_desk=True) is False
     assert muted("signal", person=BOB) is False  # elite
+    waiting = "select from public.outbox where muted is not null and routed_at is null"
+    assert told.connection.execute(waiting).rowcount == 0
     limits = told.connection.execute("select title, body from public.outbox where kind = 'limit_reached'").fetchall()
     assert len(limits) == 1
     assert "2 notifications a day" in limits[0][1]
     found = told.connection.execute("select public.standing_of(%s)", (ALICE,)).fetchone()
     assert found is not None
     assert found[0]["used"]["channels"] == 0
-    assert found[0]["used"]["notifications"] == 5
+    assert found[0]["used"]["notifications"] == 4
