@@ -15,6 +15,7 @@ from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
 from desk.drill_cli import app as drill
 from desk.migrate import migrate
+from desk.people_cli import app as people
 from desk.proposals_cli import app as proposals
 from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
@@ -48,6 +49,7 @@ app.add_typer(alerts)
 app.add_typer(channels)
 app.add_typer(proposals)
 app.command()(consensus)
+app.add_typer(people)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

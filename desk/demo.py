@@ -124,6 +124,7 @@ class Demo:
         self.database = connect(self.desk.supabase.url, self.desk.supabase.secret_key)
         self.observer = Observer(self.database, since=self.tape.live_from)
         self.trading = DemoTrading(self.desk, self.database, self.tape.tradable, speed=self.options.speed)
+        self.desk.supabase.enrol(PERSON)
         self.notifications = DemoNotifications(self.desk, self.database, self.receiver, person=PERSON)
         store = SupabaseTraderStore(self.database)
         builtins = self._adapt_builtins(store)

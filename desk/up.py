@@ -91,6 +91,7 @@ def _write_addresses(desk: LocalDesk) -> None:
     It appears whole: whoever sees it may read it at once.
     """
     person = str(uuid4())
+    desk.supabase.enrol(person)
     part = desk.home / f"{ADDRESSES}.part"
     part.touch(mode=0o600)
     part.write_text(

@@ -195,7 +195,7 @@ class TraderStore(Protocol):
         ...
 
     def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
-        """Return how many enabled traders wait for a timeframe of a venue."""
+        """Return how many traders wait for a timeframe of a venue: enabled ones within their owner's tier."""
         ...
 
     def get(self, trader_id: str) -> Trader:

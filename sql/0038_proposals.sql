@@ -87,7 +87,9 @@ begin
     return new;
   end if;
   new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at + interval '1 millisecond');
-  perform desk.require_step('proposal', new.proposal_id, old.state, new.state);
+  if new.state is distinct from old.state then
+    perform desk.require_step('proposal', new.proposal_id, old.state, new.state);
+  end if;
   new.version := old.version + 1;
   if new.state = 'approved' then
     perform desk.require_trading(

@@ -95,9 +95,19 @@ def postgres(postgres_server: str) -> str:
     return url
 
 
+PEOPLE = ("ALICE", "BOB", "OWNER")
+"""Whom a module of contracts speaks of, by these names, has an account without limits."""
+
+
 @pytest.fixture(params=["memory", "supabase"])
 def stores(request: pytest.FixtureRequest) -> Stores:
     """The stores of an empty database: the fakes', then the real ones'. One suite holds both to the same contract."""
+    people = [getattr(request.module, name) for name in PEOPLE if hasattr(request.module, name)]
     if request.param == "memory":
-        return MemoryStores()
-    return SupabaseStores(request.getfixturevalue("clean_supabase"))
+        stores = MemoryStores()
+        stores.database.people.enrol(*people)
+        return stores
+    supabase: SupabaseLite = request.getfixturevalue("clean_supabase")
+    if people:
+        supabase.enrol(*people)
+    return SupabaseStores(supabase)

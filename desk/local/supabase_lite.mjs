@@ -83,12 +83,20 @@ async function asPostgrest(response) {
   return Response.json({ ...body, code: "23514", message: body.message.replace(/^error: /, "") }, { status: 400 });
 }
 
-const server = serve({
-  hostname: "127.0.0.1",
-  port: settings.port,
-  fetch: async (request, env) =>
-    asPostgrest(await app.fetch(request, { peerAddress: env.incoming.socket.remoteAddress ?? null })),
-});
+// Supabase's admin API makes accounts, also of a given id; Lite has none.
+async function makeAccount(request) {
+  if (request.headers.get("apikey") !== settings.secretKey) return Response.json({ code: 401 }, { status: 401 });
+  const { id, email } = await request.json();
+  await connection.exec`insert into auth.users (id, email) values (${id}, ${email}) on conflict (id) do nothing`;
+  return Response.json({ id, email });
+}
+
+async function answer(request, env) {
+  if (request.method === "POST" && new URL(request.url).pathname === "/auth/v1/admin/users") return makeAccount(request);
+  return asPostgrest(await app.fetch(request, { peerAddress: env.incoming.socket.remoteAddress ?? null }));
+}
+
+const server = serve({ hostname: "127.0.0.1", port: settings.port, fetch: answer });
 
 process.once("SIGTERM", async () => {
   server.close();

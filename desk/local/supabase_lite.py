@@ -71,6 +71,19 @@ class SupabaseLite:
         """Return an access token of a person of this Supabase."""
         return sign_token(user_id, self.jwt_secret, role=role, ttl_s=ttl_s)
 
+    def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
+        """Give people an account, a role and a tier, as an admin does at Supabase; they may have them already."""
+        import httpx
+
+        headers = {"apikey": self.secret_key, "Authorization": f"Bearer {self.secret_key}"}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=30.0) as client:
+            for user_id in user_ids:
+                account = {"id": user_id, "email": f"{user_id}@example.com"}
+                client.post("/auth/v1/admin/users", json=account).raise_for_status()
+            chosen = {"user_id": f"in.({','.join(user_ids)})"}
+            given = client.patch("/rest/v1/profiles", params=chosen, json={"role": role, "tier": tier})
+            given.raise_for_status()
+
     def start(self) -> Self:
         """Start the child and return when it answers; raise `LocalPartError` with the reason when it does not."""
         node, self.port = node_binary(), claim_port(self.port, "Supabase Lite")

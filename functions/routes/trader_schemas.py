@@ -144,6 +144,10 @@ class TraderOut(TraderBody):
 
     trader_id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     owner_id: str | None = Field(description="Its owner; null for the desk's own.", examples=[EXAMPLE_ID])
+    beyond_tier: bool = Field(
+        description="Whether it is enabled and not evaluated, since it is more than its owner's tier has.",
+        examples=[False],
+    )
     created_at_ms: int = Field(description="When it was created (epoch ms).", examples=[EXAMPLE_TIME])
     updated_at_ms: int = Field(description="When it was last changed (epoch ms).", examples=[EXAMPLE_TIME])
 

@@ -48,7 +48,8 @@ class Trader:
 
     `cooldown_bars` is how many bars must have passed without a trigger before a new one fires, which makes firing a
     function of the last candles alone. `owner_id` is None for the desk's built-in traders. One whose `mode` is not
-    `signals` trades by its terms, `trade`, in a book of its owner's and of its mode.
+    `signals` trades by its terms, `trade`, in a book of its owner's and of its mode. `beyond_tier`, which the database
+    says, is True of one that is enabled and more than its owner's tier has.
     """
 
     trader_id: str
@@ -67,8 +68,14 @@ class Trader:
     mode: TraderMode = TraderMode.SIGNALS
     book_id: str | None = None
     trade: TradeTerms | None = None
+    beyond_tier: bool = False
     created_at_ms: int = 0
     updated_at_ms: int = 0
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Tell whether the desk looks at it when candles close."""
+        return self.enabled and not self.beyond_tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

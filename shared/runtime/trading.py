@@ -223,7 +223,7 @@ class Trading(Operations):
     @cached_property
     def profiles(self) -> Profiles:
         """What the desk knows of people."""
-        from shared.adapters.supabase.trading_reads import SupabaseProfiles
+        from shared.adapters.supabase.people import SupabaseProfiles
 
         return SupabaseProfiles(self.database)
 

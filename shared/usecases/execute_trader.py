@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from shared.domain.decision import decide
-from shared.domain.errors import NightdeskError
+from shared.domain.errors import ForbiddenError, NightdeskError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
 from shared.domain.signals import Signal
@@ -127,9 +127,14 @@ def run_trader(
     waking: Waking,
     clock: Clock,
 ) -> ShardResult:
-    """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires."""
+    """Evaluate one trader now, on its last closed candle, exactly as its shard does, and record what fires.
+
+    Raise `ForbiddenError` for one its shard would leave out because it is beyond its owner's tier.
+    """
     began = time.perf_counter()
     trader = traders.get(event.trader_id)
+    if trader.beyond_tier:
+        raise ForbiddenError(f"trader {trader.trader_id!r} is more than its owner's tier has")
     compiled = compile_for(trader, venues)
     boundary = last_boundary(trader, candles, clock)
     market = read_market(boundary, [compiled], candles, clock)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Watchlist:
-    """Every enabled trader, compiled. It is a cache: a cold process reads all of them, a warm one what changed."""
+    """Every trader that is evaluated, compiled: a cache. A cold process reads all of them, a warm one what changed."""
 
     store: TraderStore
     venues: VenueStore
@@ -31,7 +31,7 @@ class Watchlist:
     _cursor_ms: int = 0
 
     def refresh(self) -> None:
-        """Take in edits, disables and deletes made since the last refresh."""
+        """Take in edits, disables, deletes, and changes of what owners' tiers have, made since the last refresh."""
         self._read_venues()
         since = max(self._cursor_ms - OVERLAP_MS, 0)
         changed = self.store.changed_since(since)
@@ -68,7 +68,7 @@ class Watchlist:
 
     def _learn(self, trader: Trader) -> None:
         self._forget(trader.trader_id)
-        if not trader.enabled:
+        if not trader.is_evaluated:
             return
         self._traders[trader.trader_id] = trader
         try:

@@ -3,14 +3,9 @@
 from decimal import Decimal
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from desk.local.supabase_lite import SupabaseLite
-from shared.adapters.supabase.client import connect, once
-from shared.adapters.supabase.trading_reads import SupabaseProfiles
 from shared.domain.errors import NotFoundError
-from shared.domain.people import PersonRole
 from shared.domain.trading.states import IntentState, OrderState, TradingState
 from shared.domain.trading.told import EquityPoint
 from shared.trading_reads import TradingReads
@@ -136,19 +131,3 @@ def test_a_flat_position_is_told_only_when_asked_for(stores: Stores) -> None:
     position = hold(stores, book)
     (held,) = stores.reads().positions(book_id=book.book_id)
     assert held.position == position
-
-
-def test_a_role_is_the_desks_to_give(clean_supabase: SupabaseLite) -> None:
-    client = connect(clean_supabase.url, clean_supabase.secret_key)
-    profiles = SupabaseProfiles(client)
-    assert profiles.role(str(uuid4())) is PersonRole.TRADER  # nobody has signed up so
-    account = httpx.post(
-        f"{clean_supabase.url}/auth/v1/signup",
-        headers={"apikey": clean_supabase.publishable_key},
-        json={"email": f"{uuid4().hex}@example.com", "password": uuid4().hex},
-    )
-    person = account.json()["user"]["id"]
-    assert profiles.role(person) is PersonRole.TRADER
-    once(client.from_("profiles").update({"role": "operator"}).eq("user_id", person))
-    assert profiles.role(person) is PersonRole.OPERATOR
-    assert [role.operates for role in PersonRole] == [False, True, True]

@@ -88,6 +88,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         env={"RUN_LEASE_MS": "3000", "TRADERS_PER_SHARD": "25"},
     )
     with desk:
+        desk.supabase.enrol(OWNER)
         store = SupabaseTraderStore(connect(desk.supabase.url, desk.supabase.secret_key))
         store.create_many(
             synthetic_traders(OPTIONS.traders, owner_id=OWNER, timeframes=OPTIONS.timeframes, quote="USDT", seed=11)

@@ -84,6 +84,7 @@ class MemoryBookStore:
 
     def create(self, book: Book) -> Book:
         """Store a new book; raise `ConflictError` when its id exists."""
+        self._fit(book)
         if self.database.trading.books.setdefault(book.book_id, _checked(book)) != book:
             raise ConflictError(f"book {book.book_id!r} exists")
         return book
@@ -100,9 +101,24 @@ class MemoryBookStore:
             raise ConflictError(f"book {book.book_id!r} is at version {stored.version}")
         if changed.mode is not stored.mode and self._is_traded(book.book_id):
             raise ConflictError(f"book {book.book_id!r} keeps its mode")
+        self.database.people.refuse_viewer(stored.owner_id)
+        if changed.mode is not stored.mode:
+            self.database.people.require_mode(stored.owner_id, changed.mode)
         changed = replace(changed, version=stored.version + 1, risk_version=stored.risk_version + 1)
         self.database.trading.books[book.book_id] = changed
         return changed
+
+    def _fit(self, book: Book) -> None:
+        """Hold a new book to its owner's role and tier."""
+        if book.owner_id is None:
+            return
+        people = self.database.people
+        people.refuse_viewer(book.owner_id)
+        tier, books = people.limits(book.owner_id), self.database.trading.books.values()
+        others = [each for each in books if each.owner_id == book.owner_id and each.book_id != book.book_id]
+        if tier.max_books is not None and len(others) >= tier.max_books:
+            raise InvalidMessageError("books", f"your tier `{tier.tier}` has {tier.max_books}")
+        people.require_mode(book.owner_id, book.mode)
 
     def view(self, book_id: str, *, now_ms: int) -> BookView:
         """Return everything the desk knows of a book; raise `NotFoundError`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
-from shared.domain.trading.intents import Intent, Purpose
+from shared.domain.trading.intents import Intent, Purpose, Source
 from shared.domain.trading.money import ZERO, total
 from shared.domain.trading.records import BookView, Leaving, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, is_final
@@ -40,7 +40,11 @@ class MemoryIntentStore:
             raise ForbiddenError(f"book {intent.book_id!r} is not yours")
         if known:
             return known.intent
+        if intent.source is Source.PERSON:
+            self.database.people.refuse_viewer(actor)
         self._check(intent)
+        if intent.purpose is Purpose.ENTER and book is not None:
+            self.database.people.require_mode(book.owner_id, intent.mode)
         tables.intents[intent.intent_id] = IntentRow(intent)
         tables.note("intent", intent, None, actor, "")
         return intent

@@ -11,7 +11,6 @@ from uuid import uuid4
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.intelligence import IntelligenceSignal
 from shared.domain.outcomes import Outcome
-from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult, RunStatus, Shard
 from shared.domain.signals import Signal, StoredSignal
 from shared.domain.timeframe import Timeframe
@@ -20,6 +19,7 @@ from shared.domain.trading.states import TradingState
 from shared.domain.venues import Venue
 from shared.ports import Clock
 from tests.fakes.clock import ManualClock
+from tests.fakes.limits import PeopleTables
 from tests.fakes.telling_tables import TellingTables
 from tests.fakes.trading_tables import TradingTables, check_trader_book, raise_signal_intent, trading_states
 
@@ -59,7 +59,7 @@ class MemoryDatabase:
     beats: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str | None] = field(default_factory=dict)
     trading: TradingTables = field(default_factory=TradingTables)
-    roles: dict[str, PersonRole] = field(default_factory=dict)
+    people: PeopleTables = field(default_factory=PeopleTables)
     telling: TellingTables = field(default_factory=TellingTables)
 
     last_version: int = 0
@@ -97,10 +97,22 @@ class MemoryDatabase:
                 recorded_at_ms=self.clock.now_ms(),
             )
             stored.append(self.signals[key])
-            raised = raise_signal_intent(self.trading, self.signals[key], self.traders.get(signal.trader_id))
+            trader = self.traders.get(signal.trader_id)
+            may_trade = trader is not None and self.people.may_trade(trader.owner_id, trader.mode)
+            raised = raise_signal_intent(self.trading, self.signals[key], trader if may_trade else None)
             intents += [raised] if raised else []
         self.telling.tell_signals(stored, self.traders | self.deleted, now_ms=self.clock.now_ms())
         return Recorded(new=new, duplicate=duplicate, intents=tuple(sorted(intents)))
+
+    def fit_traders(self, owner_id: str | None) -> None:
+        """Say of each of an owner's traders whether it is beyond their tier; a change is stamped like any other."""
+        traders = [each for each in self.traders.values() if each.owner_id == owner_id]
+        beyond = self.people.beyond(traders)
+        for trader in traders:
+            if trader.beyond_tier is not (trader.trader_id in beyond):
+                self.traders[trader.trader_id] = replace(
+                    trader, beyond_tier=not trader.beyond_tier, updated_at_ms=self.next_version()
+                )
 
     def states_of(
         self, book_id: str, venue: str | None = None, symbol: str | None = None, trader_id: str | None = None
@@ -171,8 +183,8 @@ class MemoryTraderStore:
         )
 
     def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
-        """Return how many enabled traders wait for a timeframe of a venue."""
-        return sum(t.enabled and t.venue == venue and t.timeframe == timeframe for t in self._visible())
+        """Return how many traders wait for a timeframe of a venue: enabled ones within their owner's tier."""
+        return sum(t.is_evaluated and t.venue == venue and t.timeframe == timeframe for t in self._visible())
 
     def get(self, trader_id: str) -> Trader:
         """Return one trader; raise `NotFoundError`."""
@@ -202,6 +214,7 @@ class MemoryTraderStore:
             raise ConflictError(f"trader {trader.trader_id!r} exists")
         if self.user_id is not None and trader.owner_id != self.user_id:
             raise InvalidMessageError("owner_id", "the row would not be yours")
+        self.database.people.refuse_viewer(self.user_id)
         now = self.database.next_version()
         return self._store(replace(trader, created_at_ms=now, updated_at_ms=now))
 
@@ -225,6 +238,7 @@ class MemoryTraderStore:
         now = self.database.next_version()
         self.database.deleted[trader_id] = replace(known, updated_at_ms=now)
         del self.database.traders[trader_id]
+        self.database.fit_traders(known.owner_id)
 
     def _visible(self) -> Iterable[Trader]:
         return (row for row in self.database.traders.values() if may_see(self.user_id, row))
@@ -233,6 +247,7 @@ class MemoryTraderStore:
         known = self.get(trader_id)
         if self.user_id is not None and known.owner_id != self.user_id:
             raise NotFoundError(f"trader {trader_id!r} is not yours")
+        self.database.people.refuse_viewer(self.user_id)
         return known
 
     def _store(self, trader: Trader) -> Trader:
@@ -243,7 +258,10 @@ class MemoryTraderStore:
         if not 0 <= trader.cooldown_bars <= 1_000:
             raise InvalidMessageError("cooldown_bars", f"expected 0 to 1000, got {trader.cooldown_bars}")
         check_trader_book(self.database.trading, trader)
-        self.database.traders[trader.trader_id] = trader
+        known = self.database.traders
+        trader = self.database.people.fit(trader, known.get(trader.trader_id), known.values())
+        known[trader.trader_id] = trader
+        self.database.fit_traders(trader.owner_id)
         versions = self.database.versions.setdefault(trader.trader_id, [])
         if not versions or definition_of(versions[-1].trader) != definition_of(trader):
             versions.append(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from shared.domain.errors import NotFoundError
-from shared.domain.people import PersonRole
 from shared.domain.trading.records import BookView, FillKey, HeldPosition, Order
 from shared.domain.trading.states import IntentState, OrderState
 from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
@@ -154,17 +153,6 @@ class MemoryTradingReads:
     def _sees_signal(self, trader_id: str) -> bool:
         known = self.database.traders.get(trader_id) or self.database.deleted.get(trader_id)
         return known is not None and owns(self.user_id, known)
-
-
-@dataclass(slots=True)
-class MemoryProfiles:
-    """People in memory."""
-
-    database: MemoryDatabase = field(default_factory=MemoryDatabase)
-
-    def role(self, user_id: str) -> PersonRole:
-        """Return what a person may do; somebody without a profile is a trader."""
-        return self.database.roles.get(user_id, PersonRole.TRADER)
 
 
 def _with_its_intent(step: Mapping[str, object], tables: TradingTables) -> Mapping[str, object]:

@@ -264,7 +264,7 @@ def check_trader_book(tables: TradingTables, trader: Trader) -> None:
 
 def raise_signal_intent(tables: TradingTables, stored: StoredSignal, trader: Trader | None) -> str | None:
     """Raise the intent of a signal just stored, if its living trader is on and trades; return its id."""
-    if trader is None or not trader.enabled or trader.trade is None or trader.book_id is None:
+    if trader is None or not trader.is_evaluated or trader.trade is None or trader.book_id is None:
         return None
     book = tables.books[trader.book_id]
     if book.mode.value != trader.mode.value:

@@ -71,7 +71,8 @@ def token_of(user_id: str, **change: Any) -> str:
 
 @contextmanager
 def api_of(desk: DeskInMemory) -> Iterator[None]:
-    """Put a desk behind the API."""
+    """Put a desk behind the API, where Alice and Bob have accounts without limits."""
+    desk.database.people.enrol(ALICE, BOB)
     app.dependency_overrides[process_deps] = lambda: MemoryDeps(desk)
     try:
         yield

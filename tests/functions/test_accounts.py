@@ -31,7 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveDesk]:
     here = {"api_url": "http://desk.test", "token": token_of(ALICE), "service_secret": SECRET}
     (tmp_path / ".desk" / "desk.json").write_text(json.dumps(here))
     desk = LiveDesk()
-    desk.trading.database.roles[OPERATOR] = PersonRole.OPERATOR
+    desk.trading.database.people.enrol(OPERATOR, role=PersonRole.OPERATOR)
     desk.trade(desk.books[0], "2")
     desk.pay_funding("-1.25")
     desk.pay_in("500.50")

@@ -17,9 +17,10 @@ from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
+from tests.fakes.people import MemoryProfiles
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemoryVenueStore
-from tests.fakes.trading_reads import MemoryProfiles, MemoryTradingReads
+from tests.fakes.trading_reads import MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
 from tests.usecases.trading_in_memory import INSTRUMENT, SYMBOL, TradingInMemory
 
@@ -73,9 +74,10 @@ class TradingDeps(Deps):
 def trading_desk(instrument: Instrument = INSTRUMENT) -> TradingInMemory:
     """Return a desk on which Alice and Bob have a book each, beside the desk's own."""
     desk = TradingInMemory(instrument=instrument)
+    desk.database.people.enrol(ALICE, BOB)
     for owner, name in ((ALICE, "Hers"), (BOB, "His")):
         desk.books.create(replace(desk.book, book_id=f"book-of-{owner[:4]}", owner_id=owner, name=name))
-    desk.database.roles[OPERATOR] = PersonRole.OPERATOR
+    desk.database.people.enrol(OPERATOR, role=PersonRole.OPERATOR)
     return desk
 
 

@@ -44,6 +44,8 @@ _CHECKED: Final = re.compile(
     r'(?:relation|table) "(\w+)" violates (?:check|foreign key) constraint "\1_(\w+?)_(?:check|fkey)'
 )
 _COLUMN: Final = re.compile(r'column "(\w+)"')
+_NAMED: Final = re.compile(r'column "(\w+)": (.+)', re.DOTALL)
+"""How sql/ itself says which field is wrong, and why."""
 
 
 def named(error: APIError) -> NightdeskError:
@@ -53,6 +55,8 @@ def named(error: APIError) -> NightdeskError:
         return InvalidMessageError("owner_id", "the row would not be yours")
     kind = next((_REACTIONS[code[:n]] for n in range(len(code), 0, -1) if code[:n] in _REACTIONS), FatalError)
     if kind is InvalidMessageError:
+        if match := _NAMED.fullmatch(message):
+            return InvalidMessageError(match[1], match[2])
         return InvalidMessageError(_field(message), message)
     if kind is TransientError:
         return TransientError(f"{message} ({code})", source=SOURCE)

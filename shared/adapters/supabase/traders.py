@@ -16,7 +16,7 @@ from shared.domain.trading.terms import TraderMode, TradeTerms
 
 _COLUMNS: Final = (
     "trader_id,owner_id,name,description,rule,venue,timeframe,quote,min_quote_volume_24h,include,exclude,"
-    "side,edge,cooldown_bars,enabled,visibility,mode,book_id,trade,created_at,updated_at"
+    "side,edge,cooldown_bars,enabled,visibility,mode,book_id,trade,beyond_tier,created_at,updated_at"
 )
 _BEFORE_TRADING: Final[Row] = {"mode": "signals", "book_id": None, "trade": None}
 """What versions recorded before traders could trade leave out."""
@@ -47,12 +47,13 @@ class SupabaseTraderStore:
         return [str(row["trader_id"]) for row in changes]
 
     def count_enabled(self, venue: str, timeframe: Timeframe) -> int:
-        """Return how many enabled traders wait for a timeframe of a venue."""
+        """Return how many traders wait for a timeframe of a venue: enabled ones within their owner's tier."""
         query = (
             self.client.from_("traders")
             .select("trader_id", count=CountMethod.exact, head=True)
             .is_("deleted_at", "null")
             .eq("enabled", "true")
+            .eq("beyond_tier", "false")
             .eq("venue", venue)
             .eq("timeframe", timeframe.value)
         )
@@ -217,6 +218,7 @@ def _trader(row: Row) -> Trader:
         mode=TraderMode(row["mode"]),
         book_id=row["book_id"],
         trade=_TERMS.validate_python(row["trade"]),
+        beyond_tier=row["beyond_tier"],
         created_at_ms=to_ms(row["created_at"]),
         updated_at_ms=to_ms(row["updated_at"]),
     )

@@ -8,9 +8,8 @@ from typing import Any, Final
 from postgrest import SyncPostgrestClient
 from pydantic import TypeAdapter
 
-from shared.adapters.supabase.client import call, repeatable, rows
+from shared.adapters.supabase.client import call
 from shared.adapters.supabase.trading_rows import BOOK_VIEW, HELD_MANY, ORDERS, read
-from shared.domain.people import PersonRole
 from shared.domain.trading.records import BookView, HeldPosition, Order
 from shared.domain.trading.states import IntentState, OrderState
 from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
@@ -94,18 +93,6 @@ class SupabaseTradingReads:
         """Return every step of everything with a correlation id, oldest first."""
         found: list[dict[str, object]] = call(self.client, "trace", {"p_correlation_id": correlation_id})
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class SupabaseProfiles:
-    """People as rows of `profiles`."""
-
-    client: SyncPostgrestClient
-
-    def role(self, user_id: str) -> PersonRole:
-        """Return what a person may do; somebody without a profile is a trader."""
-        found = rows(repeatable(self.client.from_("profiles").select("role").eq("user_id", user_id)))
-        return PersonRole(found[0]["role"]) if found else PersonRole.TRADER
 
 
 def _page(limit: int, before: tuple[int, str] | None) -> dict[str, Any]:

@@ -179,3 +179,89 @@ def test_edits_at_once_are_versions_of_their_own(empty_tables: str) -> None:
     assert len({rule for _, rule, _ in versions}) == 3 * CLIENTS + 1
     assert versions[-1][1] == current
     assert [time for _, _, time in versions] == sorted({time for _, _, time in versions})
+
+
+@pytest.fixture
+def person(empty_tables: str) -> Iterator[str]:
+    """A person of the tier `free`, on a database without anybody else."""
+    user_id = str(uuid4())
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute("insert into auth.users (id) values (%s)", (user_id,))
+    yield user_id
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute("delete from public.books where owner_id = %s", (user_id,))
+        connection.execute("delete from auth.users")
+
+
+def attempts(url: str, statement: str, *values: Any) -> int:
+    """Run a statement that ends in a number of its own on every connection; return how many were not refused."""
+
+    def attempt(connection: psycopg.Connection, number: int) -> bool:
+        try:
+            connection.execute(statement.encode(), (*values, number))
+        except psycopg.errors.InvalidParameterValue:
+            return False
+        return True
+
+    return sum(all_at_once(url, attempt))
+
+
+def test_writes_at_once_do_not_go_beyond_a_tier(empty_tables: str, person: str) -> None:
+    added = attempts(
+        empty_tables,
+        "insert into public.traders (owner_id, name, rule, timeframe, trader_id)"
+        " values (%s, 'n', 'close > 1', '5m', 't' || %s)",
+        person,
+    )
+    assert added == count(empty_tables, "select count(*) from public.traders where owner_id is not null") == 10
+    assert count(empty_tables, "select count(*) from public.traders where beyond_tier") == 0
+    opened = attempts(
+        empty_tables,
+        "insert into public.books (owner_id, name, mode, quote, capital, venues, book_id)"
+        " values (%s, 'n', 'paper', 'USDT', 1, '{binance}', 'b' || %s)",
+        person,
+    )
+    assert opened == count(empty_tables, "select count(*) from public.books where owner_id is not null") == 2
+
+
+def test_a_downgrade_beside_writes_leaves_no_more_than_the_tier_has(empty_tables: str, person: str) -> None:
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute("update public.profiles set tier = 'elite' where user_id = %s", (person,))
+
+    def write(connection: psycopg.Connection, number: int) -> None:
+        if number == 0:
+            connection.execute("select public.set_person(%s, null, 'free', 'operator')", (person,))
+            return
+        try:
+            connection.execute(
+                "insert into public.traders (owner_id, name, rule, timeframe, trader_id)"
+                " select %s, 'n', 'close > 1', '5m', %s || '-' || n from generate_series(1, 5) as n",
+                (person, f"t{number}"),
+            )
+        except psycopg.errors.InvalidParameterValue:
+            connection.rollback()
+
+    all_at_once(empty_tables, write)
+    within = "select count(*) from public.traders where owner_id is not null and enabled and not beyond_tier"
+    assert count(empty_tables, within) <= 10
+    beyond = count(empty_tables, "select count(*) from public.traders where beyond_tier")
+    assert count(empty_tables, within) == 10 or beyond == 0
+
+
+def test_admins_who_demote_each_other_leave_one(empty_tables: str) -> None:
+    admins = [str(uuid4()) for _ in range(CLIENTS)]
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute("insert into auth.users (id) select unnest(%s::uuid[])", (admins,))
+        connection.execute("update public.profiles set role = 'admin' where true")
+
+    def demote(connection: psycopg.Connection, number: int) -> str | None:
+        try:
+            connection.execute("select public.set_person(%s, 'trader', null, 'operator')", (admins[number],))
+        except psycopg.Error as error:
+            return error.sqlstate
+        return None
+
+    assert sorted(all_at_once(empty_tables, demote), key=str) == ["ND002", *[None] * (CLIENTS - 1)]
+    assert count(empty_tables, "select count(*) from public.profiles where role = 'admin'") == 1
+    with psycopg.connect(empty_tables) as connection:
+        connection.execute("delete from auth.users")

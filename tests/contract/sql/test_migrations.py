@@ -44,6 +44,8 @@ TABLES = {
     "notification_deliveries",
     "intelligence_signals",
     "proposals",
+    "tiers",
+    "audit_events",
 }
 
 
@@ -170,7 +172,7 @@ def test_a_new_account_gets_a_profile_and_its_traders_stop_with_it(postgres: str
         assert profile == ("free", "trader")
         connection.execute(
             "insert into public.traders (trader_id, owner_id, name, rule, timeframe)"
-            " values ('leaver', %s, 'n', 'close > 1', '1m')",
+            " values ('leaver', %s, 'n', 'close > 1', '5m')",
             user,
         )
         connection.execute("delete from auth.users where id = %s", user)

@@ -103,6 +103,8 @@ def test_signals_of_shards_at_once_are_one_row_a_person(telling: str) -> None:
     people = [str(uuid4()) for _ in range(5)]
     with psycopg.connect(telling) as connection:
         for n, person in enumerate(people):
+            connection.execute("insert into auth.users (id) values (%s)", (person,))
+            connection.execute("update public.profiles set tier = 'elite' where user_id = %s", (person,))
             connection.execute(
                 "insert into public.notification_channels (owner_id, name, kind, target, shown)"
                 " values (%s, 'n', 'apprise', 'json://x', 'json://…')",

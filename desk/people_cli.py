@@ -1,0 +1,73 @@
+"""`desk people`: who there is, and what they may do."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from desk.api import Address, DeskApi, Token, connect_operator
+from desk.terminal import console, refusals
+
+app = typer.Typer(name="people", help="People, their roles and tiers; for admins.", no_args_is_help=True)
+
+PEOPLE = "/api/v1/people"
+_PAGE = 500
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="Their id.")]
+
+
+@app.command("list")
+def list_people(api: Address = None, token: Token = None, as_json: AsJson = False) -> None:
+    """List everybody with an account, by id."""
+    with refusals():
+        people = _everybody(connect_operator(api, token))
+    if as_json:
+        typer.echo(json.dumps(people, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("person", "name", "role", "tier"):
+        table.add_column(name, no_wrap=True)
+    for person in people:
+        table.add_row(person["user_id"], escape(person["display_name"][:32]), person["role"], person["tier"])
+    console(highlight=False).print(table)
+
+
+@app.command("set-role")
+def set_role(
+    person: PersonArgument,
+    role: Annotated[str, typer.Argument(help="viewer, trader, operator or admin.")],
+    api: Address = None,
+    token: Token = None,
+) -> None:
+    """Say what somebody may do. The last admin stays one."""
+    _change(person, {"role": role}, api, token)
+
+
+@app.command("set-tier")
+def set_tier(
+    person: PersonArgument,
+    tier: Annotated[str, typer.Argument(help="A tier, such as free, pro or elite.")],
+    api: Address = None,
+    token: Token = None,
+) -> None:
+    """Say how much of the desk somebody has. What is more than the new tier has stays, and is not worked on."""
+    _change(person, {"tier": tier}, api, token)
+
+
+def _everybody(desk: DeskApi) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    query: dict[str, str | int] = {"limit": _PAGE}
+    while True:
+        page = desk.get(PEOPLE, query)
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        query["after"] = page["next"]
+
+
+def _change(person: str, change: dict[str, str], api: str | None, token: str | None) -> None:
+    with refusals():
+        stored = connect_operator(api, token).send("PATCH", f"{PEOPLE}/{person}", change)
+    typer.echo(f"{stored['user_id']} is {stored['role']}, tier {stored['tier']}")
