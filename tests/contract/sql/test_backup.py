@@ -53,6 +53,7 @@ def model(new_database: Callable[[str], str]) -> str:
     apply_all(url)
     with psycopg.connect(url) as connection:
         connection.execute("insert into auth.users (id, email) values (%s, 'anna@example.com')", (ANNA,))
+        connection.execute("update public.profiles set tier = 'elite' where user_id = %s", (ANNA,))
         connection.execute(ROWS.encode())
         connection.execute(
             "insert into public.traders (trader_id, owner_id, name, rule, timeframe)"

@@ -8,7 +8,6 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from desk.migrate import sql_files
 from tests.contract.sql.actors import ADMIN, ALICE, BOB, VIEWER, Session
 
 TRADE: Final = '{"sizing": {"method": "notional", "value": "10"}, "guard": {}, "algorithm": {}, "horizon_ms": 60000}'
@@ -305,34 +304,6 @@ def test_operators_read_the_whole_trail_and_people_their_own(session: Session) -
     assert session.run("alice", "select * from public.audit_events") == everything + 1
 
 
-TOLD: Final = """
-create table public.notification_channels (
-  channel_id uuid primary key default gen_random_uuid(), owner_id uuid, name text not null, kind text not null,
-  target text not null, shown text not null, secret text, enabled boolean not null default true,
-  failures integer not null default 0, failing_since timestamptz
-);
-create table public.outbox (
-  outbox_id uuid primary key default gen_random_uuid(), kind text not null, severity text not null, person_id uuid,
-  to_desk boolean not null, subject text not null, title text not null default '', body text not null default '',
-  data jsonb not null default '{}', muted text, routed_at timestamptz,
-  created_at timestamptz not null default clock_timestamp()
-);
-"""
-"""What of channels and the outbox the limits need, where the schema has none of its own."""
-
-
-@pytest.fixture
-def told(session: Session) -> Session:
-    """A schema with channels and an outbox."""
-    exists = session.connection.execute("select to_regclass('public.outbox') is not null").fetchone()
-    if exists == (False,):
-        session.connection.execute(TOLD.encode())
-        for file in sql_files():
-            if file.name[:4] in {"0042", "0043", "0044"}:
-                session.connection.execute(file.text.encode())
-    return session
-
-
 def channel(session: Session, name: str, owner: str = ALICE) -> None:
     session.connection.execute(
         "insert into public.notification_channels (owner_id, name, kind, target, shown, secret)"
@@ -341,18 +312,24 @@ def channel(session: Session, name: str, owner: str = ALICE) -> None:
     )
 
 
-def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(told: Session) -> None:
-    give(told, ALICE, tier="free")
-    channel(told, "one")
-    channel(told, "two")
-    with pytest.raises(psycopg.Error, match='"channels": your tier `free` has 2'), told.connection.transaction():
-        channel(told, "three")
-    with pytest.raises(psycopg.Error, match="a viewer reads only"), told.connection.transaction():
-        channel(told, "mine", VIEWER)
-    told.connection.execute("update public.notification_channels set target = 'https://example.com/2', enabled = false")
-    told.connection.execute("update public.notification_channels set failing_since = now(), failures = 1")
-    rows = told.connection.execute(
-        "select action, details from public.audit_events where action like 'notification_channels%' order by event_id"
+def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(session: Session) -> None:
+    give(session, ALICE, tier="free")
+    session.connection.execute("truncate public.outbox, public.notification_channels cascade")
+    before = session.connection.execute("select max(event_id) from public.audit_events").fetchone()
+    channel(session, "one")
+    channel(session, "two")
+    with pytest.raises(psycopg.Error, match='"channels": your tier `free` has 2'), session.connection.transaction():
+        channel(session, "three")
+    with pytest.raises(psycopg.Error, match="a viewer reads only"), session.connection.transaction():
+        channel(session, "mine", VIEWER)
+    session.connection.execute(
+        "update public.notification_channels set target = 'https://example.com/2', enabled = false"
+    )
+    session.connection.execute("update public.notification_channels set failing_since = now(), failures = 1")
+    rows = session.connection.execute(
+        "select action, details from public.audit_events where action like 'notification_channels%%'"
+        " and event_id > %s order by event_id",
+        before,
     ).fetchall()
     assert [action.split()[1] for action, _ in rows] == ["insert", "insert", "update", "update"]
     assert rows[2][1] == {"changed": ["enabled", "target"], "before": {"enabled": True}, "after": {"enabled": False}}
@@ -360,36 +337,37 @@ def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(tol
     assert "example.com" not in str(rows)
 
 
-def test_beyond_the_days_notifications_people_are_told_so_once(told: Session) -> None:
-    give(told, ALICE, tier="free")
-    told.act("service", "update public.tiers set notifications_per_day = 2 where tier = 'free'")
+def test_beyond_the_days_notifications_people_are_told_so_once(session: Session) -> None:
+    give(session, ALICE, tier="free")
+    session.act("service", "update public.tiers set notifications_per_day = 2 where tier = 'free'")
+    session.connection.execute("truncate public.outbox, public.notification_channels cascade")
     say = (
         "insert into public.outbox (kind, severity, person_id, to_desk, subject)"
         " values (%s, %s, %s, %s, gen_random_uuid()::text) returning muted"
     )
 
     def muted(kind: str, severity: str = "info", *, person: str | None = ALICE, to_desk: bool = False) -> bool:
-        row = told.connection.execute(say, (kind, severity, person, to_desk)).fetchone()
+        row = session.connection.execute(say, (kind, severity, person, to_desk)).fetchone()
         return row is not None and row[0] is not None
 
-    told.connection.execute(
+    session.connection.execute(
         "insert into public.outbox (kind, severity, person_id, to_desk, subject, created_at)"
         " select 'signal', 'info', %s, false, n::text, now() - interval '1 day' from generate_series(1, 9) as n",
         (ALICE,),
     )
-    told.connection.execute("update public.outbox set muted = null")
-    told.connection.execute("delete from public.outbox where kind = 'limit_reached'")
+    session.connection.execute("update public.outbox set muted = null")
+    session.connection.execute("delete from public.outbox where kind = 'limit_reached'")
     assert [muted("signal") for _ in range(5)] == [False, False, True, True, True]
     assert muted("alert_opened", "critical") is False
     assert muted("alert_opened", "warning", to_desk=True) is False
     assert muted("alert_opened", person=None, to_desk=True) is False
     assert muted("signal", person=BOB) is False  # elite
     waiting = "select from public.outbox where muted is not null and routed_at is null"
-    assert told.connection.execute(waiting).rowcount == 0
-    limits = told.connection.execute("select title, body from public.outbox where kind = 'limit_reached'").fetchall()
+    assert session.connection.execute(waiting).rowcount == 0
+    limits = session.connection.execute("select title, body from public.outbox where kind = 'limit_reached'").fetchall()
     assert len(limits) == 1
     assert "2 notifications a day" in limits[0][1]
-    found = told.connection.execute("select public.standing_of(%s)", (ALICE,)).fetchone()
+    found = session.connection.execute("select public.standing_of(%s)", (ALICE,)).fetchone()
     assert found is not None
     assert found[0]["used"]["channels"] == 0
     assert found[0]["used"]["notifications"] == 4
