@@ -102,12 +102,10 @@ PEOPLE = ("ALICE", "BOB", "OWNER")
 @pytest.fixture(params=["memory", "supabase"])
 def stores(request: pytest.FixtureRequest) -> Stores:
     """The stores of an empty database: the fakes', then the real ones'. One suite holds both to the same contract."""
-    people = [getattr(request.module, name) for name in PEOPLE if hasattr(request.module, name)]
     if request.param == "memory":
-        stores = MemoryStores()
-        stores.database.people.enrol(*people)
-        return stores
-    supabase: SupabaseLite = request.getfixturevalue("clean_supabase")
-    if people:
-        supabase.enrol(*people)
-    return SupabaseStores(supabase)
+        stores: Stores = MemoryStores()
+    else:
+        stores = SupabaseStores(request.getfixturevalue("clean_supabase"))
+    if people := [getattr(request.module, name) for name in PEOPLE if hasattr(request.module, name)]:
+        stores.enrol(*people)
+    return stores

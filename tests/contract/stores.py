@@ -28,6 +28,7 @@ from shared.adapters.supabase.venues import SupabaseVenueStore
 from shared.agent_ports import AgentStore
 from shared.alert_ports import AlertStore, ChannelStore, Deliveries, Outbox
 from shared.book_ports import BookStore, DeskStates
+from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
@@ -61,6 +62,10 @@ RESULT = RunResult(traders=3, evaluations=30, insufficient=1, errors=0, duration
 
 class Stores(Protocol):
     """The stores of one database; those of people see it as the user they are asked for, None is the desk."""
+
+    def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
+        """Give people an account, or another role and tier."""
+        ...
 
     def traders(self, user_id: str | None = None) -> TraderStore:
         """Return the traders as somebody sees them."""
@@ -145,6 +150,9 @@ class MemoryStores:
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
 
+    def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
+        self.database.people.enrol(*user_ids, role=PersonRole(role), tier=tier)
+
     def traders(self, user_id: str | None = None) -> TraderStore:
         return MemoryTraderStore(self.database, user_id)
 
@@ -208,6 +216,9 @@ class SupabaseStores:
     """Stores of one Supabase; people come with a token and the publishable key."""
 
     supabase: SupabaseLite
+
+    def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
+        self.supabase.enrol(*user_ids, role=role, tier=tier)
 
     def traders(self, user_id: str | None = None) -> TraderStore:
         return SupabaseTraderStore(self._client(user_id))

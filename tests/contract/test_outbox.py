@@ -46,6 +46,7 @@ def route_all(stores: Stores) -> list[Routed]:
 
 def test_channels_are_kept_and_changed_by_version(stores: Stores) -> None:
     channels, me = stores.channels(), str(uuid4())
+    stores.enrol(me)
     mine = a_channel(
         me, quiet=QuietHours(from_minute=1_320, to_minute=420), time_zone="Europe/Berlin", kinds=("alert",)
     )
@@ -69,7 +70,9 @@ def test_channels_are_kept_and_changed_by_version(stores: Stores) -> None:
 
 def test_what_waits_is_routed_once_claimed_by_one_and_settled(stores: Stores) -> None:
     desk = create(stores, a_channel())
-    create(stores, a_channel(str(uuid4())))
+    somebody = str(uuid4())
+    stores.enrol(somebody)
+    create(stores, a_channel(somebody))
     open_alert(stores)
     routes = route_all(stores)
     assert [each.channels for each in routes] == [(desk.channel_id,)]
@@ -152,6 +155,7 @@ def test_a_channel_that_is_switched_off_gets_nothing_of_what_waited(stores: Stor
 
 def test_a_test_is_for_one_channel_alone(stores: Stores) -> None:
     me = str(uuid4())
+    stores.enrol(me)
     one, _ = (create(stores, a_channel(me, name=name, min_severity=Severity.CRITICAL)) for name in ("one", "two"))
     outbox_id = stores.channels().test(one.channel_id)
     assert route_all(stores) == [Routed(outbox_id=outbox_id, channels=(one.channel_id,))]
@@ -165,6 +169,7 @@ def _outcome(delivery_id: str, state: DeliveryState, **values: object) -> Outcom
 
 def test_signals_wait_to_be_gathered_and_only_for_who_wants_them(stores: Stores) -> None:
     me, deaf = str(uuid4()), str(uuid4())
+    stores.enrol(me, deaf)
     create(stores, a_channel(me))
     create(stores, a_channel(deaf, kinds=("alert",)))
     traders = [a_trader(me), a_trader(deaf), a_trader(None)]

@@ -1,6 +1,5 @@
 """What every Profiles keeps, in memory and in Supabase; and that the tiers of both are the same."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -25,21 +24,10 @@ FIVE = Timeframe.M5
 
 
 @pytest.fixture
-def enrol(stores: Stores) -> Callable[..., None]:
-    """Give people an account."""
-    if isinstance(stores, MemoryStores):
-        return lambda person, role="trader", tier="elite": stores.database.people.enrol(
-            person, role=PersonRole(role), tier=tier
-        )
-    assert isinstance(stores, SupabaseStores)
-    return stores.supabase.enrol
-
-
-@pytest.fixture
-def profiles(stores: Stores, enrol: Callable[..., None]) -> Profiles:
+def profiles(stores: Stores) -> Profiles:
     """People, one of them an admin, and Alice, whose tier is free."""
-    enrol(ADMIN, role="admin")
-    enrol(ALICE, tier="free")
+    stores.enrol(ADMIN, role="admin")
+    stores.enrol(ALICE, tier="free")
     if isinstance(stores, MemoryStores):
         return MemoryProfiles(stores.database)
     assert isinstance(stores, SupabaseStores)
@@ -69,9 +57,9 @@ def test_only_admins_change_people_and_one_stays(profiles: Profiles) -> None:
         profiles.change(ALICE, actor="operator", tier="whale")
 
 
-def test_the_last_admin_stays_one(profiles: Profiles, enrol: Callable[..., None]) -> None:
+def test_the_last_admin_stays_one(profiles: Profiles, stores: Stores) -> None:
     other = str(uuid4())
-    enrol(other)
+    stores.enrol(other)
     for person in profiles.list(limit=1_000):
         if person.role is PersonRole.ADMIN and person.user_id != ADMIN:
             profiles.change(person.user_id, actor="operator", role=PersonRole.TRADER)

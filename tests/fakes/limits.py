@@ -53,6 +53,13 @@ class PeopleTables:
         if owner_id is not None and not self.may_trade(owner_id, mode):
             raise InvalidMessageError("mode", f"your tier `{self.limits(owner_id).tier}` does not trade {mode}")
 
+    def fit_channel(self, owner_id: str, *, had: int) -> None:
+        """Raise where a person may not have another channel."""
+        self.refuse_viewer(owner_id)
+        tier = self.limits(owner_id)
+        if tier.max_channels is not None and had >= tier.max_channels:
+            raise InvalidMessageError("channels", f"your tier `{tier.tier}` has {tier.max_channels}")
+
     def fit(self, trader: Trader, before: Trader | None, living: Iterable[Trader]) -> Trader:
         """Return a trader that may be written, saying whether it is beyond its owner's tier; raise for asking more."""
         if trader.owner_id is None:

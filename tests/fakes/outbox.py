@@ -213,6 +213,8 @@ class MemoryChannelStore:
     def create(self, channel: Channel, *, target: str, secret: str | None) -> Channel:
         """Store a new one with its address, and the secret that signs what a webhook is sent."""
         _check_zone(channel.time_zone)
+        if channel.owner_id is not None:
+            self.database.people.fit_channel(channel.owner_id, had=len(self.list(channel.owner_id)))
         self.database.telling.channels[channel.channel_id] = ChannelRow(channel, target, secret)
         return channel
 
@@ -220,6 +222,7 @@ class MemoryChannelStore:
         """Replace what may change of one; None keeps the address, or the secret."""
         _check_zone(channel.time_zone)
         row = self._row(channel.channel_id)
+        self.database.people.refuse_viewer(row.channel.owner_id)
         if row.channel.version != version:
             raise ConflictError(f"the channel is at version {row.channel.version}, not {version}")
         if row.channel.enabled and not channel.enabled:
@@ -233,7 +236,7 @@ class MemoryChannelStore:
 
     def delete(self, channel_id: str) -> None:
         """Remove one with its delivery log."""
-        self._row(channel_id)
+        self.database.people.refuse_viewer(self._row(channel_id).channel.owner_id)
         tables = self.database.telling
         del tables.channels[channel_id]
         tables.deliveries = {key: row for key, row in tables.deliveries.items() if key[1] != channel_id}

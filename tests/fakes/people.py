@@ -26,11 +26,12 @@ class MemoryProfiles:
         """Return what a person may do, how much of it, and what of that is used."""
         traders = [each for each in self.database.traders.values() if each.owner_id == user_id and each.enabled]
         books = [each for each in self.database.trading.books.values() if each.owner_id == user_id]
+        told = [row.channel for row in self.database.telling.channels.values() if row.channel.owner_id == user_id]
         used = Used(
             traders=len(traders),
             traders_beyond=len([each for each in traders if each.beyond_tier]),
             books=len(books),
-            channels=0,
+            channels=len(told),
             notifications=0,
         )
         return Standing(role=self.role(user_id), tier=self.tier(user_id), used=used)

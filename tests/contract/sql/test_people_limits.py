@@ -8,7 +8,6 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from desk.migrate import sql_files
 from tests.contract.sql.actors import ADMIN, ALICE, BOB, VIEWER, Session
 
 TRADE: Final = '{"sizing": {"method": "notional", "value": "10"}, "guard": {}, "algorithm": {}, "horizon_ms": 60000}'
@@ -343,18 +342,24 @@ def channel(session: Session, name: str, owner: str = ALICE) -> None:
     )
 
 
-def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(told: Session) -> None:
-    give(told, ALICE, tier="free")
-    channel(told, "one")
-    channel(told, "two")
-    with pytest.raises(psycopg.Error, match='"channels": your tier `free` has 2'), told.connection.transaction():
-        channel(told, "three")
-    with pytest.raises(psycopg.Error, match="a viewer reads only"), told.connection.transaction():
-        channel(told, "mine", VIEWER)
-    told.connection.execute("update public.notification_channels set target = 'https://example.com/2', enabled = false")
-    told.connection.execute("update public.notification_channels set failing_since = now(), failures = 1")
-    rows = told.connection.execute(
-        "select action, details from public.audit_events where action like 'notification_channels%' order by event_id"
+def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(session: Session) -> None:
+    give(session, ALICE, tier="free")
+    session.connection.execute("truncate public.outbox, public.notification_channels cascade")
+    before = session.connection.execute("select max(event_id) from public.audit_events").fetchone()
+    channel(session, "one")
+    channel(session, "two")
+    with pytest.raises(psycopg.Error, match='"channels": your tier `free` has 2'), session.connection.transaction():
+        channel(session, "three")
+    with pytest.raises(psycopg.Error, match="a viewer reads only"), session.connection.transaction():
+        channel(session, "mine", VIEWER)
+    session.connection.execute(
+        "update public.notification_channels set target = 'https://example.com/2', enabled = false"
+    )
+    session.connection.execute("update public.notification_channels set failing_since = now(), failures = 1")
+    rows = session.connection.execute(
+        "select action, details from public.audit_events where action like 'notification_channels%%'"
+        " and event_id > %s order by event_id",
+        before,
     ).fetchall()
     assert [action.split()[1] for action, _ in rows] == ["insert", "insert", "update", "update"]
     assert rows[2][1] == {"changed": ["enabled", "target"], "before": {"enabled": True}, "after": {"enabled": False}}
@@ -362,36 +367,37 @@ def test_a_tier_has_so_many_channels_and_their_secrets_stay_out_of_the_trail(tol
     assert "example.com" not in str(rows)
 
 
-def test_beyond_the_days_notifications_people_are_told_so_once(told: Session) -> None:
-    give(told, ALICE, tier="free")
-    told.act("service", "update public.tiers set notifications_per_day = 2 where tier = 'free'")
+def test_beyond_the_days_notifications_people_are_told_so_once(session: Session) -> None:
+    give(session, ALICE, tier="free")
+    session.act("service", "update public.tiers set notifications_per_day = 2 where tier = 'free'")
+    session.connection.execute("truncate public.outbox, public.notification_channels cascade")
     say = (
         "insert into public.outbox (kind, severity, person_id, to_desk, subject)"
         " values (%s, %s, %s, %s, gen_random_uuid()::text) returning muted"
     )
 
     def muted(kind: str, severity: str = "info", *, person: str | None = ALICE, to_desk: bool = False) -> bool:
-        row = told.connection.execute(say, (kind, severity, person, to_desk)).fetchone()
+        row = session.connection.execute(say, (kind, severity, person, to_desk)).fetchone()
         return row is not None and row[0] is not None
 
-    told.connection.execute(
+    session.connection.execute(
         "insert into public.outbox (kind, severity, person_id, to_desk, subject, created_at)"
         " select 'signal', 'info', %s, false, n::text, now() - interval '1 day' from generate_series(1, 9) as n",
         (ALICE,),
     )
-    told.connection.execute("update public.outbox set muted = null")
-    told.connection.execute("delete from public.outbox where kind = 'limit_reached'")
+    session.connection.execute("update public.outbox set muted = null")
+    session.connection.execute("delete from public.outbox where kind = 'limit_reached'")
     assert [muted("signal") for _ in range(5)] == [False, False, True, True, True]
     assert muted("alert_opened", "critical") is False
     assert muted("alert_opened", "warning", to_desk=True) is False
     assert muted("alert_opened", person=None, to_desk=True) is False
     assert muted("signal", person=BOB) is False  # elite
     waiting = "select from public.outbox where muted is not null and routed_at is null"
-    assert told.connection.execute(waiting).rowcount == 0
-    limits = told.connection.execute("select title, body from public.outbox where kind = 'limit_reached'").fetchall()
+    assert session.connection.execute(waiting).rowcount == 0
+    limits = session.connection.execute("select title, body from public.outbox where kind = 'limit_reached'").fetchall()
     assert len(limits) == 1
     assert "2 notifications a day" in limits[0][1]
-    found = told.connection.execute("select public.standing_of(%s)", (ALICE,)).fetchone()
+    found = session.connection.execute("select public.standing_of(%s)", (ALICE,)).fetchone()
     assert found is not None
     assert found[0]["used"]["channels"] == 0
     assert found[0]["used"]["notifications"] == 4
