@@ -304,36 +304,6 @@ def test_operators_read_the_whole_trail_and_people_their_own(session: Session) -
     assert session.run("alice", "select * from public.audit_events") == everything + 1
 
 
-TOLD: Final = """
-create table public.notification_channels (
-  channel_id uuid primary key default gen_random_uuid(), owner_id uuid, name text not null, kind text not null,
-  target text not null, shown text not null, secret text, enabled boolean not null default true,
-  failures integer not null default 0, failing_since timestamptz
-);
-create table public.outbox (
-  outbox_id uuid primary key default gen_random_uuid(), kind text not null, severity text not null, person_id uuid,
-  to_desk boolean not null, subject text not null, title text not null default '', body text not null default '',
-  data jsonb not null default '{}', muted text, routed_at timestamptz,
-  created_at timestamptz not null default clock_timestamp()
-);
-"""
-"""What of channels and the outbox the limits need, where the schema has none of its own."""
-
-
-@pytest.fixture
-def told(session: Session) -> Session:
-    """A schema with channels and an outbox."""
-    exists = session.connection.execute("select to_regclass('public.outbox') is not null").fetchone()
-    if exists == (False,):
-        session.connection.execute(TOLD.encode())
-        for file in sql_files():
-            if file.name[:4] in {"0042", "0043", "0044"}:
-                session.connection.execute(file.text.encode())
-    session.connection.execute("delete from public.notification_channels where owner_id = %s", (ALICE,))
-    session.connection.execute("delete from public.outbox where person_id = %s", (ALICE,))
-    return session
-
-
 def channel(session: Session, name: str, owner: str = ALICE) -> None:
     session.connection.execute(
         "insert into public.notification_channels (owner_id, name, kind, target, shown, secret)"
