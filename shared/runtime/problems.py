@@ -13,6 +13,7 @@ from shared.domain.errors import (
 )
 from shared.domain.signing import SignatureError
 from shared.runtime.auth import UnauthorizedError
+from shared.runtime.limits import LimitedError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
@@ -23,6 +24,7 @@ _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
     (NotFoundError, 404, "Not Found"),
     (ConflictError, 409, "Conflict"),
     (HaltedError, 423, "Locked"),
+    (LimitedError, 429, "Too Many Requests"),
     (TransientError, 503, "Service Unavailable"),
 )
 
