@@ -11,8 +11,9 @@ from fastapi import Depends, Request
 from functions.routes.schemas import Problem
 from shared.domain.errors import InvalidMessageError
 from shared.ports import OutcomeStore, SignalStore, TraderStore
-from shared.runtime.gate import Visit, person
+from shared.runtime.gate import person
 from shared.runtime.users import User
+from shared.runtime.visits import Visit
 from shared.runtime.wiring import Deps, process_deps
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -3,16 +3,18 @@
 Written before the answer goes out, since Lambda freezes a process once it has answered. See docs/adr/0099.
 """
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.audit import ActorKind, AuditEvent, AuditOutcome
 from shared.domain.errors import NightdeskError
+from shared.domain.signing import SIGNATURE_HEADER
 from shared.people_ports import AuditLog
-from shared.runtime.gate import Visit
 from shared.runtime.telemetry import start_logging
+from shared.runtime.visits import Visit
 
 ANONYMOUS: Final = "anonymous"
 STRANGERS_PER_MINUTE: Final = 60
@@ -49,7 +51,7 @@ class Strangers:
 class AuditTrail:
     """The trail as a warm process writes it; `lost` counts events that could not be stored."""
 
-    log: AuditLog
+    log: Callable[[], AuditLog]
     strangers: Strangers = field(default_factory=Strangers)
     lost: int = 0
 
@@ -64,7 +66,7 @@ class AuditTrail:
 
     def _append(self, events: Sequence[AuditEvent]) -> None:
         try:
-            self.log.append(events)
+            self.log().append(events)
         except NightdeskError as error:
             self.lost += len(events)
             start_logging("api").error(
@@ -94,6 +96,38 @@ def event_of(visit: Visit, *, status: int, request_id: str, took_ms: float, deta
         address=visit.address,
         details=details,
     )
+
+
+def event_of_machine(request: Mapping[str, Any], answer: Mapping[str, Any], *, request_id: str) -> AuditEvent | None:
+    """Describe a call of a function's address that is worth keeping: who was refused, and what operators asked for.
+
+    The collector's signed announcements and the clock's calls are the desk's own pulse, and leave none.
+    """
+    status, context = int(answer["statusCode"]), request.get("requestContext", {})
+    known, refusal = status != 401, json.loads(answer["body"]) if status >= 400 else {}
+    names = {name.lower() for name in request.get("headers") or ()}
+    if known and (SIGNATURE_HEADER in names or (status < 400 and _is_the_clocks(request.get("body")))):
+        return None
+    return AuditEvent(
+        at_ms=time.time_ns() // 1_000_000,
+        actor="operator" if known else ANONYMOUS,
+        actor_kind=ActorKind.MACHINE,
+        action=str(request.get("routeKey", "POST unknown")),
+        outcome=outcome_of(status),
+        status=status,
+        request_id=request_id,
+        correlation_id=request_id,
+        address=context.get("http", {}).get("sourceIp"),
+        details={"detail": str(refusal["detail"])[:_MAX_DETAIL_CHARS]} if refusal else {},
+    )
+
+
+def _is_the_clocks(body: Any) -> bool:
+    """Tell whether a body says no more than that it is time (`trigger`), or for what (`task`)."""
+    try:
+        return set(json.loads(body or "")) <= {"trigger", "task"}
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def outcome_of(status: int) -> AuditOutcome:

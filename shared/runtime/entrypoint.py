@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.domain.errors import InvalidMessageError, NightdeskError
 from shared.messages import new_id
+from shared.runtime.auditing import event_of_machine
 from shared.runtime.auth import require_machine
 from shared.runtime.problems import problem_of
 from shared.runtime.telemetry import VERSION, start_logging
@@ -108,6 +109,12 @@ class _Call:
         return True
 
     def _requested(self, event: Event) -> Event:
+        answer = self._answer(event)
+        if (audited := event_of_machine(event, answer, request_id=self.request_id)) is not None:
+            self.deps.trail.leave(audited)
+        return answer
+
+    def _answer(self, event: Event) -> Event:
         try:
             body = _body(event)
             headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}

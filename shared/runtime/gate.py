@@ -3,20 +3,17 @@
 What a route may then do with somebody's objects is decided where the objects are. See docs/adr/0098.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from shared.domain.errors import ForbiddenError
-from shared.domain.people import PersonRole
-from shared.domain.quotas import Quota
 from shared.runtime.auth import UnauthorizedError, bearer, is_service_secret
 from shared.runtime.limits import ANONYMOUS_PER_MINUTE, address_key
 from shared.runtime.users import User, authenticate
+from shared.runtime.visits import KnownRoute, Visit
 from shared.runtime.wiring import Deps
 
 READS: Final[dict[str, Any]] = {"x-nightdesk-reads": True}
@@ -24,38 +21,6 @@ READS: Final[dict[str, Any]] = {"x-nightdesk-reads": True}
 
 PUBLIC: Final = frozenset({"/health", "/api/openapi.json", "/api/docs"})
 """What needs no token: health, and the description of the API, which is as public as its source."""
-
-_MUTATING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-
-class KnownRoute(NamedTuple):
-    """A route of the application."""
-
-    template: str
-    pattern: re.Pattern[str]
-    methods: frozenset[str]
-    reads: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class Visit:
-    """One request as the gate sees it; who sends it is filled in as it is proved."""
-
-    method: str
-    path: str
-    address: str
-    authorization: str | None
-    route: KnownRoute | None = None
-    named: Mapping[str, str] = field(default_factory=dict)
-    user: User | None = None
-    is_machine: bool = False
-    role: PersonRole | None = None
-    quota: Quota | None = None
-
-    @property
-    def changes(self) -> bool:
-        """Tell whether the request asks for a change."""
-        return self.method in _MUTATING and not (self.route is not None and self.route.reads)
 
 
 def known_routes(routers: Sequence[APIRouter]) -> tuple[KnownRoute, ...]:
@@ -71,14 +36,6 @@ def known_routes(routers: Sequence[APIRouter]) -> tuple[KnownRoute, ...]:
         for route in router.routes
         if isinstance(route, APIRoute)
     )
-
-
-def recognise(visit: Visit, routes: Sequence[KnownRoute]) -> None:
-    """Fill in which route a request is for, and what its path names."""
-    for route in routes:
-        if visit.method in route.methods and (found := route.pattern.match(visit.path)):
-            visit.route, visit.named = route, found.groupdict()
-            return
 
 
 def admit(visit: Visit, deps: Deps) -> None:

@@ -16,10 +16,11 @@ from shared.domain.errors import NightdeskError
 from shared.messages import new_id
 from shared.runtime.auditing import event_of
 from shared.runtime.config import Settings
-from shared.runtime.gate import PUBLIC, Visit, admit, known_routes, recognise
-from shared.runtime.limits import QUOTA_HEADERS, quota_headers
+from shared.runtime.gate import PUBLIC, admit, known_routes
+from shared.runtime.limits import QUOTA_HEADERS, LimitedError, quota_headers
 from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
 from shared.runtime.telemetry import VERSION, start_logging
+from shared.runtime.visits import Visit, recognise
 from shared.runtime.wiring import Deps, process_deps
 
 MAX_BODY_BYTES: Final = 262_144
@@ -84,6 +85,9 @@ async def _observe(request: Request, call_next: Next) -> Response:
     visit = request.state.visit = _visit(request)
     try:
         response = await _admitted(request, visit, call_next)
+    except LimitedError as error:
+        visit.quota = error.quota
+        response = await _expected(request, error)
     except NightdeskError as error:
         response = await _expected(request, error)
     except Exception as error:

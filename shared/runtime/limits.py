@@ -26,6 +26,7 @@ class LimitedError(NightdeskError):
     """Refuse a request beyond somebody's limit until it is over."""
 
     def __init__(self, quota: Quota, *, now_ms: int) -> None:
+        self.quota = quota
         self.retry_after_s = quota.wait_s(now_ms)
         super().__init__(f"more than {quota.limit} requests a minute: try again in {self.retry_after_s} s")
 

@@ -111,7 +111,7 @@ class Deps(Trading):
         """What is left of what people asked for."""
         from shared.runtime.auditing import AuditTrail
 
-        return AuditTrail(self.audit)
+        return AuditTrail(lambda: self.audit)
 
     def traders_of(self, token: str) -> TraderStore:
         """Return the traders a signed-in person may see and change, decided by row security."""
