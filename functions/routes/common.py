@@ -16,14 +16,17 @@ from shared.runtime.users import User
 from shared.runtime.visits import Visit
 from shared.runtime.wiring import Deps, process_deps
 
+TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {
+        "model": Problem,
+        "description": "Too many requests in the last minute; `Retry-After` says when there are more.",
+    }
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A field is wrong; nothing was stored."},
     401: {"model": Problem, "description": "No valid token."},
     413: {"model": Problem, "description": "The body is too large."},
-    429: {
-        "model": Problem,
-        "description": "Too many requests in the last minute; `Retry-After` says when there are more.",
-    },
+    **TOO_MANY,
     503: {"model": Problem, "description": "A store does not answer; try again."},
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {

@@ -68,6 +68,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for methods in spec["paths"].values():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
+                for response in operation["responses"].values():
+                    _told_as_problem(response)
         for unused in ("HTTPValidationError", "ValidationError"):
             spec["components"]["schemas"].pop(unused, None)
         scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
@@ -77,6 +79,13 @@ def _described(app: FastAPI) -> dict[str, Any]:
             spec["paths"][path]["get"]["security"] = []
         app.openapi_schema = spec
     return app.openapi_schema
+
+
+def _told_as_problem(response: dict[str, Any]) -> None:
+    """Describe a problem under the media type it is answered with."""
+    content = response.get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):
+        content[MEDIA_TYPE] = content.pop("application/json")
 
 
 async def _observe(request: Request, call_next: Next) -> Response:
