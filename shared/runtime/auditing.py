@@ -13,6 +13,7 @@ from shared.domain.audit import ActorKind, AuditEvent, AuditOutcome
 from shared.domain.errors import NightdeskError
 from shared.domain.signing import SIGNATURE_HEADER
 from shared.people_ports import AuditLog
+from shared.runtime.redaction import redact
 from shared.runtime.telemetry import start_logging
 from shared.runtime.visits import Visit
 
@@ -88,7 +89,7 @@ def event_of(visit: Visit, *, status: int, request_id: str, took_ms: float, deta
         actor=actor,
         actor_kind=kind,
         action=f"{visit.method} {visit.route.template if visit.route else 'unknown'}",
-        target=" ".join(f"{name}={value}" for name, value in visit.named.items())[:_MAX_TARGET_CHARS],
+        target=redact(" ".join(f"{name}={value}" for name, value in visit.named.items()))[:_MAX_TARGET_CHARS],
         outcome=outcome_of(status),
         status=status,
         request_id=request_id,

@@ -17,6 +17,7 @@ from shared.messages import new_id
 from shared.runtime.auditing import event_of_machine
 from shared.runtime.auth import require_machine
 from shared.runtime.problems import problem_of
+from shared.runtime.redaction import redact
 from shared.runtime.telemetry import VERSION, start_logging
 from shared.runtime.wiring import Deps, process_deps
 
@@ -143,7 +144,7 @@ class _Call:
         return result
 
     def _log_failure(self, error: Exception, what: str) -> None:
-        self.error = f"{type(error).__name__}: {error}"
+        self.error = redact(f"{type(error).__name__}: {error}")
         expected = isinstance(error, NightdeskError)
         self.log.error(what, error=self.error, request_id=self.request_id, exc_info=not expected)
 

@@ -46,7 +46,7 @@ def tracked(root: Path) -> list[str]:
 def scan(root: Path, paths: list[str]) -> list[Found]:
     """Return what looks like a secret in text files."""
     with default_settings():
-        plugins = [from_plugin_classname(name) for name in get_settings().plugins]
+        plugins: list[BasePlugin] = [from_plugin_classname(name) for name in get_settings().plugins]
         return [found for path in paths for found in _scan_file(root, path, plugins)]
 
 
