@@ -89,9 +89,9 @@ class Deps(Trading):
     @cached_property
     def request_limits(self) -> RequestLimits:
         """How many requests people may make."""
-        from shared.adapters.request_limits import EverybodysLimit
+        from shared.adapters.request_limits import TierRequestLimits
 
-        return EverybodysLimit()
+        return TierRequestLimits(profiles=self.profiles, wall_clock=self.wall_clock)
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -15,8 +15,8 @@ from shared.runtime.auditing import STRANGERS_PER_MINUTE
 from shared.runtime.config import Settings
 from shared.runtime.http import create_app
 from shared.runtime.limits import ANONYMOUS_PER_MINUTE, PAUSE_S, Limits, address_key
+from tests.fakes.people import MemoryProfiles
 from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
-from tests.fakes.trading_reads import MemoryProfiles
 from tests.functions.api_client import ALICE, BOB, Guards, call
 from tests.functions.trading_desk import OPERATOR, SECRET
 from tests.functions.whole_desk import WholeDesk, whole_api

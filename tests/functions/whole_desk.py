@@ -20,6 +20,7 @@ from tests.usecases.desk_in_memory import make_trader
 from tests.usecases.trading_in_memory import VENUE, TradingInMemory
 
 VIEWER = "dddddddd-0000-4000-8000-000000000004"
+ADMIN = "eeeeeeee-0000-4000-8000-000000000005"
 HER_TRADER, HIS_TRADER, DESK_TRADER = (make_trader(number, "").trader_id for number in (1, 2, 3))
 
 
@@ -49,7 +50,8 @@ class WholeDesk:
 
     def __init__(self) -> None:
         self.trading = desk = trading_desk()
-        desk.database.roles[VIEWER] = PersonRole.VIEWER
+        desk.database.people.enrol(VIEWER, role=PersonRole.VIEWER)
+        desk.database.people.enrol(ADMIN, role=PersonRole.ADMIN)
         traders = MemoryTraderStore(desk.database)
         for trader_id, owner in ((HER_TRADER, ALICE), (HIS_TRADER, BOB), (DESK_TRADER, None)):
             made = traders.create(replace(make_trader(1, "close > 1"), trader_id=trader_id, owner_id=owner))
@@ -87,4 +89,4 @@ def _subject(token: str) -> str:
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
 
 
-__all__ = ["HERS", "HIS", "OPERATOR", "VIEWER", "WholeDesk", "whole_api"]
+__all__ = ["ADMIN", "HERS", "HIS", "OPERATOR", "VIEWER", "WholeDesk", "whole_api"]
