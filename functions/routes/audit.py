@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from functions.routes.audit_schemas import AuditEventOut, AuditPage
 from functions.routes.common import PROBLEMS, DepsOf, VisitOf
-from shared.runtime.gate import person
+from shared.runtime.door import person
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"], responses=PROBLEMS)
 

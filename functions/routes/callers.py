@@ -9,7 +9,7 @@ from functions.routes.common import DepsOf, VisitOf
 from functions.routes.schemas import Problem
 from shared.book_ports import BookStore
 from shared.domain.errors import ForbiddenError
-from shared.runtime.gate import person
+from shared.runtime.door import person
 from shared.trading_reads import TradingReads
 from shared.usecases.books import Caller
 
@@ -28,7 +28,7 @@ class Viewer:
 
 
 def current_viewer(deps: DepsOf, visit: VisitOf) -> Viewer:
-    """Return the caller the gate has let in, with what they may see."""
+    """Return the caller the door has let in, with what they may see."""
     if visit.is_machine:
         return Viewer(user_id=None, books=deps.books, reads=deps.reads)
     user = person(visit)

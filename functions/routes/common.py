@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from functions.routes.schemas import Problem
 from shared.domain.errors import InvalidMessageError
 from shared.ports import OutcomeStore, SignalStore, TraderStore
-from shared.runtime.gate import person
+from shared.runtime.door import person
 from shared.runtime.users import User
 from shared.runtime.visits import Visit
 from shared.runtime.wiring import Deps, process_deps
@@ -38,7 +38,7 @@ DepsOf = Annotated[Deps, Depends(process_deps)]
 
 
 def current_visit(request: Request) -> Visit:
-    """Return what the gate knows of the request it let in."""
+    """Return what the door knows of the request it let in."""
     visit: Visit = request.state.visit
     return visit
 
@@ -47,7 +47,7 @@ VisitOf = Annotated[Visit, Depends(current_visit)]
 
 
 def current_user(visit: VisitOf) -> User:
-    """Return the person whose token the gate has checked; deny machines."""
+    """Return the person whose token the door has checked; deny machines."""
     return person(visit)
 
 

@@ -1,4 +1,4 @@
-"""The application HTTP functions share: the gate, errors as problem+json, a size limit, CORS, audit, one log line."""
+"""The application HTTP functions share: the door, errors as problem+json, a size limit, CORS, audit, one log line."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +16,7 @@ from shared.domain.errors import NightdeskError
 from shared.messages import new_id
 from shared.runtime.auditing import event_of
 from shared.runtime.config import Settings
-from shared.runtime.gate import PUBLIC, admit, known_routes
+from shared.runtime.door import PUBLIC, admit, known_routes
 from shared.runtime.limits import QUOTA_HEADERS, LimitedError, quota_headers
 from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
 from shared.runtime.telemetry import VERSION, start_logging

@@ -1,4 +1,4 @@
-"""A request as the gate sees it, and what it leaves in the trail; without what only the API has installed."""
+"""A request as the door sees it, and what it leaves in the trail; without what only the API has installed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class KnownRoute(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """One request as the gate sees it; who sends it is filled in as it is proved."""
+    """One request as the door sees it; who sends it is filled in as it is proved."""
 
     method: str
     path: str

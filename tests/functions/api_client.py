@@ -85,7 +85,7 @@ def token_of(user_id: str, **change: Any) -> str:
 
 
 class Guards:
-    """What the gate and the audit keep from one request to the next, in memory."""
+    """What the door and the audit keep from one request to the next, in memory."""
 
     def __init__(self) -> None:
         self.counter, self.people, self.audit = MemoryRequestCounter(), MemoryRequestLimits(), MemoryAuditLog()

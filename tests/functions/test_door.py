@@ -1,4 +1,4 @@
-"""The gate before the API: limits by address and by person, who may come from where, and what is kept of it."""
+"""The door before the API: limits by address and by person, who may come from where, and what is kept of it."""
 
 import time
 from collections.abc import Iterator
