@@ -16,7 +16,7 @@ HIDDEN: Final = "[redacted]"
 MIN_CHARS: Final = 8
 """What is shorter is found in ordinary words; no key is."""
 
-_SECRET_NAME: Final = re.compile(r"(_KEY|_KEY_ID|_SECRET|_TOKEN|_PASSWORD|_URLS)$")
+_SECRET_NAME: Final = re.compile(r"(_KEY|_KEY_ID|_SECRET|_TOKEN|_PASSWORD|_URLS)(_PREVIOUS)?$")
 _LOOKS_SECRET: Final = (
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),  # a JWT
     re.compile(r"(?<=://)[^\s/@\"'\\]*:[^\s/@\"'\\]+(?=@)"),  # name and password in an address
@@ -38,6 +38,7 @@ def redacted_json(line: Mapping[str, Any]) -> str:
 def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
     """Return what an environment says that is secret, in every form it may be written in, the longest first."""
     said = {value for name, value in env.items() if _SECRET_NAME.search(name)}
+    said |= {part.strip() for value in said if "://" in value for part in value.split(",")}
     for value in env.values():
         if "://" in value:
             said |= {password for part in value.split(",") if (password := _password(part))}

@@ -35,10 +35,10 @@ class Case:
     theirs_in_body: dict[str, str] | None = None
     by: str = ALICE
     done: int = 200
-    stores: bool = True
 
 
 HER_OWN, HIS_OWN = {"trader_id": HER_TRADER}, {"trader_id": HIS_TRADER}
+HER_CHANNEL, HIS_CHANNEL = {"channel_id": "her_channel"}, {"channel_id": "his_channel"}
 TRADER = {"name": "New", "rule": "close > 3", "timeframe": "1m"}
 INTENT = {"instrument": SYMBOL, "direction": "long", "size_usd": 50, "confidence": 0.5, "book_id": HERS}
 
@@ -60,6 +60,11 @@ CASES: dict[Endpoint, Case] = {
     ("PUT", "/api/v1/books/{book_id}/state"): Case({"state": "halted"} | REASON, {"book_id": HERS}, {"book_id": HIS}),
     ("POST", "/api/v1/accounts/{venue}/adopt"): Case(REASON, {"venue": VENUE}, by=OPERATOR, done=202),
     ("PATCH", "/api/v1/people/{user_id}"): Case({"tier": "free"}, {"user_id": ALICE}, by=ADMIN),
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): Case(None, {"alert_id": "her_alert"}, {"alert_id": "his_alert"}),
+    ("POST", "/api/v1/channels"): Case({"name": "H", "kind": "webhook", "target": "https://example.com/h"}, done=201),
+    ("PATCH", "/api/v1/channels/{channel_id}"): Case({"enabled": False}, HER_CHANNEL, HIS_CHANNEL),
+    ("DELETE", "/api/v1/channels/{channel_id}"): Case(None, HER_CHANNEL, HIS_CHANNEL, done=204),
+    ("POST", "/api/v1/channels/{channel_id}/test"): Case(None, HER_CHANNEL, HIS_CHANNEL, done=202),
     ("PUT", "/api/v1/desk/state"): Case({"state": "halted"} | REASON, by=OPERATOR),
 }
 READING: frozenset[Endpoint] = frozenset(

@@ -56,6 +56,8 @@ def known_ids(desk: WholeDesk) -> dict[str, list[str]]:
         "book_id": [HERS, HIS, desk.trading.book.book_id],
         "intent_id": [desk.her_intent, desk.his_intent],
         "wanted_id": [desk.her_intent],
+        "alert_id": [desk.her_alert, desk.his_alert],
+        "channel_id": [desk.her_channel, desk.his_channel],
         "signal_id": signals,
         "venue": ["binance"],
         "version": ["1", "2"],

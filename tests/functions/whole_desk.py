@@ -9,9 +9,11 @@ from decimal import Decimal
 import jwt
 
 from functions.api import app
+from shared.domain.alerts import Alert, Severity
 from shared.domain.people import PersonRole
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.runtime.wiring import process_deps
+from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import MemoryAgentStore, MemoryRunStore, MemorySignalStore, MemoryTraderStore
 from tests.functions.api_client import ALICE, BOB, Guards, call
@@ -57,8 +59,14 @@ class WholeDesk:
             made = traders.create(replace(make_trader(1, "close > 1"), trader_id=trader_id, owner_id=owner))
             traders.update(replace(made, rule="close > 2"), expected_updated_at_ms=made.updated_at_ms)
         desk.ledger.open_account(VENUE, LIVE_ACCOUNT, {"USDT": Decimal(1_000)})
+        self.her_alert, self.his_alert = self._alerts()
         with trading_api(desk):
             trade(desk, user=ALICE)
+            hook = {"name": "Hook", "kind": "webhook", "target": "https://example.com/hook"}
+            self.her_channel, self.his_channel = (
+                str(call("POST", "/api/v1/channels", hook, user=user).body["channel"]["channel_id"])
+                for user in (ALICE, BOB)
+            )
             for user, book, name in ((ALICE, HERS, "her_intent"), (BOB, HIS, "his_intent")):
                 intent = {"instrument": "BTC/USDT", "direction": "long", "size_usd": 100, "confidence": 0.5}
                 answer = call("POST", "/api/v1/engine/trade-intent", intent | {"book_id": book}, user=user)
@@ -66,6 +74,17 @@ class WholeDesk:
                 setattr(self, name, answer.body["intent_id"])
         self.her_intent: str
         self.his_intent: str
+
+    def _alerts(self) -> tuple[str, str]:
+        """Let something be wrong with her book and with his, and return the ids of the alerts."""
+        wrong = [
+            Alert(dedupe_key=f"x:{book}", kind="reconciliation", severity=Severity.CRITICAL, sentence="!", book_id=book)
+            for book in (HERS, HIS)
+        ]
+        store = MemoryAlertStore(self.trading.database)
+        store.settle(["x:"], wrong, at_ms=self.trading.clock.now_ms())
+        hers, his = (store.list(limit=1, book_id=book)[0].alert_id for book in (HERS, HIS))
+        return hers, his
 
     def dump(self) -> str:
         """Return a digest of all that is stored and all that waits, which is the same while nothing has changed."""
