@@ -40,11 +40,12 @@ else
 	$(BIN)/pytest $(ARGS)
 endif
 
-lint: setup ## Check style, types and the direction of imports
+lint: setup ## Check style, types, the direction of imports, and that no key is committed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.secret_scan
 
 check: lint test ## What CI runs
 

@@ -5,6 +5,7 @@ from mangum import Mangum
 from functions.routes import (
     accounts,
     alerts,
+    audit,
     books,
     candles,
     channels,
@@ -43,6 +44,7 @@ app = create_app(
         alerts.router,
         channels.router,
         channels.log_router,
+        audit.router,
     ]
 )
 handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)

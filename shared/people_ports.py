@@ -48,3 +48,11 @@ class AuditLog(Protocol):
     def list(self, *, limit: int, before: int | None = None, actor: str | None = None) -> Sequence[Audited]:
         """Return the events one may see, the newest first: those before an event_id, or of one actor."""
         ...
+
+
+class RequestLimits(Protocol):
+    """How many requests people may make."""
+
+    def per_minute(self, user_id: str) -> int | None:
+        """Return how many requests a minute somebody may make, at least one; None for as many as they like."""
+        ...

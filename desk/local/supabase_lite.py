@@ -17,12 +17,19 @@ _TEMPLATES: Final = PROJECT / ".desk" / "supabase"
 _PACKAGE: Final = PROJECT / "node_modules" / "@supabase" / "lite" / "package.json"
 
 
-def sign_token(user_id: str, jwt_secret: str, *, role: str = "authenticated", ttl_s: int = 3_600) -> str:
-    """Return an access token (HS256) like those Supabase gives a person: `sub`, `role`, `aud`, `iat`, `exp`."""
+def sign_token(user_id: str, jwt_secret: str, *, url: str = "", role: str = "authenticated", ttl_s: int = 3_600) -> str:
+    """Return an access token (HS256) like those the Supabase at `url` gives a person: `sub`, `role`, `iss`, …."""
     import jwt
 
     now = int(time.time())
-    claims = {"sub": user_id, "role": role, "aud": "authenticated", "iat": now, "exp": now + ttl_s}
+    claims = {
+        "iss": f"{url}/auth/v1",
+        "sub": user_id,
+        "role": role,
+        "aud": "authenticated",
+        "iat": now,
+        "exp": now + ttl_s,
+    }
     return jwt.encode(claims, jwt_secret, algorithm="HS256")
 
 
@@ -69,7 +76,7 @@ class SupabaseLite:
 
     def sign_token(self, user_id: str, *, role: str = "authenticated", ttl_s: int = 3_600) -> str:
         """Return an access token of a person of this Supabase."""
-        return sign_token(user_id, self.jwt_secret, role=role, ttl_s=ttl_s)
+        return sign_token(user_id, self.jwt_secret, url=self.url, role=role, ttl_s=ttl_s)
 
     def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
         """Give people an account, a role and a tier, as an admin does at Supabase; they may have them already."""

@@ -2,12 +2,14 @@
 
 What is kept: `POST /` with one command, `/pipeline`, `/multi-exec`, commands in the path (`/set/key/value?EX=9`, a body
 is the last argument), `Upstash-Encoding: base64`, the bearer token on every route, error shapes and status codes, the
-10 MB request limit, and no commands that hold a connection.
+10 MB request limit, Upstash's own flag of scripts, and no commands that hold a connection.
 Source: https://upstash.com/docs/redis/features/restapi
 """
 
+import hashlib
 import hmac
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,10 @@ _HOLDING: Final = frozenset(
 )
 
 
+_KEY_LOCKING: Final = re.compile(r"\A#!lua flags=allow-key-locking *(?=\n)")
+"""Has Upstash lock a script's keys instead of everything; Redis, which runs one script at a time, refuses the word."""
+
+
 class _BadRequestError(Exception):
     """Refuse a request in the words Redis would use."""
 
@@ -51,10 +57,19 @@ def facade(pool: RespPool, token: str) -> web.Application:
 @dataclass(slots=True)
 class _Answers:
     pool: RespPool
+    stored: dict[str | bytes, str] = field(default_factory=dict)
 
     async def command(self, request: web.Request) -> web.Response:
-        (reply,) = await self.pool.run([_command(msgspec.json.decode(await _read(request)))])
+        (reply,) = await self.pool.run([self._script(_command(msgspec.json.decode(await _read(request))))])
         return _one(request, reply)
+
+    def _script(self, command: Command) -> Command:
+        """Return a call of a script as Redis takes it, under the digest Redis has it by."""
+        name, script = str(command[0]).upper(), command[1] if len(command) > 1 else ""
+        if name == "EVAL" and isinstance(script, str) and (plain := _KEY_LOCKING.sub("", script)) != script:
+            self.stored[_digest(script)] = _digest(plain)
+            return [name, plain, *command[2:]]
+        return [name, self.stored.get(script, script), *command[2:]] if name == "EVALSHA" else command
 
     async def path_command(self, request: web.Request) -> web.Response:
         path = urlsplit(request.raw_path).path  # raw: an argument may contain an encoded slash
@@ -77,6 +92,10 @@ class _Answers:
         if isinstance(replies, ReplyError):
             return _one(request, replies)
         return _json([_shape(request, reply) for reply in replies])
+
+
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def _guard(token: str) -> Middleware:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Header
+from fastapi import Depends
 
-from functions.routes.common import DepsOf
+from functions.routes.common import DepsOf, VisitOf
 from functions.routes.schemas import Problem
 from shared.book_ports import BookStore
 from shared.domain.errors import ForbiddenError
-from shared.runtime.auth import bearer, is_service_secret
-from shared.runtime.users import authenticate
+from shared.runtime.door import person
 from shared.trading_reads import TradingReads
 from shared.usecases.books import Caller
 
@@ -28,24 +27,24 @@ class Viewer:
     reads: TradingReads
 
 
-def current_viewer(
-    deps: DepsOf, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
-) -> Viewer:
-    """Return the caller the request's token proves; deny everybody else."""
-    token = bearer(authorization)
-    if is_service_secret(token, deps.settings):
+def current_viewer(deps: DepsOf, visit: VisitOf) -> Viewer:
+    """Return the caller the door has let in, with what they may see."""
+    if visit.is_machine:
         return Viewer(user_id=None, books=deps.books, reads=deps.reads)
-    user = authenticate(token, deps.settings)
+    user = person(visit)
     return Viewer(user_id=user.user_id, books=deps.books_of(user.token), reads=deps.reads_of(user.token))
 
 
 ViewerOf = Annotated[Viewer, Depends(current_viewer)]
 
 
-def current_caller(viewer: ViewerOf, deps: DepsOf) -> Caller:
+def current_caller(visit: VisitOf, deps: DepsOf) -> Caller:
     """Return the caller with their role, for what changes something."""
-    operates = viewer.user_id is None or deps.profiles.role(viewer.user_id).operates
-    return Caller(user_id=viewer.user_id, operates=operates)
+    if visit.is_machine:
+        return Caller(user_id=None, operates=True)
+    user_id = person(visit).user_id
+    role = visit.role or deps.profiles.role(user_id)
+    return Caller(user_id=user_id, operates=role.operates)
 
 
 CallerOf = Annotated[Caller, Depends(current_caller)]

@@ -6,18 +6,27 @@ import math
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Header
+from fastapi import Depends, Request
 
 from functions.routes.schemas import Problem
 from shared.domain.errors import InvalidMessageError
 from shared.ports import OutcomeStore, SignalStore, TraderStore
-from shared.runtime.auth import bearer
-from shared.runtime.users import User, authenticate
+from shared.runtime.door import person
+from shared.runtime.users import User
+from shared.runtime.visits import Visit
 from shared.runtime.wiring import Deps, process_deps
 
+TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {
+        "model": Problem,
+        "description": "Too many requests in the last minute; `Retry-After` says when there are more.",
+    }
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A field is wrong; nothing was stored."},
     401: {"model": Problem, "description": "No valid token."},
+    413: {"model": Problem, "description": "The body is too large."},
+    **TOO_MANY,
     503: {"model": Problem, "description": "A store does not answer; try again."},
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
@@ -28,9 +37,18 @@ CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "descriptio
 DepsOf = Annotated[Deps, Depends(process_deps)]
 
 
-def current_user(deps: DepsOf, authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> User:
-    """Return the person the request's token proves; deny everybody else."""
-    return authenticate(bearer(authorization), deps.settings)
+def current_visit(request: Request) -> Visit:
+    """Return what the door knows of the request it let in."""
+    visit: Visit = request.state.visit
+    return visit
+
+
+VisitOf = Annotated[Visit, Depends(current_visit)]
+
+
+def current_user(visit: VisitOf) -> User:
+    """Return the person whose token the door has checked; deny machines."""
+    return person(visit)
 
 
 UserOf = Annotated[User, Depends(current_user)]

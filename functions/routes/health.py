@@ -4,7 +4,7 @@ import time
 
 from fastapi import APIRouter, Response
 
-from functions.routes.common import DepsOf
+from functions.routes.common import TOO_MANY, DepsOf
 from functions.routes.schemas import CollectorHealth, HealthOut
 from shared.usecases.health import check_health
 
@@ -12,7 +12,7 @@ router = APIRouter(tags=["health"])
 _STARTED = time.monotonic()
 
 
-@router.get("/health", responses={503: {"model": HealthOut, "description": "The desk is not at work."}})
+@router.get("/health", responses=TOO_MANY | {503: {"model": HealthOut, "description": "The desk is not at work."}})
 def health(deps: DepsOf, response: Response) -> HealthOut:
     """Say whether the desk is at work; 503 when its candles are stale or a store cannot be reached."""
     found = check_health(

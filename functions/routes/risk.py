@@ -21,6 +21,7 @@ from functions.routes.risk_schemas import (
     TrippedOut,
 )
 from shared.domain.trading.states import Scope
+from shared.runtime.door import READS
 from shared.usecases.halting import keys_of, read_desk_state, set_desk_state, set_part_state
 from shared.usecases.markets_of_books import Market
 from shared.usecases.risk_desk import book_status, calculate_position
@@ -77,7 +78,7 @@ def risk_status(viewer: ViewerOf, deps: DepsOf) -> RiskStatusOut:
     )
 
 
-@router.post("/api/risk/calculate-position")
+@router.post("/api/risk/calculate-position", openapi_extra=READS)
 def size_position(body: PositionSizeBody, viewer: ViewerOf, deps: DepsOf) -> PositionSizeOut:  # noqa: ARG001 - signed in
     """Return how much to trade so that the stop costs a percentage of an account, fees and slippage in it."""
     found = calculate_position(

@@ -22,6 +22,7 @@ from functions.routes.trader_schemas import (
 from functions.routes.version_schemas import CloneBody, TraderVersionOut, TraderVersionPage
 from shared.domain.traders import Owner, Trader
 from shared.messages import RunTrader
+from shared.runtime.door import READS
 from shared.usecases.execute_trader import run_trader
 from shared.usecases.history import trader_history
 from shared.usecases.traders import (
@@ -74,7 +75,7 @@ def create(body: TraderBody, store: TradersOf, deps: DepsOf, user: UserOf) -> Sa
     return _saved(trader, found)
 
 
-@router.post("/validate")
+@router.post("/validate", openapi_extra=READS)
 def validate(body: TraderBody, deps: DepsOf, user: UserOf) -> CheckOut:
     """Compile a trader and try it on recorded candles, storing nothing."""
     trader = body.trader(str(uuid4()), user.user_id)
@@ -176,7 +177,7 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
     )
 
 
-@router.post("/{trader_id}/history", responses=NOT_FOUND)
+@router.post("/{trader_id}/history", responses=NOT_FOUND, openapi_extra=READS)
 def history(trader_id: Id, body: HistoryBody, store: TradersOf, deps: DepsOf) -> HistoryOut:
     """Say where a trader would have fired over the log's history, edge and cool-down applied."""
     trader = store.get(trader_id)

@@ -23,14 +23,14 @@ class RestRedis(Protocol):
         ...
 
 
-def connect_rest(url: str, token: str) -> RestRedis:
-    """Return a client of an Upstash database that gives up after five seconds."""
+def connect_rest(url: str, token: str, *, timeout_s: float = TIMEOUT_S, retries: int = 1) -> RestRedis:
+    """Return a client of an Upstash database that gives up in time."""
     from httpx import Timeout
     from upstash_redis import Redis
 
     # Values are text, which JSON carries as it is: a second base64 would add a third to every answer.
-    redis = Redis(url, token, rest_encoding=None, rest_retries=1, rest_retry_interval=0.1, allow_telemetry=False)
-    redis._http._client.timeout = Timeout(TIMEOUT_S)  # noqa: SLF001 - the client waits for ever and has no setting
+    redis = Redis(url, token, rest_encoding=None, rest_retries=retries, rest_retry_interval=0.1, allow_telemetry=False)
+    redis._http._client.timeout = Timeout(timeout_s)  # noqa: SLF001 - the client waits for ever and has no setting
     return redis
 
 
@@ -41,7 +41,7 @@ def run(redis: RestRedis, command: list[Any], what: str) -> Any:
 
     try:
         return redis.execute(command)
-    except HTTPError as error:
+    except (HTTPError, ValueError) as error:  # a proxy in front of it may answer with a page instead of JSON
         raise TransientError(f"{what}: {error!r}", source=SOURCE) from error
     except UpstashError as error:
         if str(error).startswith(("WRONGPASS", "NOAUTH", "NOPERM")):

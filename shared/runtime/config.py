@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.domain.errors import FatalError
 from shared.domain.trading.states import Mode
@@ -24,6 +24,18 @@ TRADED_VENUES: Final = (
 """The venues whose keys and addresses are looked for, each under its own name: `BINANCE_USDM_API_KEY`, …"""
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+
+def _listed(text: object) -> object:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+Origin = Annotated[
+    str, Field(pattern=r"^(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?$", max_length=255)
+]
+"""As browsers send it: scheme, host and port, no path; without encryption only on the same machine."""
+
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(_listed)]
 
 
 class VenueAccess(BaseModel):
@@ -54,6 +66,7 @@ class Settings(BaseModel):
     supabase_key: SecretStr | None = None
     supabase_service_role_key: SecretStr | None = None
     supabase_jwt_secret: SecretStr | None = None
+    supabase_jwt_issuer: Url | None = None
     upstash_redis_rest_url: Url | None = None
     upstash_redis_rest_token: SecretStr | None = None
     executions_queue_url: Url | None = None
@@ -69,7 +82,8 @@ class Settings(BaseModel):
     traders_per_shard: int = Field(default=1_000, ge=1, le=100_000)
     run_lease_ms: int = Field(default=60_000, ge=1_000)
     clock_file: Path | None = None
-    cors_origins: str = ""
+    cors_origins: Origins = ()
+    address_requests_per_minute: int = Field(default=600, ge=1, le=1_000_000)
     agent_mode: Mode = Mode.PAPER
     risk_tier: int = Field(default=2, ge=1, le=3)
     exchange_sandbox: bool = False

@@ -14,8 +14,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.domain.errors import InvalidMessageError, NightdeskError
 from shared.messages import new_id
+from shared.runtime.auditing import event_of_machine
 from shared.runtime.auth import require_machine
 from shared.runtime.problems import problem_of
+from shared.runtime.redaction import redact
 from shared.runtime.telemetry import VERSION, start_logging
 from shared.runtime.wiring import Deps, process_deps
 
@@ -108,6 +110,12 @@ class _Call:
         return True
 
     def _requested(self, event: Event) -> Event:
+        answer = self._answer(event)
+        if (audited := event_of_machine(event, answer, request_id=self.request_id)) is not None:
+            self.deps.trail.leave(audited)
+        return answer
+
+    def _answer(self, event: Event) -> Event:
         try:
             body = _body(event)
             headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
@@ -136,7 +144,7 @@ class _Call:
         return result
 
     def _log_failure(self, error: Exception, what: str) -> None:
-        self.error = f"{type(error).__name__}: {error}"
+        self.error = redact(f"{type(error).__name__}: {error}")
         expected = isinstance(error, NightdeskError)
         self.log.error(what, error=self.error, request_id=self.request_id, exc_info=not expected)
 

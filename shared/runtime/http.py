@@ -1,4 +1,4 @@
-"""The application HTTP functions share: errors as problem+json, a size limit, CORS, one log line a request."""
+"""The application HTTP functions share: the door, errors as problem+json, a size limit, CORS, audit, one log line."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,13 +9,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from shared.domain.errors import NightdeskError
 from shared.messages import new_id
+from shared.runtime.auditing import event_of
 from shared.runtime.config import Settings
+from shared.runtime.door import PUBLIC, admit, known_routes
+from shared.runtime.limits import QUOTA_HEADERS, LimitedError, quota_headers
 from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
 from shared.runtime.telemetry import VERSION, start_logging
+from shared.runtime.visits import Visit, recognise
+from shared.runtime.wiring import Deps, process_deps
 
 MAX_BODY_BYTES: Final = 262_144
 TEXT_TYPES: Final = ["text/", "application/json", MEDIA_TYPE]
@@ -33,19 +39,23 @@ def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
-    origins = [origin.strip() for origin in (settings or Settings.from_env()).cors_origins.split(",") if origin.strip()]
+    origins = (settings or Settings.from_env()).cors_origins
     for router in routers:
         app.include_router(router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(NightdeskError, _expected)
+    app.state.routes = known_routes(routers)
     app.middleware("http")(_observe)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["authorization", "content-type"],
+        allow_headers=["authorization", "content-type", "idempotency-key"],
+        allow_credentials=False,
+        expose_headers=[REQUEST_ID_HEADER, "retry-after", *QUOTA_HEADERS],
     )
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
@@ -58,34 +68,84 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for methods in spec["paths"].values():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
+                for response in operation["responses"].values():
+                    _told_as_problem(response)
         for unused in ("HTTPValidationError", "ValidationError"):
             spec["components"]["schemas"].pop(unused, None)
         scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         spec["components"]["securitySchemes"] = {"supabase": scheme}
         spec["security"] = [{"supabase": []}]
-        spec["paths"]["/health"]["get"]["security"] = []
+        for path in PUBLIC & spec["paths"].keys():
+            spec["paths"][path]["get"]["security"] = []
         app.openapi_schema = spec
     return app.openapi_schema
 
 
+def _told_as_problem(response: dict[str, Any]) -> None:
+    """Describe a problem under the media type it is answered with."""
+    content = response.get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):
+        content[MEDIA_TYPE] = content.pop("application/json")
+
+
 async def _observe(request: Request, call_next: Next) -> Response:
-    """Refuse oversized bodies, answer unexpected errors, log what happened."""
-    request_id = _request_id(request)
-    log, began = start_logging("api"), time.perf_counter()
+    """Let in who may come in, answer errors, say what is left, leave an audit event, log what happened."""
+    request_id, log, began = _request_id(request), start_logging("api"), time.perf_counter()
+    visit = request.state.visit = _visit(request)
     try:
-        refusal = await _oversized(request)
-        response = _answer(refusal) if refusal else await call_next(request)
+        response = await _admitted(request, visit, call_next)
+    except LimitedError as error:
+        visit.quota = error.quota
+        response = await _expected(request, error)
+    except NightdeskError as error:
+        response = await _expected(request, error)
     except Exception as error:
         log.exception("request failed", correlation_id=request_id)
         response = _answer(problem_of(error, request_id))
+    took_ms = round((time.perf_counter() - began) * 1_000, 3)
     response.headers[REQUEST_ID_HEADER] = request_id
+    if visit.quota is not None:
+        response.headers.update(quota_headers(visit.quota, time.time_ns() // 1_000_000))
+    if visit.changes:
+        event = event_of(
+            visit,
+            status=response.status_code,
+            request_id=request_id,
+            took_ms=took_ms,
+            detail=getattr(request.state, "refusal", None),
+        )
+        await run_in_threadpool(_deps(request).trail.leave, event)
     log.info(
         f"{request.method} {request.url.path}",
         status=response.status_code,
-        took_ms=round((time.perf_counter() - began) * 1_000, 3),
+        took_ms=took_ms,
         correlation_id=request_id,
     )
     return response
+
+
+async def _admitted(request: Request, visit: Visit, call_next: Next) -> Response:
+    """Pass a request on when it may come in and its body is not too large."""
+    recognise(visit, request.app.state.routes)
+    await run_in_threadpool(admit, visit, _deps(request))
+    refusal = await _oversized(request)
+    return _refused(request, refusal) if refusal else await call_next(request)
+
+
+def _visit(request: Request) -> Visit:
+    """Describe a request; the address is API Gateway's word (`requestContext.http.sourceIp`), never a header's."""
+    return Visit(
+        method=request.method,
+        path=request.url.path,
+        address=request.client.host if request.client else "",
+        authorization=request.headers.get("authorization"),
+    )
+
+
+def _deps(request: Request) -> Deps:
+    """Return what routes are given for `process_deps`."""
+    found: Deps = request.app.dependency_overrides.get(process_deps, process_deps)()
+    return found
 
 
 async def _oversized(request: Request) -> Problem | None:
@@ -100,25 +160,29 @@ async def _oversized(request: Request) -> Problem | None:
     )
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
     wrong = [
         {"field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), "problem": str(e["msg"])}
         for e in error.errors()
     ]
     detail = "; ".join(f"{e['field']}: {e['problem']}" for e in wrong[:5])
-    return _answer(problem(400, "Bad Request", detail, errors=wrong[:50]))
+    return _refused(request, problem(400, "Bad Request", detail, errors=wrong[:50]))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    return _answer(
-        problem(error.status_code, str(error.detail), f"{request.method} {request.url.path}: {error.detail}")
-    )
+    told = problem(error.status_code, str(error.detail), f"{request.method} {request.url.path}: {error.detail}")
+    return _refused(request, told)
 
 
 async def _expected(request: Request, error: Exception) -> Response:
-    return _answer(problem_of(error, _request_id(request)))
+    told = problem_of(error, _request_id(request))
+    if told.status >= 500:
+        start_logging("api").error(
+            "request failed", error=f"{type(error).__name__}: {error}", correlation_id=_request_id(request)
+        )
+    return _refused(request, told)
 
 
 def _request_id(request: Request) -> str:
@@ -127,6 +191,12 @@ def _request_id(request: Request) -> str:
         context = request.scope.get("aws.context")
         request.state.request_id = getattr(context, "aws_request_id", None) or new_id()
     return str(request.state.request_id)
+
+
+def _refused(request: Request, found: Problem) -> JSONResponse:
+    """Answer with a problem, and keep for the audit what it said."""
+    request.state.refusal = found.body["detail"]
+    return _answer(found)
 
 
 def _answer(found: Problem) -> JSONResponse:

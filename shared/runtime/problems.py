@@ -13,6 +13,8 @@ from shared.domain.errors import (
 )
 from shared.domain.signing import SignatureError
 from shared.runtime.auth import UnauthorizedError
+from shared.runtime.limits import LimitedError
+from shared.runtime.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
@@ -23,6 +25,7 @@ _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
     (NotFoundError, 404, "Not Found"),
     (ConflictError, 409, "Conflict"),
     (HaltedError, 423, "Locked"),
+    (LimitedError, 429, "Too Many Requests"),
     (TransientError, 503, "Service Unavailable"),
 )
 
@@ -53,7 +56,8 @@ def problem(
     retry_after_s: float | None = None,
 ) -> Problem:
     """Make a problem+json answer."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors or []}
+    wrong = [{"field": redact(each["field"]), "problem": redact(each["problem"])} for each in errors or ()]
+    body = {"type": "about:blank", "title": title, "status": status, "detail": redact(detail), "errors": wrong}
     headers = {"content-type": MEDIA_TYPE}
     if retry_after_s is not None:
         headers["retry-after"] = str(max(round(retry_after_s), 1))

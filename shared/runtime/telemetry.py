@@ -7,6 +7,8 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
+from shared.runtime.redaction import redacted_json
+
 VERSION: Final = "0.1.0"
 STANDARD_LOGGERS: Final = ("shared", "asyncio", "aiohttp", "stamina")
 """Who logs by the standard library: our own `shared`, and libraries with something to say."""
@@ -15,7 +17,7 @@ STANDARD_LOGGERS: Final = ("shared", "asyncio", "aiohttp", "stamina")
 @cache
 def start_logging(service: str) -> Logger:
     """Return the JSON logger of a service; what is logged by the standard library comes out in the same shape."""
-    made = Logger(service=service, level=os.environ.get("LOG_LEVEL", "INFO"), utc=True)
+    made = Logger(service=service, level=os.environ.get("LOG_LEVEL", "INFO"), utc=True, json_serializer=redacted_json)
     for name in STANDARD_LOGGERS:
         standard = logging.getLogger(name)
         standard.handlers = [made.registered_handler]

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from shared.agent_ports import AgentStore
 from shared.domain.consensus import SignalAgentSettings
+from shared.people_ports import AuditLog, RequestLimits
 from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
+from shared.request_ports import RequestCounter
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
 from shared.runtime.trading import Trading
 from shared.signal_ports import IntelligenceStore, ProposalStore
 
 if TYPE_CHECKING:
+    from shared.runtime.auditing import AuditTrail
+    from shared.runtime.limits import Limits
     from shared.usecases.signal_agent import SignalDesk
     from shared.usecases.waking import Waking
     from shared.usecases.watchlist import Watchlist
@@ -116,6 +120,49 @@ class Deps(Trading):
             intents_queue=self.intents_queue,
             clock=self.clock,
         )
+
+    @cached_property
+    def limits(self) -> "Limits":
+        """What people and addresses have left of their requests."""
+        from shared.runtime.limits import Limits
+
+        return Limits(self.request_counter, self.request_limits)
+
+    @cached_property
+    def request_counter(self) -> RequestCounter:
+        """Requests counted in Redis."""
+        from shared.adapters.request_counter import upstash_request_counter
+
+        return upstash_request_counter(
+            self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
+        )
+
+    @cached_property
+    def request_limits(self) -> RequestLimits:
+        """How many requests people may make."""
+        from shared.adapters.request_limits import TierRequestLimits
+
+        return TierRequestLimits(profiles=self.profiles, wall_clock=self.wall_clock)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The audit trail, all of it."""
+        from shared.adapters.supabase.audit import SupabaseAuditLog
+
+        return SupabaseAuditLog(self.database)
+
+    def audit_of(self, token: str) -> AuditLog:
+        """Return the events a signed-in person may see, decided by row security."""
+        from shared.adapters.supabase.audit import SupabaseAuditLog
+
+        return SupabaseAuditLog(self.database_as(token))
+
+    @cached_property
+    def trail(self) -> "AuditTrail":
+        """What is left of what people asked for."""
+        from shared.runtime.auditing import AuditTrail
+
+        return AuditTrail(lambda: self.audit)
 
     def traders_of(self, token: str) -> TraderStore:
         """Return the traders a signed-in person may see and change, decided by row security."""

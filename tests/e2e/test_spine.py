@@ -266,3 +266,23 @@ def _signals_of_the_tape(ran: Ran) -> dict[Identity, tuple[float, dict[str, floa
 
 def _json_lines(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines() if line.startswith("{")]
+
+
+def test_no_log_has_a_secret_of_the_desk(ran: Ran) -> None:
+    """Every part has been busy, killed and wrongly called by now, and has said so."""
+    desk = ran.desk
+    made = {
+        "service role key": desk.supabase.secret_key,
+        "JWT secret": desk.supabase.jwt_secret,
+        "Redis token": desk.upstash.token,
+        "trigger secret": desk.trigger_secret,
+        "service secret": desk.service_secret,
+        "venue secret": desk.venue_secret,
+    }
+    logs = [path for path in desk.home.rglob("*.log*") if path.is_file()]
+    assert sum(path.stat().st_size for path in logs) > 10_000
+    found = [
+        (what, path.name) for path in logs for what, secret in made.items() if secret.encode() in path.read_bytes()
+    ]
+    assert found == []
+    assert not [path.name for path in logs if b"eyJhbGciOi" in path.read_bytes()], "a token of a person"

@@ -5,14 +5,21 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jwt
 
 from functions.api import app, handler
+from shared.domain.audit import AuditEvent
+from shared.runtime.auditing import AuditTrail
 from shared.runtime.config import Settings
+from shared.runtime.limits import Limits
 from shared.runtime.wiring import Deps, process_deps
+from tests.fakes.audit import MemoryAuditLog
 from tests.fakes.outcomes import MemoryOutcomeStore
+from tests.fakes.people import MemoryProfiles
+from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
 from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
 from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory
@@ -22,6 +29,8 @@ asyncio.get_event_loop_policy().get_event_loop().close()
 asyncio.set_event_loop(None)
 
 JWT_SECRET = "a-synthetic-secret-of-at-least-thirty-two-bytes"
+PROJECT_URL = "https://project.supabase.test"
+SUPABASE = {"SUPABASE_JWT_SECRET": JWT_SECRET, "SUPABASE_URL": PROJECT_URL}
 ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
 BOB = "bbbbbbbb-0000-4000-8000-000000000002"
 
@@ -38,7 +47,7 @@ class MemoryDeps(Deps):
     """The runtime's parts, in memory."""
 
     def __init__(self, desk: DeskInMemory) -> None:
-        super().__init__(Settings.from_env({"SUPABASE_JWT_SECRET": JWT_SECRET}))
+        super().__init__(Settings.from_env(SUPABASE))
         self.desk = desk
         self.clock = self.wall_clock = desk.clock
         self.candle_log = desk.candles
@@ -49,6 +58,7 @@ class MemoryDeps(Deps):
         self.notifications = desk.notifications
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
+        self.profiles = MemoryProfiles(desk.database)
 
     def traders_of(self, token: str) -> MemoryTraderStore:
         """Return what row security would let the person see."""
@@ -65,28 +75,63 @@ class MemoryDeps(Deps):
 
 def token_of(user_id: str, **change: Any) -> str:
     """Return a Supabase token of a person."""
-    claims = {"sub": user_id, "aud": "authenticated", "exp": int(time.time()) + 60} | change
+    claims = {
+        "iss": f"{PROJECT_URL}/auth/v1",
+        "sub": user_id,
+        "role": "authenticated",
+        "aud": "authenticated",
+        "exp": int(time.time()) + 60,
+    } | change
     return jwt.encode(claims, JWT_SECRET, "HS256")
 
 
+class Guards:
+    """What the door and the audit keep from one request to the next, in memory."""
+
+    def __init__(self) -> None:
+        self.counter, self.people, self.audit = MemoryRequestCounter(), MemoryRequestLimits(), MemoryAuditLog()
+        self.limits, self.trail = Limits(self.counter, self.people), AuditTrail(lambda: self.audit)
+
+    def give(self, deps: Deps) -> Deps:
+        """Put them in the place of the real ones; everything else of the parts is as in a cold process."""
+        deps.limits, deps.trail, deps.audit = self.limits, self.trail, self.audit
+        deps.audit_of = lambda token: replace(self.audit, user_id=_seen_as(token, deps))  # type: ignore[method-assign]
+        return deps
+
+    @property
+    def events(self) -> list[AuditEvent]:
+        """Return what was audited, oldest first."""
+        return [row.event for row in self.audit.rows]
+
+
 @contextmanager
-def api_of(desk: DeskInMemory) -> Iterator[None]:
+def api_of(desk: DeskInMemory) -> Iterator[Guards]:
     """Put a desk behind the API, where Alice and Bob have accounts without limits."""
     desk.database.people.enrol(ALICE, BOB)
-    app.dependency_overrides[process_deps] = lambda: MemoryDeps(desk)
+    guards = Guards()
+    app.dependency_overrides[process_deps] = lambda: guards.give(MemoryDeps(desk))
     try:
-        yield
+        yield guards
     finally:
         app.dependency_overrides.clear()
 
 
 def call(
-    method: str, path: str, body: Any = None, *, user: str | None = ALICE, token: str | None = None, query: str = ""
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    user: str | None = ALICE,
+    token: str | None = None,
+    query: str = "",
+    address: str = "192.0.2.7",
+    **more_headers: str,
 ) -> Answer:
-    """Send one request; `body` is JSON unless it is text already."""
+    """Send one request; `body` is JSON unless it is text already, `more_headers` have `_` for `-`."""
     headers = {"content-type": "application/json", "host": "desk.test"}
+    headers |= {name.replace("_", "-"): value for name, value in more_headers.items()}
     if user is not None or token is not None:
-        headers["authorization"] = f"Bearer {token or token_of(user or ALICE)}"
+        headers["authorization"] = f"Bearer {token_of(user or ALICE) if token is None else token}"
     event = {
         "version": "2.0",
         "routeKey": "ANY /api/{proxy+}",
@@ -94,7 +139,7 @@ def call(
         "rawQueryString": query,
         "headers": headers,
         "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": address},
             "stage": "$default",
         },
         "body": body if isinstance(body, str | None) else json.dumps(body),
@@ -116,6 +161,12 @@ def _event_loop() -> Iterator[None]:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _seen_as(token: str, deps: Deps) -> str | None:
+    """Return whose events somebody sees: their own, an operator all (None)."""
+    user_id = _subject(token)
+    return None if deps.profiles.role(user_id).operates else user_id
 
 
 def _subject(token: str) -> str:

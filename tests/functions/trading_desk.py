@@ -21,7 +21,7 @@ from tests.fakes.people import MemoryProfiles
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryTradingReads
-from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
+from tests.functions.api_client import ALICE, BOB, SUPABASE, Answer, Guards, call
 from tests.usecases.trading_in_memory import INSTRUMENT, SYMBOL, TradingInMemory
 
 OPERATOR = "cccccccc-0000-4000-8000-000000000003"
@@ -34,7 +34,7 @@ class TradingDeps(Deps):
     """The runtime's parts of a trading desk, in memory."""
 
     def __init__(self, desk: TradingInMemory, **settings: str) -> None:
-        super().__init__(Settings.from_env({"SUPABASE_JWT_SECRET": JWT_SECRET, "SERVICE_SECRET": SECRET} | settings))
+        super().__init__(Settings.from_env(SUPABASE | {"SERVICE_SECRET": SECRET} | settings))
         self.desk = desk
         self.clock = self.wall_clock = desk.clock
         self.candle_log, self.ticker_board = desk.risk.market.candles, desk.risk.market.tickers
@@ -85,13 +85,14 @@ HERS, HIS = f"book-of-{ALICE[:4]}", f"book-of-{BOB[:4]}"
 
 
 @contextmanager
-def trading_api(desk: TradingInMemory, **settings: str) -> Iterator[None]:
+def trading_api(desk: TradingInMemory, **settings: str) -> Iterator[Guards]:
     """Put a trading desk behind the API."""
-    app.dependency_overrides[process_deps] = lambda: TradingDeps(desk, **settings)
+    guards, before = Guards(), dict(app.dependency_overrides)
+    app.dependency_overrides[process_deps] = lambda: guards.give(TradingDeps(desk, **settings))
     try:
-        yield
+        yield guards
     finally:
-        app.dependency_overrides.clear()
+        app.dependency_overrides = before
 
 
 def trade(desk: TradingInMemory, *, user: str = ALICE, **change: Any) -> str:

@@ -1,0 +1,1 @@
+"""Look for keys and passwords in what git tracks; what is known to be none is listed in .secrets.baseline."""
