@@ -19,6 +19,7 @@ from functions.routes import (
     why,
 )
 from shared.runtime.http import TEXT_TYPES, create_app
+from shared.runtime.telemetry import measured_http
 
 app = create_app(
     [
@@ -39,4 +40,4 @@ app = create_app(
         channels.log_router,
     ]
 )
-handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)
+handler = measured_http(Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES), service="api")

@@ -99,7 +99,7 @@ def call(
         "isBase64Encoded": False,
     }
     with _event_loop():
-        answer = handler(event, None)  # type: ignore[arg-type]  # Mangum reads nothing from the context
+        answer = handler(event, None)
     text = answer["body"]
     return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
 
