@@ -9,6 +9,7 @@ from functions.routes import (
     candles,
     channels,
     health,
+    metrics,
     performance,
     prices,
     risk,
@@ -24,6 +25,7 @@ from shared.runtime.telemetry import measured_http
 app = create_app(
     [
         health.router,
+        metrics.router,
         traders.router,
         why.router,
         performance.router,

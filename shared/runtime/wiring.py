@@ -10,13 +10,13 @@ from shared.agent_ports import AgentStore
 from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
-from shared.runtime.trading import Trading
+from shared.runtime.status import Telling
 
 if TYPE_CHECKING:
     from shared.usecases.watchlist import Watchlist
 
 
-class Deps(Trading):
+class Deps(Telling):
     """Everything outside the process, with the desk's own credentials."""
 
     @cached_property

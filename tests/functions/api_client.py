@@ -13,6 +13,7 @@ from functions.api import app, handler
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.outcomes import MemoryOutcomeStore
+from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
 from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
 from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory
@@ -48,6 +49,8 @@ class MemoryDeps(Deps):
         self.intents_queue, self.notifications = desk.intents_queue, desk.notifications
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
+        self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
+        self.queue_depths = MemoryDepths()
 
     def traders_of(self, token: str) -> MemoryTraderStore:
         """Return what row security would let the person see."""
@@ -98,14 +101,14 @@ def call(
         "body": body if isinstance(body, str | None) else json.dumps(body),
         "isBase64Encoded": False,
     }
-    with _event_loop():
+    with event_loop():
         answer = handler(event, None)
     text = answer["body"]
     return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
 
 
 @contextmanager
-def _event_loop() -> Iterator[None]:
+def event_loop() -> Iterator[None]:
     """Give Mangum the loop that Lambda's main thread has; other tests leave none behind."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -17,6 +17,7 @@ from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.queue import MemoryQueue
+from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryProfiles, MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, call
@@ -44,6 +45,8 @@ class TradingDeps(Deps):
         self.notifications, self.addresses = MemoryQueue(), MemoryAddresses()
         self.kept_alerts, self.channels = MemoryAlertStore(desk.database), MemoryChannelStore(desk.database)
         self.outbox, self.deliveries = MemoryOutbox(desk.database), MemoryDeliveries(desk.database)
+        self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
+        self.queue_depths = MemoryDepths()
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def alerts_of(self, token: str) -> MemoryAlertStore:
