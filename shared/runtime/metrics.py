@@ -63,7 +63,7 @@ FAILURES: Final = Metric(
 )
 COLD_STARTS: Final = Metric(name="ColdStarts", unit="Count", means="first invocations of a process")
 MONITOR_RUNS: Final = Metric(
-    name="MonitorRuns", unit="Count", means="runs of the monitor that came to an answer: its heartbeat"
+    name="MonitorRuns", unit="Count", means="runs of scheduled-monitor that came to an answer: its heartbeat"
 )
 
 INVOCATION: Final = (DURATION, FAILURES, COLD_STARTS, MONITOR_RUNS)

@@ -3,12 +3,20 @@
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
+import pytest
+
+from desk.local.supabase_lite import SupabaseLite
+from desk.migrate import sql_files
+from desk.schema_check import Drift, drift_of
 from shared.adapters.heartbeat import HeartbeatRuns
+from shared.adapters.supabase.client import call, connect
 from shared.domain.alerts import Alert, Severity
+from shared.domain.errors import FatalError
 from shared.domain.runs import Shard
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.states import TradingState
-from tests.contract.stores import CLOSE, RESULT, Stores, boundary
+from tests.contract.stores import CLOSE, RESULT, Stores, SupabaseStores, boundary
 from tests.contract.trading import a_point, hold, open_book
 
 MINUTE = Timeframe.M1
@@ -100,3 +108,25 @@ def test_books_are_told_with_what_they_were_last_worth_and_what_they_hold(stores
 def test_a_desk_without_a_state_says_so(stores: Stores) -> None:
     assert stores.status().status(limit=1).trading_state is TradingState.ACTIVE
     assert stores.status().status(limit=1).database_bytes > 0
+
+
+def test_a_new_database_is_as_sql_says(clean_supabase: SupabaseLite) -> None:
+    schema = SupabaseStores(clean_supabase).status().schema()
+    assert drift_of(sql_files(), schema) == Drift((), (), ())
+    assert schema.files is None  # it was made without `desk migrate`
+
+
+def test_a_database_that_was_migrated_tells_its_history(postgres: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        (found,) = connection.execute("select public.read_schema()").fetchone() or (None,)
+    assert found["files"] == {file.name: file.sha256 for file in sql_files()}
+
+
+@pytest.mark.parametrize("function", ["read_pulse", "read_schema", "read_status"])
+def test_nobody_but_the_desk_reads_its_status(clean_supabase: SupabaseLite, function: str) -> None:
+    token = clean_supabase.sign_token("aaaaaaaa-0000-4000-8000-000000000001")
+    values = {"p_limit": 1} if function == "read_status" else {}
+    for person in (token, None):
+        client = connect(clean_supabase.url, clean_supabase.publishable_key, token=person)
+        with pytest.raises(FatalError, match="permission denied"):
+            call(client, function, values)

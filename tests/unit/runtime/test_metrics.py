@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from desk.metrics_reference import PAGE, with_table
 from shared.domain.errors import NotFoundError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.messages import (
@@ -220,3 +221,9 @@ def test_what_is_interrupted_is_a_failure_and_still_measured(capsys: pytest.Capt
         raise ZeroDivisionError
     (line,) = written(capsys)
     assert (line["Failures"], line["request_id"]) == ([1.0], "r1")
+
+
+def test_the_page_for_people_has_the_same_table() -> None:
+    page = PAGE.read_text()
+    assert with_table(page) == page, "write it anew: python -m desk.metrics_reference"
+    assert all(f"| `{name}` |" in page for name in METRICS)
