@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from logging import StreamHandler
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import Sizing, SizingMethod
 from shared.domain.trading.terms import TraderMode, TradeTerms
 from shared.messages import BoundaryClosed
+from shared.ports import Queue
 from shared.runtime.config import Settings
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import Deps
@@ -61,15 +63,16 @@ def deps() -> WholeDesk:
 def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """What the functions write to their logs from here on, as parsed lines."""
     written = StringIO()
-    handlers = [start_logging(service).registered_handler for service in sorted(SERVICES)]
+    handlers = [cast("StreamHandler[Any]", start_logging(service).registered_handler) for service in sorted(SERVICES)]
     before = [handler.setStream(written) for handler in handlers]
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     for handler, stream in zip(handlers, before, strict=True):
         handler.setStream(stream or sys.stdout)
 
 
-def batch(queue: MemoryQueue) -> dict[str, Any]:
+def batch(queue: Queue) -> dict[str, Any]:
     """Take what a queue has as AWS hands it over; every message in it carries the id."""
+    assert isinstance(queue, MemoryQueue)
     bodies, queue.bodies = queue.bodies, []
     assert bodies
     assert {json.loads(body)["correlation_id"] for body in bodies} == {CORRELATION}
