@@ -43,7 +43,7 @@ class WholeDesk(Deps):
         self.traders, self.runs = MemoryTraderStore(database), MemoryRunStore(database)
         self.signals, self.outcomes = MemorySignalStore(database), MemoryOutcomeStore(database)
         self.agents = MemoryAgentStore(database)
-        self.executions, self.dead_letters = MemoryQueue(), MemoryQueue()
+        self.executions, self.dead_letters, self.notifications = MemoryQueue(), MemoryQueue(), MemoryQueue()
         self.intents_queue, self.orders_queue = desk.raised, desk.decided
         self.risk_desk, self.execution_desk = desk.risk, desk.execution
 
