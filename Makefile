@@ -62,8 +62,9 @@ fmt: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## Write the reference of the rule language into docs/rules.md
+docs: setup ## Write the rule language into docs/rules.md, the metrics into docs/operations/observability.md
 	$(BIN)/python -m desk.rules_reference
+	$(BIN)/python -m desk.metrics_reference
 
 lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	for group in $(GROUPS); do \

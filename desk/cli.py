@@ -13,12 +13,15 @@ from desk.channels_cli import app as channels
 from desk.collector_cli import app as collector
 from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
+from desk.doctor_cli import doctor
 from desk.drill_cli import app as drill
+from desk.logs_cli import logs
 from desk.migrate import migrate
 from desk.people_cli import app as people
 from desk.proposals_cli import app as proposals
 from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
+from desk.status_cli import status
 from desk.switch_cli import halt, reconcile, reduce, resume, state
 from desk.traders_cli import app as traders
 from desk.trading_cli import intents, orders, pnl, positions, trace, withdraw
@@ -42,6 +45,9 @@ app.command()(migrate)
 app.command()(backup)
 app.command()(restore)
 app.command()(why)
+app.command()(status)
+app.command()(logs)
+app.command()(doctor)
 app.add_typer(book)
 app.add_typer(account)
 app.add_typer(dead_letters)

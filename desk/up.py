@@ -107,6 +107,8 @@ def _write_addresses(desk: LocalDesk) -> None:
                 "service_secret": desk.service_secret,
                 "person": person,
                 "token": desk.supabase.sign_token(person, ttl_s=_TOKEN_TTL_S),
+                "variables": desk.variables() | dict(desk.sqs.env),
+                "queues": {spec.name: desk.sqs.queue_urls[name] for name, spec in desk.spec.queues.items()},
             },
             indent=2,
         )

@@ -11,6 +11,7 @@ from functions.routes import (
     channels,
     health,
     intelligence,
+    metrics,
     people,
     performance,
     prices,
@@ -23,10 +24,12 @@ from functions.routes import (
     why,
 )
 from shared.runtime.http import TEXT_TYPES, create_app
+from shared.runtime.telemetry import measured_http
 
 app = create_app(
     [
         health.router,
+        metrics.router,
         traders.router,
         why.router,
         performance.router,
@@ -47,4 +50,4 @@ app = create_app(
         audit.router,
     ]
 )
-handler = Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES)
+handler = measured_http(Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES), service="api")

@@ -169,10 +169,12 @@ class RiskResult(Message):
 
 
 class ExecutionResult(Message):
-    """What became of intents, by id, what was protected and reconciled, adopted (quantity by asset), and what could not
-    be."""
+    """What became of intents, by id, how many orders were sent and fills posted, what was protected and reconciled,
+    adopted (quantity by asset), and what could not be."""
 
     worked: dict[str, str] = Field(default_factory=dict)
+    orders: int = 0
+    fills: int = 0
     exits: list[str] = Field(default_factory=list)
     settled: int = 0
     adopted: dict[str, str] = Field(default_factory=dict)

@@ -23,6 +23,14 @@ def _no_backoff() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_metrics() -> Iterator[None]:
+    """Functions that run in this process write no metrics into what tests read; tests of metrics take this back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+        yield
+
+
 @pytest.fixture(scope="session")
 def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseLite]:
     """A Supabase Lite with sql/ applied, shared by the whole run; `clean_supabase` empties it."""

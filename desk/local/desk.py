@@ -149,7 +149,7 @@ class LocalDesk:
         self.supabase = SupabaseLite(log_dir=self.logs, data_dir=self.data_dir, port=claim_port(None, "Supabase Lite"))
         self.simulator_port = claim_port(None, "the simulator")
         self.collector_port = claim_port(None, "the collector")
-        variables = self._variables()
+        variables = self.variables()
         self.spec = read_spec(self.serverless, variables)
         self.sqs = LocalSqs(spec=self.spec, log_dir=self.logs, visibility_timeout_s=self.visibility_timeout_s)
         self.host = LambdaHost(
@@ -162,7 +162,7 @@ class LocalDesk:
         self.simulator = self._simulator()
         self.collector = self._collector()
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Return what whoever deploys the desk would set."""
         return {
             "SUPABASE_URL": self.supabase.url,

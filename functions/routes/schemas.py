@@ -1,6 +1,6 @@
 """What all of the API reads and answers, each field described and exemplified for OpenAPI."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -18,34 +18,6 @@ class Schema(BaseModel):
     """A body whose unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CollectorHealth(Schema):
-    """How fresh the candle log is, seen from here."""
-
-    data_age_ms: dict[str, int | None] = Field(
-        description="Milliseconds since the newest close per timeframe; null when there is none.",
-        examples=[{"1m": 21_000, "5m": 201_000}],
-    )
-    stale: list[str] = Field(description="Timeframes older than a candle and its allowance.", examples=[[]])
-
-
-class HealthOut(Schema):
-    """Whether the desk is at work: judged by the age of its data, not by a process being up."""
-
-    status: Literal["healthy", "degraded", "unhealthy"] = Field(
-        description="`unhealthy`: candles are stale or a store cannot be reached; `degraded`: an agent is silent.",
-        examples=["healthy"],
-    )
-    agents: dict[str, str] = Field(
-        description="Each agent: `online`, `stale` or `never`.", examples=[{"strategy-agent": "online"}]
-    )
-    uptime_seconds: int = Field(description="Age of the process that answers.", examples=[3_600])
-    timestamp: int = Field(description="The desk's now (epoch ms).", examples=[EXAMPLE_TIME])
-    database: Literal["connected", "unreachable"] = Field(
-        description="Whether Postgres answers.", examples=["connected"]
-    )
-    collector: CollectorHealth = Field(description="Freshness of the candle log.")
 
 
 class ErrorField(Schema):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.redis_rest import RestRedis, connect_rest, run
@@ -197,10 +198,18 @@ class UpstashCandleLog:
 
     redis: RestRedis
     _memories: dict[str, _Memory] = field(default_factory=dict, init=False)
+    _turns: dict[str, Lock] = field(default_factory=dict, init=False)
 
     def frame(self, venue: str, timeframe: Timeframe, *, bars: int) -> CandleFrame:
-        """Return at least the newest `bars` bars the log holds; the frame is a snapshot that never changes."""
+        """Return at least the newest `bars` bars the log holds; the frame is a snapshot that never changes.
+
+        Threads that ask for one stream take turns: an answer that nobody waited for must not mix with the next.
+        """
         key = stream_key(venue, timeframe)
+        with self._turns.setdefault(key, Lock()):
+            return self._read(key, timeframe, bars)
+
+    def _read(self, key: str, timeframe: Timeframe, bars: int) -> CandleFrame:
         memory = self._memories.get(key)
         if memory is None or memory.buffer.keep < bars or not self._follow(memory, timeframe):
             self._memories.pop(key, None)

@@ -18,7 +18,7 @@ from shared.runtime.auditing import event_of_machine
 from shared.runtime.auth import require_machine
 from shared.runtime.problems import problem_of
 from shared.runtime.redaction import redact
-from shared.runtime.telemetry import VERSION, start_logging
+from shared.runtime.telemetry import VERSION, Invocation, invocation, start_logging
 from shared.runtime.wiring import Deps, process_deps
 
 MAX_BODY_BYTES: Final = 65_536
@@ -43,12 +43,21 @@ def entrypoint(
     def decorate(function: Callable[[M, Deps], BaseModel]) -> LambdaHandler:
         def handle(event: Event, context: Any, *, deps: Deps | None = None) -> Any:
             deps = deps or process_deps()
-            call = _Call(messages, function, deps, start_logging(service), getattr(context, "aws_request_id", new_id()))
-            try:
-                return call.dispatch(event)
-            finally:
-                if agent is not None:
-                    call.beat(agent)
+            request_id = getattr(context, "aws_request_id", new_id())
+            with invocation(service, request_id) as run:
+                call = _Call(
+                    messages=messages,
+                    function=function,
+                    deps=deps,
+                    log=start_logging(service),
+                    request_id=request_id,
+                    run=run,
+                )
+                try:
+                    return call.dispatch(event)
+                finally:
+                    if agent is not None:
+                        call.beat(agent)
 
         return handle
 
@@ -60,17 +69,21 @@ class _Call:
 
     def __init__(
         self,
+        *,
         messages: TypeAdapter[Any],
         function: Callable[[Any, Deps], BaseModel],
         deps: Deps,
         log: Any,
         request_id: str,
+        run: Invocation,
     ) -> None:
         self.messages = messages
         self.function = function
         self.deps = deps
         self.log = log
         self.request_id = request_id
+        self.run = run
+        self.correlation_id = request_id
         self.error: str | None = None
 
     def dispatch(self, event: Event) -> Any:
@@ -94,9 +107,11 @@ class _Call:
         try:
             self._run(_parse_json(record["body"]))
         except InvalidMessageError as error:
+            self.run.failed()
             self._log_failure(error, "message can never succeed, moved to the dead-letter queue")
             return self._buried(record)
         except Exception as error:  # noqa: BLE001 - one message must not take the batch down; the queue retries it
+            self.run.failed()
             self._log_failure(error, "message failed, left to the queue to retry")
             return False
         return True
@@ -128,25 +143,39 @@ class _Call:
             }
         except NightdeskError as error:
             self._log_failure(error, "request refused")
-            return _refusal(error, self.request_id)
+            return self._refused(error)
         except Exception as error:  # noqa: BLE001 - the caller gets an answer, the log gets the trace
             self._log_failure(error, "request failed")
-            return _refusal(error, self.request_id)
+            return self._refused(error)
+
+    def _refused(self, error: Exception) -> Event:
+        refusal = _refusal(error, self.request_id)
+        if refusal["statusCode"] >= 500:
+            self.run.failed()
+        return refusal
 
     def _run(self, payload: Any) -> BaseModel:
+        self.correlation_id = _claimed_id(payload) or self.request_id
         message = read_message(self.messages, payload)
-        correlation_id = getattr(message, "correlation_id", self.request_id)
-        with self.log.append_context_keys(correlation_id=correlation_id, request_id=self.request_id):
+        self.correlation_id = getattr(message, "correlation_id", self.request_id)
+        with self.log.append_context_keys(correlation_id=self.correlation_id, request_id=self.request_id):
             began = time.perf_counter()
             result = self.function(message, self.deps)
             duration_ms = round((time.perf_counter() - began) * 1_000, 3)
             self.log.info(type(message).__name__, took_ms=duration_ms, result=result.model_dump(mode="json"))
+        self.run.answered(message, result, now_ms=self.deps.clock.now_ms())
         return result
 
     def _log_failure(self, error: Exception, what: str) -> None:
         self.error = redact(f"{type(error).__name__}: {error}")
         expected = isinstance(error, NightdeskError)
-        self.log.error(what, error=self.error, request_id=self.request_id, exc_info=not expected)
+        self.log.error(
+            what,
+            error=self.error,
+            correlation_id=self.correlation_id,
+            request_id=self.request_id,
+            exc_info=not expected,
+        )
 
 
 def read_message(messages: TypeAdapter[M], payload: Any) -> M:
@@ -157,6 +186,12 @@ def read_message(messages: TypeAdapter[M], payload: Any) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"][1:])  # the first part is the tag of the message
         raise InvalidMessageError(place or "body", first["msg"]) from error
+
+
+def _claimed_id(payload: Any) -> str | None:
+    """Return the correlation id a payload names, though the rest of it may be wrong."""
+    found = payload.get("correlation_id") if isinstance(payload, dict) else None
+    return found[:64] if isinstance(found, str) else None
 
 
 def _refusal(error: Exception, request_id: str) -> Event:

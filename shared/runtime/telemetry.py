@@ -1,17 +1,34 @@
-"""Structured logs: one JSON line an event, with the correlation id that follows a boundary to its signals."""
+"""What functions say of themselves: JSON log lines, metrics as one line an invocation, traces where they are sampled.
+
+A log line carries the correlation id that follows a boundary to its signals, intents and fills.
+"""
 
 import logging
 import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from pydantic import BaseModel
 
+from shared.runtime.metrics import COLD_STARTS, DURATION, FAILURES, METRICS, MONITOR, MONITOR_RUNS, NAMESPACE, measured
 from shared.runtime.redaction import redacted_json
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Tracer
 
 VERSION: Final = "0.1.0"
 STANDARD_LOGGERS: Final = ("shared", "asyncio", "aiohttp", "stamina")
 """Who logs by the standard library: our own `shared`, and libraries with something to say."""
+TRACED_LIBRARIES: Final = ("botocore", "httpx")
+"""What calls are made with: queues, and the database and Redis."""
+
+_started: Final[set[str]] = set()
+"""The services this process has run before."""
 
 
 @cache
@@ -24,3 +41,90 @@ def start_logging(service: str) -> Logger:
         standard.propagate = False
         standard.setLevel(made.log_level)
     return made
+
+
+class Invocation:
+    """One run of a function, and what is measured of it."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+        self._failures = 0
+        self._answers = 0
+
+    def answered(self, asked: BaseModel, answer: BaseModel, *, now_ms: int) -> None:
+        """Measure an answer; `now_ms` is market time."""
+        self._answers += 1
+        for name, value in measured(asked, answer, now_ms=now_ms).items():
+            self._add(name, value)
+
+    def failed(self) -> None:
+        """Count a message or a request that failed."""
+        self._failures += 1
+
+    def write(self, *, request_id: str, took_ms: float) -> None:
+        """Write everything measured as one line of CloudWatch's embedded metric format."""
+        self._add(DURATION.name, round(took_ms, 3))
+        self._add(FAILURES.name, self._failures)
+        if self._service not in _started:
+            _started.add(self._service)
+            self._add(COLD_STARTS.name, 1)
+        if self._service == MONITOR and self._answers:
+            self._add(MONITOR_RUNS.name, 1)
+        self._metrics.add_metadata("request_id", request_id)
+        self._metrics.flush_metrics()
+
+    def _add(self, name: str, value: float) -> None:
+        self._metrics.add_metric(name=name, unit=METRICS[name].unit, value=value)
+
+
+@contextmanager
+def invocation(service: str, request_id: str) -> Iterator[Invocation]:
+    """Measure, and trace where it is sampled, what happens inside; an exception is a failure, and goes on."""
+    run, began = Invocation(service), time.perf_counter()
+    try:
+        with _traced(service):
+            yield run
+    except BaseException:
+        run.failed()
+        raise
+    finally:
+        run.write(request_id=request_id, took_ms=(time.perf_counter() - began) * 1_000)
+
+
+def measured_http(handle: Callable[[Any, Any], Any], *, service: str) -> Callable[[Any, Any], Any]:
+    """Return a handler of HTTP events that is measured; an answer of 500 and above is a failure."""
+
+    def measuring(event: Any, context: Any) -> Any:
+        with invocation(service, str(getattr(context, "aws_request_id", ""))) as run:
+            answer = handle(event, context)
+            if answer["statusCode"] >= 500:
+                run.failed()
+            return answer
+
+    return measuring
+
+
+def is_traced(env: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether X-Ray takes a sample of this invocation: only then are its libraries imported."""
+    off = env.get("POWERTOOLS_TRACE_DISABLED", "").lower() in {"1", "true", "t", "yes", "y", "on"}
+    return not off and "Sampled=1" in env.get("_X_AMZN_TRACE_ID", "").split(";")
+
+
+@contextmanager
+def _traced(service: str) -> Iterator[None]:
+    if not is_traced():
+        yield
+        return
+    with _tracer(service).provider.in_subsegment(name=f"## {service}"):
+        yield
+
+
+@cache
+def _tracer(service: str) -> "Tracer":
+    """Return the process's tracer, with calls of libraries as parts of the trace from now on."""
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - half a second that only a sampled invocation pays
+
+    tracer = Tracer(service=service, auto_patch=False)
+    tracer.patch(TRACED_LIBRARIES)
+    return tracer

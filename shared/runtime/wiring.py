@@ -13,7 +13,7 @@ from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
 from shared.request_ports import RequestCounter
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
-from shared.runtime.trading import Trading
+from shared.runtime.status import Telling
 from shared.signal_ports import IntelligenceStore, ProposalStore
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.usecases.watchlist import Watchlist
 
 
-class Deps(Trading):
+class Deps(Telling):
     """Everything outside the process, with the desk's own credentials."""
 
     @cached_property

@@ -72,7 +72,16 @@ class ExecutionDesk:
 def execution_agent(
     event: IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick, *, desk: ExecutionDesk
 ) -> ExecutionResult:
-    """Work what an event is about, or everything that is under way."""
+    """Work what an event is about, or everything that is under way; tell how many orders and fills that came to."""
+    activity = desk.floor.activity
+    orders, fills = activity.orders, activity.fills
+    done = _do(event, desk)
+    return done.model_copy(update={"orders": activity.orders - orders, "fills": activity.fills - fills})
+
+
+def _do(
+    event: IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick, desk: ExecutionDesk
+) -> ExecutionResult:
     match event:
         case IntentDecided() | SliceDue():
             return ExecutionResult(worked={event.intent_id: work_intent(event.intent_id, desk=desk)})

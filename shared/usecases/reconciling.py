@@ -115,6 +115,7 @@ def _post_missed(
                 ours, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=account, symbol=symbol
             )
             posted += len(new)
+            floor.activity.count(fills=len(new))
         foreign += [_foreign_fill(fill, exchange.venue, account) for fill in found.foreign]
     return posted, foreign
 
@@ -151,6 +152,7 @@ def _adopted(exchange: Exchange, book_id: str, symbols: Sequence[str], floor: Fl
         new = post_fills(
             fills, ledger=floor.ledger, book_id=book_id, venue=exchange.venue, account=book_id, symbol=symbol
         )
+        floor.activity.count(fills=len(new))
         found += [_foreign_fill(fill, exchange.venue, book_id) for fill in new]
     return found
 

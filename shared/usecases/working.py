@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Final, Protocol
 
 from shared.domain.errors import (
@@ -44,6 +45,21 @@ class Exchanges(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Activity:
+    """How many orders a floor has sent and fills it has posted; what works side by side counts together."""
+
+    orders: int = 0
+    fills: int = 0
+    _turn: Lock = field(default_factory=Lock, repr=False)
+
+    def count(self, *, orders: int = 0, fills: int = 0) -> None:
+        """Add what was just done."""
+        with self._turn:
+            self.orders += orders
+            self.fills += fills
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
     """What working orders takes; `stopwatch` tells real seconds, which market time need not be.
@@ -57,6 +73,7 @@ class Floor:
     clock: Clock
     stopwatch: Callable[[], float] = time.perf_counter
     at_once: int = 8
+    activity: Activity = field(default_factory=Activity)
 
 
 def work_order(order: Order, *, floor: Floor) -> Order | None:
@@ -85,6 +102,7 @@ def _send(taken: Order, exchange: Exchange, now_ms: int, floor: Floor) -> Order:
     sent_s = floor.stopwatch()
     try:
         _stop_timer(taken, exchange)
+        floor.activity.count(orders=1)
         report = exchange.place(taken.request())
     except (RejectedError, TransientError) as refusal:  # the venue says that there is no such order
         tells = isinstance(refusal, TransientError) or is_telling(refusal)
@@ -111,6 +129,7 @@ def work_pair(stop: Order, target: Order, *, floor: Floor) -> None:
         return
     try:
         _stop_timer(mine[0], exchange)
+        floor.activity.count(orders=len(mine))
         reports = exchange.place_oco(mine[0].request(), mine[1].request())
     except (RejectedError, TransientError) as refusal:
         for order in mine:
@@ -255,7 +274,7 @@ def _post_found(order: Order, exchange: Exchange, floor: Floor) -> None:
 def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:
     """Post fills of an order's account and symbol to its book."""
     if fills:
-        post_fills(
+        new = post_fills(
             fills,
             ledger=floor.ledger,
             book_id=order.book_id,
@@ -263,6 +282,7 @@ def post_own(fills: Sequence[Fill], order: Order, *, floor: Floor) -> None:
             account=order.account,
             symbol=order.symbol,
         )
+        floor.activity.count(fills=len(new))
 
 
 def _since(sent_s: float, floor: Floor) -> int:

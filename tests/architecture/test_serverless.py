@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from desk.lambda_host.host import LambdaHost
 from desk.lambda_host.schedule import is_due
@@ -56,7 +57,7 @@ def test_something_wakes_every_function(function: FunctionSpec) -> None:
 
 @each_function
 def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
-    known = Settings.variables() | {"LOG_LEVEL"}
+    known = Settings.variables() | {"LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
     assert set(function.environment) <= known, "nobody reads these"
 
 
@@ -97,6 +98,18 @@ def test_queues_give_a_function_the_time_it_needs(function: FunctionSpec) -> Non
         assert queue.visibility_timeout_s >= 6 * function.timeout_s
         assert queue.max_receives == 5
         assert queue.dead_letter in SPEC.queues
+
+
+def test_the_api_is_told_of_every_queue_and_may_ask_how_many_wait() -> None:
+    """`GET /api/metrics` finds the dead letters of a queue by its redrive policy, so it need not be told of those."""
+    dead = {queue.dead_letter for queue in SPEC.queues.values()}
+    told = {value["Ref"] for value in SPEC.functions["api"].environment.values() if isinstance(value, dict)}
+    assert told == set(SPEC.queues) - dead
+    raw = yaml.safe_load((PROJECT / "serverless.yml").read_text())
+    (asked,) = [
+        each for each in raw["provider"]["iam"]["role"]["statements"] if "sqs:GetQueueAttributes" in each["Action"]
+    ]
+    assert {arn["Fn::GetAtt"][0] for arn in asked["Resource"]} == set(SPEC.queues)
 
 
 @each_function

@@ -22,6 +22,7 @@ from shared.adapters.supabase.outbox import SupabaseDeliveries, SupabaseOutbox
 from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.signals import SupabaseSignalStore
+from shared.adapters.supabase.status import SupabaseStatusReads
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
@@ -35,6 +36,7 @@ from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
 from shared.ports import OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
 from shared.signal_ports import IntelligenceStore, ProposalStore
+from shared.status_ports import StatusReads
 from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore
@@ -46,6 +48,7 @@ from tests.fakes.ledger import MemoryLedger
 from tests.fakes.orders import MemoryOrderStore
 from tests.fakes.outbox import MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.outcomes import MemoryOutcomeStore
+from tests.fakes.status import MemoryStatusReads
 from tests.fakes.stores import (
     MemoryAgentStore,
     MemoryDatabase,
@@ -143,6 +146,10 @@ class Stores(Protocol):
         """Return what somebody reads of trading."""
         ...
 
+    def status(self) -> StatusReads:
+        """Return what the desk tells of itself."""
+        ...
+
 
 @dataclass(slots=True)
 class MemoryStores:
@@ -210,6 +217,9 @@ class MemoryStores:
     def reads(self, user_id: str | None = None) -> TradingReads:
         return MemoryTradingReads(self.database, user_id)
 
+    def status(self) -> StatusReads:
+        return MemoryStatusReads(self.database)
+
 
 @dataclass(slots=True)
 class SupabaseStores:
@@ -276,6 +286,9 @@ class SupabaseStores:
 
     def reads(self, user_id: str | None = None) -> TradingReads:
         return SupabaseTradingReads(self._client(user_id))
+
+    def status(self) -> StatusReads:
+        return SupabaseStatusReads(self._client(None))
 
     def _client(self, user_id: str | None) -> SyncPostgrestClient:
         if user_id is None:

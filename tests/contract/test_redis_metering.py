@@ -19,10 +19,12 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 
 from desk.local.redis import LocalRedis
+from desk.local.upstash import UpstashFacade
 from shared.adapters.redis_lease import RedisLease
 from shared.adapters.redis_log import RedisCandleLogWriter
+from shared.adapters.redis_rest import connect_rest
 from shared.adapters.redis_tcp import RedisMeter, commands_in, connect
-from shared.adapters.redis_usage import RedisUsageBook
+from shared.adapters.redis_usage import RedisUsageBook, RestUsageReads, usage_key
 from shared.domain.candles import Boundary, Candle
 from shared.domain.errors import TransientError
 from shared.domain.lease import Tenure
@@ -206,3 +208,14 @@ async def test_adding_is_two_commands_once_the_month_is_open(own_redis: LocalRed
         before = meter.commands
         await book.add("2026-11", Usage(commands=6), now_ms=NOVEMBER)
     assert meter.commands - before == 2
+
+
+async def test_functions_read_the_month_the_collectors_counted(local_redis: LocalRedis, upstash: UpstashFacade) -> None:
+    reads = RestUsageReads(connect_rest(upstash.url, upstash.token))
+    assert reads.of("2031-02") is None
+    async with Redis.from_url(local_redis.url) as redis:
+        book = RedisUsageBook(redis)
+        await book.add("2031-02", Usage(commands=3, bytes=40), now_ms=NOVEMBER)
+        total = await book.add("2031-02", Usage(commands=4, bytes=2), now_ms=NOVEMBER + 1)
+        assert reads.of("2031-02") == total
+        await redis.delete(usage_key("2031-02"))

@@ -9,7 +9,9 @@ import pytest
 from desk.lambda_host.spec import DeskSpec, QueueSpec
 from desk.local.aws import LocalSqs
 from shared.adapters.sqs import MAX_BATCH_BYTES, SqsQueue
+from shared.adapters.sqs_depths import SqsDepths
 from shared.domain.errors import InvalidMessageError, TransientError
+from shared.domain.status import QueueDepth
 
 QUEUES = {
     "Jobs": QueueSpec(logical_id="Jobs", name="jobs", visibility_timeout_s=7, max_receives=5, dead_letter="Dead"),
@@ -107,3 +109,22 @@ def test_entries_refused_again_and_again_are_an_error() -> None:
     queue.__dict__["_client"] = RefusingClient(refusals=9)
     with pytest.raises(TransientError, match="3 of 3 messages were not accepted: InternalError"):
         queue.send(["a", "b", "c"])
+
+
+def test_depths_tell_what_waits_is_handled_held_back_and_dead(sqs: LocalSqs, queue: SqsQueue) -> None:
+    received(sqs)
+    queue.send(["a", "b", "c"])
+    queue.send(["later"], delay_s=600)
+    client = sqs.client()
+    client.receive_message(QueueUrl=sqs.queue_urls["Jobs"], MaxNumberOfMessages=1)
+    client.send_message(QueueUrl=sqs.queue_urls["Dead"], MessageBody="lost")
+    client.close()
+    jobs, dead = SqsDepths({"jobs": sqs.queue_urls["Jobs"], "dead": sqs.queue_urls["Dead"]}).depths()[::-1]
+    assert jobs == QueueDepth(queue="jobs", waiting=2, in_flight=1, delayed=1, dead=1)
+    assert (dead.waiting, dead.dead) == (1, None)
+
+
+def test_depths_of_an_absent_queue_are_an_error(sqs: LocalSqs, queue: SqsQueue) -> None:
+    with pytest.raises(TransientError, match="nowhere") as failure:
+        SqsDepths({"lost": f"{sqs.url}/123456789012/nowhere"}).depths()
+    assert failure.value.source == "queues"

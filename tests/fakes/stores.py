@@ -40,6 +40,7 @@ class MemoryRun:
     result: RunResult | None = None
     recorded: Recorded | None = None
     error: str | None = None
+    finished_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -335,6 +336,7 @@ class MemoryRunStore:
                 raise InvalidMessageError("signals", "a signal is not of the run's boundary")
         recorded = self.database.record(boundary.venue, run.correlation_id, signals)
         run.status, run.result, run.recorded, run.error = RunStatus.FINISHED, result, recorded, None
+        run.finished_at = self.database.clock.now_ms()
         self.database.digests[shard] = frozenset(digests)
         self._forget_digests(boundary)
         return recorded

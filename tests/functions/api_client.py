@@ -20,6 +20,7 @@ from tests.fakes.audit import MemoryAuditLog
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
+from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
 from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
 from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory
@@ -59,6 +60,8 @@ class MemoryDeps(Deps):
         self.runs = desk.runs
         self.agents = MemoryAgentStore(desk.database)
         self.profiles = MemoryProfiles(desk.database)
+        self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
+        self.queue_depths = MemoryDepths()
 
     def traders_of(self, token: str) -> MemoryTraderStore:
         """Return what row security would let the person see."""
@@ -145,14 +148,14 @@ def call(
         "body": body if isinstance(body, str | None) else json.dumps(body),
         "isBase64Encoded": False,
     }
-    with _event_loop():
-        answer = handler(event, None)  # type: ignore[arg-type]  # Mangum reads nothing from the context
+    with event_loop():
+        answer = handler(event, None)
     text = answer["body"]
     return Answer(answer["statusCode"], json.loads(text) if text else None, answer["headers"])
 
 
 @contextmanager
-def _event_loop() -> Iterator[None]:
+def event_loop() -> Iterator[None]:
     """Give Mangum the loop that Lambda's main thread has; other tests leave none behind."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

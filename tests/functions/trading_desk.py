@@ -19,6 +19,7 @@ from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStor
 from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.queue import MemoryQueue
+from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
 from tests.fakes.stores import MemoryVenueStore
 from tests.fakes.trading_reads import MemoryTradingReads
 from tests.functions.api_client import ALICE, BOB, SUPABASE, Answer, Guards, call
@@ -48,6 +49,8 @@ class TradingDeps(Deps):
         self.outbox, self.deliveries = MemoryOutbox(desk.database), MemoryDeliveries(desk.database)
         self.intelligence = MemoryIntelligenceStore(desk.database)
         self.proposals = MemoryProposalStore(desk.database)
+        self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
+        self.queue_depths = MemoryDepths()
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def alerts_of(self, token: str) -> MemoryAlertStore:

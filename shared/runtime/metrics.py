@@ -1,0 +1,154 @@
+"""What the desk measures of itself: one table says which field of which answer is which metric, in which unit.
+
+Functions know nothing of it: the entrypoint holds every answer against the table and writes what it finds as one line
+of CloudWatch's embedded metric format. docs/operations/observability.md has the same table for people.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from shared.domain.trading.states import IntentState
+from shared.messages import ExecutionResult, RiskResult, ShardDue, ShardResult, Swept, Triggered
+
+NAMESPACE: Final = "nightdesk"
+DIMENSION: Final = "service"
+"""The one dimension: the function's name as in serverless.yml."""
+MONITOR: Final = "scheduled-monitor"
+
+Unit = Literal["Count", "Milliseconds"]
+Value = Callable[[Any, int], float | None]
+"""Reads a metric from an answer at an instant of market time (epoch ms); None where there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric: what it means to people, and where it is read from.
+
+    `answer` is the type it is read from, `asked` the message that led there when only that one counts. A metric without
+    a `value` is written by the entrypoint about every invocation.
+    """
+
+    name: str
+    unit: Unit
+    means: str
+    answer: type[BaseModel] | None = None
+    asked: type[BaseModel] | None = None
+    value: Value | None = None
+
+
+def field_of(name: str) -> Value:
+    """Return what reads a number, or the size of a collection; nothing of something is not written."""
+
+    def read(answer: Any, _now_ms: int) -> float | None:
+        found = getattr(answer, name)
+        return (found if isinstance(found, int | float) else len(found)) or None
+
+    return read
+
+
+def _lag(answer: ShardResult, now_ms: int) -> float | None:
+    return None if answer.skipped else max(now_ms - answer.close_time, 0)
+
+
+def _decided(state: IntentState) -> Value:
+    return lambda answer, _now_ms: list(answer.decided.values()).count(state.value) or None
+
+
+DURATION: Final = Metric(name="Duration", unit="Milliseconds", means="how long one invocation took")
+FAILURES: Final = Metric(
+    name="Failures", unit="Count", means="messages and requests that failed, 0 too; refusals of a caller are none"
+)
+COLD_STARTS: Final = Metric(name="ColdStarts", unit="Count", means="first invocations of a process")
+MONITOR_RUNS: Final = Metric(
+    name="MonitorRuns", unit="Count", means="runs of scheduled-monitor that came to an answer: its heartbeat"
+)
+
+INVOCATION: Final = (DURATION, FAILURES, COLD_STARTS, MONITOR_RUNS)
+ANSWERS: Final = (
+    Metric(
+        name="ShardsDispatched", unit="Count", means="shards sent to be evaluated", answer=Triggered,
+        value=field_of("shards"),
+    ),
+    Metric(
+        name="BoundariesRepaired", unit="Count", means="boundaries whose announcement was missed, claimed by the clock",
+        answer=Swept, value=field_of("claimed"),
+    ),
+    Metric(
+        name="RunsRedispatched", unit="Count", means="runs that were overdue or had failed, sent again", answer=Swept,
+        value=field_of("redispatched"),
+    ),
+    Metric(
+        name="BoundariesMissing", unit="Count", means="boundaries that are due and whose candles are not in the log",
+        answer=Swept, value=field_of("missing"),
+    ),
+    Metric(
+        name="BoundaryLag", unit="Milliseconds", means="from a close to its signals being stored, of each shard",
+        answer=ShardResult, asked=ShardDue, value=_lag,
+    ),
+    Metric(
+        name="Evaluations", unit="Count", means="pairs of trader and symbol that were evaluated", answer=ShardResult,
+        value=field_of("evaluations"),
+    ),
+    Metric(
+        name="Signals", unit="Count", means="signals that were new", answer=ShardResult, value=field_of("signals")
+    ),
+    Metric(
+        name="TraderErrors", unit="Count", means="traders that could not be evaluated", answer=ShardResult,
+        value=field_of("errors"),
+    ),
+    *(
+        Metric(
+            name=f"Intents{state.value.title()}", unit="Count", means=f"intents that risk {said}", answer=RiskResult,
+            value=_decided(state),
+        )
+        for state, said in (
+            (IntentState.APPROVED, "approved"), (IntentState.MODIFIED, "approved with less"),
+            (IntentState.DENIED, "denied"),
+        )
+    ),
+    Metric(
+        name="BreakersTripped", unit="Count", means="books whose breakers went off", answer=RiskResult,
+        value=field_of("tripped"),
+    ),
+    Metric(
+        name="RiskErrors", unit="Count", means="intents and books risk could not do anything about", answer=RiskResult,
+        value=field_of("errors"),
+    ),
+    Metric(
+        name="Orders", unit="Count", means="orders that were sent to a venue", answer=ExecutionResult,
+        value=field_of("orders"),
+    ),
+    Metric(
+        name="Fills", unit="Count", means="fills that were posted to the ledger", answer=ExecutionResult,
+        value=field_of("fills"),
+    ),
+    Metric(
+        name="Exits", unit="Count", means="positions that were left because their protection said so",
+        answer=ExecutionResult, value=field_of("exits"),
+    ),
+    Metric(
+        name="Differences", unit="Count", means="differences between the ledger and a venue that stay",
+        answer=ExecutionResult, value=field_of("differences"),
+    ),
+    Metric(
+        name="ExecutionErrors", unit="Count", means="intents and places execution could not do anything about",
+        answer=ExecutionResult, value=field_of("errors"),
+    ),
+)  # fmt: skip
+METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in (*INVOCATION, *ANSWERS)}
+
+
+def measured(asked: BaseModel, answer: BaseModel, *, now_ms: int) -> dict[str, float]:
+    """Return what an answer says, by metric; `now_ms` is market time."""
+    found = {
+        metric.name: metric.value(answer, now_ms)
+        for metric in ANSWERS
+        if metric.value is not None
+        and metric.answer is not None
+        and isinstance(answer, metric.answer)
+        and (metric.asked is None or isinstance(asked, metric.asked))
+    }
+    return {name: value for name, value in found.items() if value is not None}

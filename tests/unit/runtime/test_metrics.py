@@ -1,0 +1,229 @@
+"""Every invocation writes one line of metrics that CloudWatch's embedded metric format allows, from one table."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import Annotated, Any, Final, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from desk.metrics_reference import PAGE, with_table
+from shared.domain.errors import NotFoundError, TransientError
+from shared.domain.timeframe import Timeframe
+from shared.messages import (
+    BoundaryClosed,
+    ExecutionResult,
+    Message,
+    RiskResult,
+    RunTrader,
+    ShardDue,
+    ShardResult,
+    Swept,
+    Triggered,
+)
+from shared.runtime.metrics import ANSWERS, METRICS, NAMESPACE, measured
+from shared.runtime.telemetry import invocation, is_traced, measured_http
+from tests.unit.runtime.test_entrypoint import BOUNDARY, batch, handler_of, make_deps, request
+
+CLOSE: Final = 1_640_995_260_000
+SHARD = ShardDue(
+    venue="binance", timeframe=Timeframe.M1, close_time=CLOSE, shard=0, shards=1, correlation_id="abcdef123456"
+)
+SHARD_DONE = ShardResult(
+    venue="binance", timeframe=Timeframe.M1, close_time=CLOSE, traders=3, evaluations=600, signals=2,
+    errors={"t": "broken"}, correlation_id="abcdef123456",
+)  # fmt: skip
+
+
+class Definition(BaseModel):
+    """A MetricDefinition of CloudWatch's embedded metric format, of those units the desk uses."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    Name: Annotated[str, Field(min_length=1, max_length=1_024)]
+    Unit: Literal["Count", "Milliseconds"]
+    StorageResolution: Literal[1, 60] = 60
+
+
+class Directive(BaseModel):
+    """A MetricDirective."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    Namespace: Annotated[str, Field(min_length=1, max_length=1_024)]
+    Dimensions: Annotated[
+        list[Annotated[list[Annotated[str, Field(min_length=1, max_length=250)]], Field(min_length=1, max_length=30)]],
+        Field(min_length=1),
+    ]
+    Metrics: Annotated[list[Definition], Field(min_length=1, max_length=100)]
+
+
+class Metadata(BaseModel):
+    """The metadata object. Source: CloudWatch user guide, "Specification: Embedded metric format", its schema."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    Timestamp: Annotated[int, Field(gt=1_600_000_000_000)]
+    CloudWatchMetrics: Annotated[list[Directive], Field(min_length=1)]
+
+
+@pytest.fixture(autouse=True)
+def _writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED")
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Return the lines of metrics, each as the format allows it."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = [line for line in lines if "_aws" in line]
+    for line in found:
+        (directive,) = Metadata.model_validate(line["_aws"]).CloudWatchMetrics
+        assert (directive.Namespace, directive.Dimensions) == (NAMESPACE, [["service"]])
+        assert isinstance(line["service"], str)  # a target member of each dimension is a text,
+        for metric in directive.Metrics:
+            values = line[metric.Name]  # and of each metric a number or up to 100 of them
+            assert 1 <= len(values) <= 100
+            assert all(isinstance(value, float) for value in values)
+            assert metric.Unit == METRICS[metric.Name].unit
+    return found
+
+
+def test_an_invocation_is_one_line_however_many_messages_it_had(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = handler_of(service="metrics-of-a-batch")
+    handler(batch(BOUNDARY, BOUNDARY), None, deps=make_deps())
+    handler(batch(BOUNDARY), None, deps=make_deps())
+    first, second = written(capsys)
+    assert (first["ColdStarts"], "ColdStarts" in second) == ([1.0], False)
+    assert first["Failures"] == second["Failures"] == [0.0]
+    assert first["Duration"][0] > 0
+    assert first["service"] == "metrics-of-a-batch"
+
+
+def test_failures_are_counted_and_refusals_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    deps, wrong = make_deps(), BOUNDARY | {"timeframe": "7m"}
+    handler_of(TransientError("busy"))(batch(BOUNDARY, wrong), None, deps=deps)
+    handler_of(NotFoundError("no such trader"))(request(BOUNDARY), None, deps=deps)
+    handler_of(TransientError("busy"))(request(BOUNDARY), None, deps=deps)
+    with pytest.raises(TransientError):
+        handler_of(TransientError("busy"))(BOUNDARY, None, deps=deps)
+    assert [line["Failures"] for line in written(capsys)] == [[2.0], [0.0], [1.0], [1.0]]
+
+
+def test_the_monitor_beats_only_when_it_came_to_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    deps = make_deps()
+    handler_of(service="scheduled-monitor")(BOUNDARY, None, deps=deps)
+    handler_of(service="other")(BOUNDARY, None, deps=deps)
+    with pytest.raises(TransientError):
+        handler_of(TransientError("busy"), service="scheduled-monitor")(BOUNDARY, None, deps=deps)
+    assert [line.get("MonitorRuns") for line in written(capsys)] == [[1.0], None, None]
+
+
+def test_http_answers_of_500_and_above_are_failures(capsys: pytest.CaptureFixture[str]) -> None:
+    for status in (200, 404, 503):
+        measured_http(lambda event, _context: {"statusCode": event}, service="api")(status, None)
+    assert [line["Failures"] for line in written(capsys)] == [[0.0], [0.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "found"),
+    [
+        (SHARD, SHARD_DONE, {"BoundaryLag": 1_234, "Evaluations": 600, "Signals": 2, "TraderErrors": 1}),
+        (
+            RunTrader(trader_id="7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d"),
+            SHARD_DONE,
+            {"Evaluations": 600, "Signals": 2, "TraderErrors": 1},
+        ),
+        (SHARD, SHARD_DONE.model_copy(update={"skipped": "before", "evaluations": 0, "signals": 0, "errors": {}}), {}),
+        (SHARD, RiskResult(decided={"a": "approved", "b": "denied", "c": "denied", "d": "decided before"}),
+         {"IntentsApproved": 1, "IntentsDenied": 2}),
+        (SHARD, RiskResult(decided={"a": "modified"}, tripped={"b": ["loss"]}, errors={"c": "x"}),
+         {"IntentsModified": 1, "BreakersTripped": 1, "RiskErrors": 1}),
+        (SHARD, ExecutionResult(orders=3, fills=5, exits=["i"], differences=["x", "y"], errors={"z": "w"}),
+         {"Orders": 3, "Fills": 5, "Exits": 1, "Differences": 2, "ExecutionErrors": 1}),
+        (SHARD, Triggered(venue="binance", timeframe=Timeframe.M1, close_time=CLOSE, claimed=True, shards=4,
+                          correlation_id="abcdef123456"), {"ShardsDispatched": 4}),
+        (SHARD, Swept(claimed=[], redispatched=7, missing=[BoundaryClosed.model_validate(BOUNDARY)]),
+         {"RunsRedispatched": 7, "BoundariesMissing": 1}),
+    ],
+)  # fmt: skip
+def test_the_table_reads_answers(asked: Message, answer: Message, found: dict[str, float]) -> None:
+    assert measured(asked, answer, now_ms=CLOSE + 1_234) == found
+
+
+def test_the_table_names_fields_that_are_there_and_every_metric_once() -> None:
+    assert len(METRICS) == len({metric.name for metric in METRICS.values()})
+    names = [metric.name for metric in ANSWERS]
+    assert len(set(names)) == len(names)
+    blank = {
+        Triggered: Triggered(
+            venue="v1", timeframe=Timeframe.M1, close_time=CLOSE, claimed=False, shards=0, correlation_id="abcdef123456"
+        ),
+        Swept: Swept(claimed=[], redispatched=0, missing=[]),
+        ShardResult: SHARD_DONE,
+        RiskResult: RiskResult(),
+        ExecutionResult: ExecutionResult(),
+    }
+    for metric in ANSWERS:
+        assert metric.value is not None
+        assert metric.answer is not None
+        metric.value(blank[metric.answer], CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("env", "traced"),
+    [
+        ({}, False),
+        ({"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"}, True),
+        ({"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"}, False),
+        ({"_X_AMZN_TRACE_ID": "Root=1;Sampled=1", "POWERTOOLS_TRACE_DISABLED": "true"}, False),
+    ],
+)
+def test_only_a_sampled_invocation_is_traced(env: dict[str, str], traced: bool) -> None:
+    assert is_traced(env) is traced
+
+
+TRACED = """
+import sys
+from shared.runtime.telemetry import invocation
+assert "aws_xray_sdk" not in sys.modules
+with invocation("traced", "r1"):
+    assert ("aws_xray_sdk.core" in sys.modules) is (sys.argv[1] == "1")
+"""
+
+
+@pytest.mark.parametrize("sampled", ["1", "0"])
+def test_a_trace_reaches_the_daemon_and_costs_nothing_where_nobody_samples(sampled: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(20)
+        env = {
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "_X_AMZN_TRACE_ID": f"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled={sampled}",
+            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        }
+        subprocess.run([sys.executable, "-c", TRACED, sampled], env={**os.environ, **env}, check=True, timeout=60)
+        daemon.settimeout(20 if sampled == "1" else 0.2)
+        if sampled == "0":
+            with pytest.raises(TimeoutError):
+                daemon.recv(65_536)
+            return
+        _header, _, segment = daemon.recv(65_536).partition(b"\n")
+    sent = json.loads(segment)
+    assert (sent["name"], sent["trace_id"]) == ("## traced", "1-5759e988-bd862e3fe1be46a994272793")
+
+
+def test_what_is_interrupted_is_a_failure_and_still_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ZeroDivisionError), invocation("broken", "r1"):
+        raise ZeroDivisionError
+    (line,) = written(capsys)
+    assert (line["Failures"], line["request_id"]) == ([1.0], "r1")
+
+
+def test_the_page_for_people_has_the_same_table() -> None:
+    page = PAGE.read_text()
+    assert with_table(page) == page, "write it anew: python -m desk.metrics_reference"
+    assert all(f"| `{name}` |" in page for name in METRICS)
