@@ -23,14 +23,14 @@ class RestRedis(Protocol):
         ...
 
 
-def connect_rest(url: str, token: str) -> RestRedis:
-    """Return a client of an Upstash database that gives up after five seconds."""
+def connect_rest(url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> RestRedis:
+    """Return a client of an Upstash database that gives up after five seconds, or sooner, and tries once more."""
     from httpx import Timeout
     from upstash_redis import Redis
 
     # Values are text, which JSON carries as it is: a second base64 would add a third to every answer.
     redis = Redis(url, token, rest_encoding=None, rest_retries=1, rest_retry_interval=0.1, allow_telemetry=False)
-    redis._http._client.timeout = Timeout(TIMEOUT_S)  # noqa: SLF001 - the client waits for ever and has no setting
+    redis._http._client.timeout = Timeout(timeout_s)  # noqa: SLF001 - the client waits for ever and has no setting
     return redis
 
 

@@ -11,7 +11,7 @@ from shared.domain.consensus import SignalAgentSettings
 from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
-from shared.runtime.trading import Trading
+from shared.runtime.monitoring import Monitoring
 from shared.signal_ports import IntelligenceStore, ProposalStore
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.usecases.watchlist import Watchlist
 
 
-class Deps(Trading):
+class Deps(Monitoring):
     """Everything outside the process, with the desk's own credentials."""
 
     @cached_property

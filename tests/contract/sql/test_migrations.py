@@ -44,6 +44,9 @@ TABLES = {
     "notification_deliveries",
     "intelligence_signals",
     "proposals",
+    "monitor_runs",
+    "monitor_lease",
+    "venue_health",
 }
 
 

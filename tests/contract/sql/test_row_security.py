@@ -38,6 +38,9 @@ insert into public.execution_runs (venue, timeframe, close_time, shard, shards, 
 insert into public.run_digests (venue, timeframe, close_time, shard, digests)
   values ('binance', '1m', 60000, 0, 'AAAAAAAA');
 insert into public.agents (agent, version) values ('ops-agent', '1');
+insert into public.monitor_runs (run_id, task, at_ms) values (gen_random_uuid(), 'all', 1);
+insert into public.monitor_lease (holder, lease_until) values (gen_random_uuid(), now());
+insert into public.venue_health (venue, state) values ('binance', 'offline');
 insert into public.paper_accounts (venue, account, balances) values ('binance', 'a', '{{}}');
 insert into public.paper_orders (
   venue, account, symbol, client_order_id, side, kind, time_in_force, qty, reduce_only, state, filled_qty,
@@ -128,6 +131,9 @@ SEEN: Final[dict[str, dict[str, int | None]]] = {
     "positions": _OF_BOOKS,
     "fills": _OF_BOOKS,
     "accounts": _OF_THE_SERVICE,
+    "monitor_runs": _OF_THE_SERVICE,
+    "monitor_lease": _OF_THE_SERVICE,
+    "venue_health": {"anon": None, "alice": 1, "bob": 1, "service": 1},
     "account_flows": _OF_BOOKS,
     "intelligence_signals": {"anon": None, "alice": 1, "bob": 1, "service": 1},
     "proposals": _OF_BOOKS,
@@ -171,6 +177,9 @@ EDITS: Final[dict[str, tuple[str, int | None]]] = {
     "orders": ("update public.orders set state = 'cancelled' where true", None),
     "positions": ("update public.positions set fees = 1 where true", None),
     "fills": ("update public.fills set price = 2 where true", None),
+    "monitor_runs": ("update public.monitor_runs set task = 'quotas' where true", None),
+    "monitor_lease": ("update public.monitor_lease set lease_until = now() where true", None),
+    "venue_health": ("update public.venue_health set state = 'online' where true", None),
     "accounts": ("update public.accounts set opening = '{}' where true", None),
     "account_flows": ("update public.account_flows set qty = 2 where true", None),
     "intelligence_signals": ("update public.intelligence_signals set confidence = 1 where true", None),
@@ -271,6 +280,12 @@ INSERTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         " values ('binance', 'alices', 'BTC/USDT', 'new', 'alices', 'c', 'v', 'buy', 1, 1, 0, 'USDT', 0, true, 1, 0)",
         frozenset(),
     ),
+    "monitor_runs": ("(run_id, task, at_ms) values (gen_random_uuid(), 'all', 1)", frozenset()),
+    "monitor_lease": (
+        "(singleton, holder, lease_until) select true, gen_random_uuid(), now() where false",
+        frozenset(),
+    ),
+    "venue_health": ("(venue, state) values ('okx', 'online')", frozenset()),
     "accounts": ("(venue, account, opening) values ('binance', 'new', '{}')", frozenset()),
     "account_flows": (
         "(venue, account, flow_id, kind, asset, qty, event_time, actor, reason)"
@@ -341,6 +356,19 @@ CALLS: Final = (
     "settle_deliveries(gen_random_uuid(), '[]', '[]')",
     "list_deliveries(null, null, 9, null, null)",
     "test_channel(gen_random_uuid())",
+    "last_monitor_run()",
+    "begin_monitor_run(gen_random_uuid(), 'all', 1, 1)",
+    'finish_monitor_run(gen_random_uuid(), \'all\', 1, \'{"success": true, "duration_ms": 1, "causes": [],'
+    ' "results": [], "kept_unread": false, "restored_ms": 0}\')',
+    "watch_venues()",
+    "record_venue_health('[]')",
+    "marked_books('[]', 1)",
+    "watch_signals(1)",
+    "watch_intents(1, 1)",
+    "watch_runs(1)",
+    "watch_orders(1)",
+    "watch_sizes()",
+    "forget_rows('signals', 1, 1, 1)",
     "position_of('alices', 'binance', 'BTC/USDT')",
     "open_positions(null)",
     "fills_of('alices', 'binance', 'BTC/USDT')",
@@ -516,7 +544,7 @@ def test_after_a_careless_grant_row_security_still_holds(session: Session) -> No
     session.connection.execute("grant all on all tables in schema public to anon, authenticated")
     for table in SEEN:
         assert session.run("anon", f"select * from public.{table}") == 0, table
-    for table in SEEN.keys() - {"profiles", "traders", "run_digests", "signal_outcomes", "desk_state"}:
+    for table in SEEN.keys() - {"profiles", "traders", "run_digests", "signal_outcomes", "desk_state", "monitor_lease"}:
         assert session.run("alice", EDITS[table][0]) == 0, table
         assert session.run("alice", f"delete from public.{table} where true") == 0, table
         assert session.run("alice", f"insert into public.{table} {INSERTS[table][0]}") is None, table
