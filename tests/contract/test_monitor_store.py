@@ -185,7 +185,7 @@ def test_intents_wait_for_a_decision_and_for_their_end(
     assert store.intents(now_ms=CLOSE + 60_001, grace_ms=1_000).late == 0
 
     plan = {"deadline_ms": CLOSE + 600_000}  # a long one may go on until its last slice is too late
-    once(client.from_("trade_intents").update({"plan": plan}).eq("intent_id", "waits"))
+    once(client.from_("trade_intents").update({"state": "executing", "plan": plan}).eq("intent_id", "waits"))
     assert store.intents(now_ms=CLOSE + 900_000, grace_ms=0).late == 0
     assert store.intents(now_ms=CLOSE + 900_001, grace_ms=0).late == 1
 

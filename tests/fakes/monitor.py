@@ -145,9 +145,10 @@ class MemoryMonitorStore:
 
 @dataclass(slots=True)
 class MemoryPendingAlerts:
-    """Kept alerts in memory; `away` makes it a Redis that does not answer."""
+    """Kept alerts in memory; `away` makes it a Redis that does not answer, `stuck` one that goes away before a drop."""
 
     alerts: dict[str, KeptAlert] = field(default_factory=dict)
+    stuck: bool = False
     away: Callable[[], bool] = lambda: False
 
     def keep(self, alerts: Sequence[Alert], *, at_ms: int) -> None:
@@ -168,6 +169,8 @@ class MemoryPendingAlerts:
 
     def drop(self, kept: Sequence[KeptAlert]) -> None:
         """Keep these no longer."""
+        if self.stuck:
+            raise TransientError("Redis is away", source="redis")
         self._answer()
         for each in kept:
             self.alerts.pop(each.alert.dedupe_key, None)
