@@ -54,6 +54,11 @@ class Monitoring(Trading):
         return connect_rest(url, token, timeout_s=REDIS_S)
 
     @cached_property
+    def hasty_executions(self) -> "SqsQueue":
+        """The queue of shards to evaluate, for whoever cannot wait for it."""
+        return _hasty_sqs(self.settings.need("executions_queue_url"))
+
+    @cached_property
     def venue_pings(self) -> VenuePings:
         """Venues, asked whether they are there."""
         from shared.adapters.venue_ping import HttpVenuePings
@@ -182,12 +187,11 @@ class Monitoring(Trading):
         from shared.adapters.supabase.runs import SupabaseRunStore
         from shared.usecases.checks.desk import check_runs
 
-        queue = _hasty_sqs(self.settings.need("executions_queue_url"))
         return check_runs(
             store=self.monitor_runs,
             runs=SupabaseRunStore(self.hasty_database),
-            queue=queue,
-            gauge=queue,
+            queue=self.hasty_executions,
+            gauge=self.hasty_executions,
             settings=self.monitor_settings,
         )
 
