@@ -305,5 +305,5 @@ def test_measures_that_would_blind_a_check_are_refused() -> None:
         {"venue_latency_ms": float("nan")},
     ):  # fmt: skip
         with pytest.raises(InvalidMessageError, match=next(iter(wrong))):
-            MonitorSettings(**wrong)  # type: ignore[arg-type]
+            MonitorSettings(**wrong)
     assert MonitorSettings(kept_days={"signals": 1.0}).kept_days == {"signals": 1.0}

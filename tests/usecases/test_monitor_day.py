@@ -78,7 +78,7 @@ def _inside(desk: MonitorInMemory) -> Iterator[Cause]:
         ("orders:in_doubt", "open_orders", QUIET_ORDERS, {"in_doubt": 1}, (*execution, "monitor:reconciliation")),
     ):
         put = partial(setattr, desk.store, field)
-        yield Cause(key, partial(put, replace(quiet, **wrong)), partial(put, quiet), hidden_by=hidden)  # type: ignore[type-var]
+        yield Cause(key, partial(put, replace(quiet, **wrong)), partial(put, quiet), hidden_by=hidden)
     flows = partial(setattr, desk.store, "flows")
     yield Cause("signals:late", partial(flows, (SLOW,)), partial(flows, (QUICK,)), hidden_by=(*anything, "collector:"))
     state = partial(desk.states.set, "desk", "", actor="test", reason="r")
