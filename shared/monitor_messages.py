@@ -1,6 +1,6 @@
-"""The monitor's messages: what it is asked, what it answers, and what it tells when there is no database."""
+"""The monitor's messages: what it is asked, and what it answers."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,6 @@ from pydantic import (
     model_serializer,
 )
 
-from shared.domain.alerts import Severity
 from shared.domain.monitoring import Task
 from shared.messages import CorrelationId, CronTick, Message, new_id
 
@@ -65,18 +64,6 @@ class MonitorResult(_Told):
     results: list[TaskResult]
     notes: list[str] | None = None
     skipped_reason: str | None = None
-
-
-class DirectNotification(Message):
-    """A message that carries its own text, for when the outbox cannot be read."""
-
-    schema_version: Literal[1] = 1
-    event_id: CorrelationId = Field(default_factory=new_id)
-    title: Annotated[str, Field(min_length=1, max_length=300)]
-    body: Annotated[str, Field(min_length=1, max_length=8_000)]
-    severity: Severity
-    dedupe_key: Annotated[str, Field(min_length=1, max_length=300)]
-    correlation_id: CorrelationId = Field(default_factory=new_id)
 
 
 def _kind_of_run(payload: object) -> str:

@@ -122,6 +122,14 @@ class PendingAlerts(Protocol):
         ...
 
 
+class SettledAlerts(Protocol):
+    """Alerts, as far as the monitor tells them."""
+
+    def settle(self, prefixes: Sequence[str], alerts: Sequence[Alert], *, at_ms: int) -> object:
+        """Say everything that is wrong now among the keys with one of the prefixes, as of `at_ms` (market time)."""
+        ...
+
+
 class AgentWatch(Protocol):
     """Agents, as far as the monitor looks at them."""
 

@@ -70,15 +70,16 @@ class Monitoring(Trading):
         """What watching the desk takes."""
         from shared.adapters.redis_watch import UpstashPendingAlerts
         from shared.adapters.supabase.alerts import SupabaseAlertStore
+        from shared.usecases.alerts import AnnouncedAlerts
         from shared.usecases.scheduled_monitor import MonitorDesk
 
-        notices = self.settings.notifications_queue_url
+        notices = _hasty_sqs(self.settings.need("notifications_queue_url"))
         return MonitorDesk(
             checks=self._checks(),
             runs=self.monitor_runs,
-            alerts=SupabaseAlertStore(self.hasty_database),
+            alerts=AnnouncedAlerts(store=SupabaseAlertStore(self.hasty_database), queue=notices),
             pending=UpstashPendingAlerts(self.hasty_redis),
-            notices=None if notices is None else _hasty_sqs(notices),
+            notices=notices,
             clock=self.clock,
             settings=self.monitor_settings,
         )

@@ -5,14 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from shared.alert_ports import AlertStore
-from shared.domain.alerts import Alert
 from shared.domain.errors import TransientError
 from shared.domain.monitoring import MonitorRun, MonitorSettings, Occasion, Task, TaskOutcome
-from shared.domain.settling import DATABASE, DEPENDENCY, QUEUES, Settlement, settlement
+from shared.domain.settling import DATABASE, DEPENDENCY, Settlement, settlement
 from shared.messages import CronTick
 from shared.monitor_messages import ALL, MonitorResult, RunMonitor, TaskResult
-from shared.monitor_ports import KeptAlert, MonitorStore, PendingAlerts, Turn
+from shared.monitor_ports import KeptAlert, MonitorStore, PendingAlerts, SettledAlerts, Turn
 from shared.ports import Clock, Queue
 from shared.usecases.checks.apart import Check, look_apart
 from shared.usecases.urgent import keep_and_tell
@@ -27,9 +25,9 @@ class MonitorDesk:
 
     checks: Mapping[Task, Check]
     runs: MonitorStore
-    alerts: AlertStore
+    alerts: SettledAlerts
     pending: PendingAlerts
-    notices: Queue | None
+    notices: Queue
     clock: Clock
     settings: MonitorSettings
     stopwatch: Callable[[], float] = time.perf_counter
@@ -143,8 +141,8 @@ def _store(run: _Run, settled: Settlement, results: Sequence[TaskResult], desk: 
     for kept in run.fresh:
         key = kept.alert.dedupe_key
         if not any(other != key and other.startswith(key) for other in known):  # a key is a prefix to those who settle
-            _settle([key], [kept.alert], kept.at_ms, run, desk)
-    _settle(settled.prefixes, settled.alerts, run.at_ms, run, desk)
+            desk.alerts.settle([key], [kept.alert], at_ms=kept.at_ms)
+    desk.alerts.settle(settled.prefixes, settled.alerts, at_ms=run.at_ms)
     if run.kept:
         try:
             desk.pending.drop(run.kept)
@@ -166,16 +164,6 @@ def _store(run: _Run, settled: Settlement, results: Sequence[TaskResult], desk: 
         ),
         task=run.task,
     )
-
-
-def _settle(prefixes: Sequence[str], alerts: Sequence[Alert], at_ms: int, run: _Run, desk: MonitorDesk) -> None:
-    """Store alerts; that nobody could be told by a queue is another matter, which those who send look after."""
-    try:
-        desk.alerts.settle(prefixes, alerts, at_ms=at_ms)
-    except TransientError as error:
-        if error.source != QUEUES:
-            raise
-        run.notes.append(f"alerts are stored, and nobody could be told yet: {error}")
 
 
 def _result(outcome: TaskOutcome) -> TaskResult:

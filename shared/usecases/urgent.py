@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import TransientError
 from shared.domain.settling import DATABASE, DEPENDENCY, Settlement
-from shared.monitor_messages import DirectNotification
 from shared.monitor_ports import KeptAlert, PendingAlerts
+from shared.notification_messages import DirectNotification
 from shared.ports import Queue
 
 
@@ -17,7 +17,7 @@ def keep_and_tell(
     reason: str,
     correlation_id: str,
     pending: PendingAlerts,
-    notices: Queue | None,
+    notices: Queue,
     notes: list[str],
 ) -> None:
     """Keep every alert, and tell what nobody has been told yet in one message; raise `TransientError` when it cannot be
@@ -28,9 +28,6 @@ def keep_and_tell(
     pending.keep(_with_database(settled.alerts, reason), at_ms=at_ms)
     untold = [each for each in pending.kept() if not each.is_told]
     if not untold:
-        return
-    if notices is None:
-        notes.append("there is no queue to tell the operators by")
         return
     try:
         notices.send([_notice(untold, correlation_id).model_dump_json()])

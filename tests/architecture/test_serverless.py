@@ -17,8 +17,8 @@ from desk.local.supabase_lite import node_binary
 from shared.adapters.venues.registry import VENUES
 from shared.domain.monitoring import MonitorSettings
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
-from shared.notification_messages import NotifyRequest
 from shared.monitor_messages import MonitorRequest
+from shared.notification_messages import NotifyRequest
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
 

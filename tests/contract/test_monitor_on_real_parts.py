@@ -18,7 +18,7 @@ from shared.adapters.supabase.client import connect, once, rows
 from shared.adapters.venue_ping import HttpVenuePings
 from shared.domain.monitoring import Task
 from shared.domain.timeframe import Timeframe
-from shared.monitor_messages import DirectNotification
+from shared.notification_messages import DirectNotification
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
 from tests.fakes.clock import ManualClock
@@ -79,7 +79,8 @@ class Parts:
         for message in found:
             client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         client.close()
-        return [DirectNotification.model_validate_json(message["Body"]) for message in found]
+        direct = [message["Body"] for message in found if "dedupe_key" in message["Body"]]
+        return [DirectNotification.model_validate_json(body) for body in direct]
 
 
 @pytest.fixture

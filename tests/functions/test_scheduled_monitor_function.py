@@ -89,8 +89,9 @@ def test_nobody_without_the_secret_runs_it(desk: MonitorInMemory) -> None:
 
 
 def test_a_desk_without_settings_fails_task_by_task_not_as_a_whole() -> None:
-    checks = Deps(Settings.from_env({}))._checks()
+    env = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_SERVICE_ROLE_KEY": "k"}
+    checks = Deps(Settings.from_env(env))._checks()
     assert set(checks) == set(Task)
-    for task, variable in ((Task.EXECUTIONS, "EXECUTIONS_QUEUE_URL"), (Task.SIGNALS, "SUPABASE_URL")):
+    for task, variable in ((Task.EXECUTIONS, "EXECUTIONS_QUEUE_URL"), (Task.MARKET_DATA, "UPSTASH_REDIS_REST_URL")):
         with pytest.raises(FatalError, match=variable):
             checks[task](Occasion(now_ms=1))

@@ -11,7 +11,8 @@ import pytest
 from shared.domain.alerts import Severity
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.monitoring import MonitorSettings, Occasion, Task
-from shared.monitor_messages import DirectNotification, TaskResult
+from shared.monitor_messages import TaskResult
+from shared.notification_messages import DirectNotification
 from shared.usecases.checks.apart import look_apart
 from tests.usecases.monitor_in_memory import MINUTE_MS, START, MonitorInMemory, down
 
