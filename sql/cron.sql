@@ -40,6 +40,7 @@ as $$
     ('execution-agent', '* * * * *'),
     ('notify', '* * * * *'),
     ('risk-agent', '* * * * *'),
+    ('scheduled-monitor', '* * * * *'),
     ('signal-agent', '* * * * *'),
     ('trigger-executions', '* * * * *')
 $$;

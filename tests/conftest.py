@@ -62,8 +62,11 @@ def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
         ("alerts", "kind"),
         ("outbox", "kind"),
         ("notification_channels", "kind"),
+        ("monitor_runs", "task"),
+        ("venue_health", "venue"),
     ):
         once(client.from_(table).delete().neq(key, ""))
+    once(client.from_("monitor_lease").delete().eq("singleton", True))
     once(client.from_("venues").update({"trading_state": "active"}).neq("venue", ""))
     once(client.from_("desk_state").upsert({"trading_state": "active"}))
     return supabase

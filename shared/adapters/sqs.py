@@ -23,8 +23,10 @@ SOURCE: Final = "queues"
 class SqsQueue:
     """One SQS queue, by its URL; region, credentials and endpoint are boto3's own settings."""
 
-    def __init__(self, queue_url: str) -> None:
+    def __init__(self, queue_url: str, *, hasty: bool = False) -> None:
+        """`hasty` is for whoever cannot wait: one attempt of two seconds."""
         self._queue_url = queue_url
+        self._hasty = hasty
 
     def send(self, bodies: Sequence[str], *, delay_s: int = 0) -> None:
         """Send message bodies, ten a call; raise `TransientError` unless SQS has accepted every one.
@@ -39,6 +41,16 @@ class SqsQueue:
                 raise InvalidMessageError("body", f"expected 1 to {MAX_BATCH_BYTES} bytes, got {len(body.encode())}")
         for batch in _batches(bodies):
             self._send_batch(batch, delay_s)
+
+    def waiting(self) -> int:
+        """Return about how many messages wait; raise `TransientError`."""
+        try:
+            found = self._client.get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise TransientError(f"{self._queue_url}: {error}", source=SOURCE) from error
+        return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
     def _send_batch(self, batch: Sequence[str], delay_s: int) -> None:
         left: list[SendMessageBatchRequestEntryTypeDef] = [
@@ -60,8 +72,11 @@ class SqsQueue:
 
     @cached_property
     def _client(self) -> "SQSClient":
+        connect_s, read_s, attempts = (1, 2, 1) if self._hasty else (2, 5, _ATTEMPTS)
         config = Config(
-            connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS}
+            connect_timeout=connect_s,
+            read_timeout=read_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
         )
         return boto3.client("sqs", config=config)
 

@@ -10,8 +10,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from shared.domain.monitoring import Task
 from shared.domain.trading.states import IntentState
 from shared.messages import ExecutionResult, RiskResult, ShardDue, ShardResult, Swept, Triggered
+from shared.monitor_messages import MonitorResult
+from shared.notification_messages import NotifyResult
 
 NAMESPACE: Final = "nightdesk"
 DIMENSION: Final = "service"
@@ -51,6 +54,17 @@ def field_of(name: str) -> Value:
 
 def _lag(answer: ShardResult, now_ms: int) -> float | None:
     return None if answer.skipped else max(now_ms - answer.close_time, 0)
+
+
+def _tasks_failed(answer: MonitorResult, _now_ms: int) -> float | None:
+    return sum(not result.success for result in answer.results) or None
+
+
+def _data_age(answer: MonitorResult, _now_ms: int) -> float | None:
+    """Return the age of the newest candle of the venue that lags most (ms)."""
+    looks = [result.details for result in answer.results if result.task is Task.MARKET_DATA and result.success]
+    ages = [[age for age in venue["age_ms"].values() if age is not None] for look in looks for venue in look.values()]
+    return max((min(known) for known in ages if known), default=None)
 
 
 def _decided(state: IntentState) -> Value:
@@ -132,6 +146,22 @@ ANSWERS: Final = (
     Metric(
         name="Differences", unit="Count", means="differences between the ledger and a venue that stay",
         answer=ExecutionResult, value=field_of("differences"),
+    ),
+    Metric(
+        name="TasksFailed", unit="Count", means="tasks of the monitor that could not look", answer=MonitorResult,
+        value=_tasks_failed,
+    ),
+    Metric(
+        name="DataAge", unit="Milliseconds", means="age of the newest candle of the venue that lags most",
+        answer=MonitorResult, value=_data_age,
+    ),
+    Metric(
+        name="NotificationsSent", unit="Count", means="deliveries that arrived", answer=NotifyResult,
+        value=field_of("sent"),
+    ),
+    Metric(
+        name="NotificationsFailed", unit="Count", means="deliveries that were given up", answer=NotifyResult,
+        value=field_of("failed"),
     ),
     Metric(
         name="ExecutionErrors", unit="Count", means="intents and places execution could not do anything about",

@@ -3,8 +3,8 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.runtime.trading import Trading
-from shared.status_ports import MonitorRuns, QueueDepths, StatusReads, UsageReads
+from shared.runtime.monitoring import Monitoring
+from shared.status_ports import QueueDepths, StatusReads, UsageReads
 
 if TYPE_CHECKING:
     from shared.usecases.health import HealthCheck
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _QUEUE_URL = "_queue_url"
 
 
-class Telling(Trading):
+class Telling(Monitoring):
     """The part of what is outside the process that the desk tells of itself with."""
 
     @cached_property
@@ -22,13 +22,6 @@ class Telling(Trading):
         from shared.adapters.supabase.status import SupabaseStatusReads
 
         return SupabaseStatusReads(self.database)
-
-    @cached_property
-    def monitor_runs(self) -> MonitorRuns:
-        """The monitor's runs, by the heartbeat of its agent."""
-        from shared.adapters.heartbeat import HeartbeatRuns
-
-        return HeartbeatRuns(self.status_reads)
 
     @cached_property
     def queue_depths(self) -> QueueDepths:

@@ -16,7 +16,9 @@ from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
 from desk.local.process import PROJECT, clean_env
 from desk.local.supabase_lite import node_binary
 from shared.adapters.venues.registry import VENUES
+from shared.domain.monitoring import MonitorSettings
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.monitor_messages import MonitorRequest
 from shared.notification_messages import NotifyRequest
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
@@ -124,6 +126,7 @@ def test_routes_are_the_callers_paths() -> None:
         ("POST", "/functions/v1/trigger-executions"),
         ("POST", "/functions/v1/execute-trader"),
         ("POST", "/functions/v1/execution-agent"),
+        ("POST", "/functions/v1/scheduled-monitor"),
         ("GET", "/health"),
         ("ANY", "/api/{proxy+}"),
     }
@@ -146,7 +149,8 @@ def test_the_samples_are_messages_the_functions_read() -> None:
             assert record["eventSourceARN"] == SPEC.queue_arn(queue)
             messages.validate_json(record["body"])
     TriggerRequest.validate_json(sample("trigger-executions")["body"])
-    for name in ("trigger-executions", "api"):
+    MonitorRequest.validate_json(sample("scheduled-monitor")["body"])
+    for name in ("trigger-executions", "scheduled-monitor", "api"):
         assert sample(name)["routeKey"] in {f"{r.method} {r.path}" for r in SPEC.functions[name].routes}
 
 
@@ -199,6 +203,33 @@ def test_the_package_has_every_function_queue_and_schedule(template: dict[str, A
     mappings = kinds["AWS::Lambda::EventSourceMapping"]
     assert len(mappings) == sum(len(function.queues) for function in FUNCTIONS)
     assert all(mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for mapping in mappings)
+
+
+def test_somebody_outside_watches_the_monitor(template: dict[str, Any]) -> None:
+    """The dead man, its errors, and every queue of dead letters are alarms of AWS itself, and lead somewhere."""
+    alarms = {
+        each["Properties"]["AlarmName"]: each["Properties"]
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    dead = alarms["nightdesk-dev-monitor-dead"]
+    assert (dead["Namespace"], dead["MetricName"]) == ("nightdesk", "MonitorRuns")
+    assert dead["Dimensions"] == [{"Name": "service", "Value": "scheduled-monitor"}]
+    assert (dead["TreatMissingData"], dead["ComparisonOperator"]) == ("breaching", "LessThanThreshold")
+    failing = alarms["nightdesk-dev-monitor-errors"]
+    assert failing["Dimensions"] == [{"Name": "FunctionName", "Value": "nightdesk-dev-scheduled-monitor"}]
+    watched = {
+        part["Fn::GetAtt"][0] for each in alarms.values() for part in (d["Value"] for d in each["Dimensions"])
+        if isinstance(part, dict)
+    }  # fmt: skip
+    assert watched == {queue.dead_letter for queue in SPEC.queues.values() if queue.dead_letter}
+    assert all(alarm["AlarmActions"] == [{"Ref": "AlarmsTopic"}] for alarm in alarms.values())
+    assert template["Resources"]["AlarmsEmail"]["Condition"] == "HasAlarmEmail"
+
+
+def test_the_monitor_has_the_time_its_checks_may_take_and_its_lease_outlives_it() -> None:
+    settings, timeout_ms = MonitorSettings(), SPEC.functions["scheduled-monitor"].timeout_s * 1_000
+    assert settings.task_limit_ms * 2 < timeout_ms < settings.lease_ms < 60_000
 
 
 def _caches() -> dict[str, str]:

@@ -17,6 +17,7 @@ from shared.adapters.supabase.instruments import SupabaseInstrumentStore
 from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore, SupabaseProposalStore
 from shared.adapters.supabase.intents import SupabaseIntentStore
 from shared.adapters.supabase.ledger import SupabaseLedger
+from shared.adapters.supabase.monitor import SupabaseMonitorStore
 from shared.adapters.supabase.orders import SupabaseOrderStore
 from shared.adapters.supabase.outbox import SupabaseDeliveries, SupabaseOutbox
 from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
@@ -34,6 +35,7 @@ from shared.domain.runs import ClosedBoundary, RunResult
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide, Trader
+from shared.monitor_ports import MonitorStore
 from shared.ports import OutcomeStore, RunStore, SignalStore, TraderStore, VenueStore
 from shared.signal_ports import IntelligenceStore, ProposalStore
 from shared.status_ports import StatusReads
@@ -45,6 +47,7 @@ from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumen
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.monitor import MemoryMonitorStore, MonitorTables
 from tests.fakes.orders import MemoryOrderStore
 from tests.fakes.outbox import MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.outcomes import MemoryOutcomeStore
@@ -122,6 +125,10 @@ class Stores(Protocol):
         """Return the proposals as somebody sees them."""
         ...
 
+    def monitor(self) -> MonitorStore:
+        """Return the monitor's record."""
+        ...
+
     def states(self) -> DeskStates:
         """Return the trading states."""
         ...
@@ -156,6 +163,7 @@ class MemoryStores:
     """Stores of one in-memory database."""
 
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    monitor_tables: MonitorTables = field(default_factory=MonitorTables)
 
     def enrol(self, *user_ids: str, role: str = "trader", tier: str = "elite") -> None:
         self.database.people.enrol(*user_ids, role=PersonRole(role), tier=tier)
@@ -198,6 +206,9 @@ class MemoryStores:
 
     def proposals(self, user_id: str | None = None) -> ProposalStore:
         return MemoryProposalStore(self.database, user_id)
+
+    def monitor(self) -> MonitorStore:
+        return MemoryMonitorStore(self.database, self.monitor_tables)
 
     def states(self) -> DeskStates:
         return MemoryDeskStates(self.database)
@@ -268,6 +279,9 @@ class SupabaseStores:
 
     def proposals(self, user_id: str | None = None) -> ProposalStore:
         return SupabaseProposalStore(self._client(user_id))
+
+    def monitor(self) -> MonitorStore:
+        return SupabaseMonitorStore(self._client(None))
 
     def states(self) -> DeskStates:
         return SupabaseDeskStates(self._client(None))

@@ -9,7 +9,6 @@ import pytest
 from desk.local.supabase_lite import SupabaseLite
 from desk.migrate import sql_files
 from desk.schema_check import Drift, drift_of
-from shared.adapters.heartbeat import HeartbeatRuns
 from shared.adapters.supabase.client import call, connect
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import FatalError
@@ -51,7 +50,7 @@ def test_a_boundary_counts_once_all_its_shards_are_finished(stores: Stores) -> N
 
 def test_the_pulse_has_venues_and_agents_and_the_monitor_is_one_of_them(stores: Stores) -> None:
     reads = stores.status()
-    assert (reads.pulse().agents, HeartbeatRuns(reads).last_run()) == ((), None)
+    assert reads.pulse().agents == ()
     stores.agents().beat("strategy-agent", version="0.1.0", error="lost the log")
     stores.agents().beat("ops-agent", version="0.1.0")
     pulse = reads.pulse()
@@ -62,9 +61,6 @@ def test_the_pulse_has_venues_and_agents_and_the_monitor_is_one_of_them(stores: 
     assert {each.condition(pulse.now_ms) for each in pulse.agents} <= {"online", "degraded"}
     assert {each.condition(pulse.now_ms + 120_001) for each in pulse.agents} == {"stale"}
     assert [(venue.venue, venue.timeframes) for venue in pulse.venues] == [("binance", tuple(Timeframe))]
-    run = HeartbeatRuns(reads).last_run()
-    assert run is not None
-    assert (run.success, run.age_ms < 60_000) == (True, True)
 
 
 def test_what_is_wrong_and_held_is_counted_in_full_and_listed_in_part(stores: Stores) -> None:

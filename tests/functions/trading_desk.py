@@ -16,6 +16,7 @@ from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
+from tests.fakes.monitor import MemoryMonitorStore
 from tests.fakes.outbox import MemoryAddresses, MemoryChannelStore, MemoryDeliveries, MemoryOutbox
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.queue import MemoryQueue
@@ -51,6 +52,7 @@ class TradingDeps(Deps):
         self.proposals = MemoryProposalStore(desk.database)
         self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
         self.queue_depths = MemoryDepths()
+        self.monitor_runs = MemoryMonitorStore(desk.database)
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def alerts_of(self, token: str) -> MemoryAlertStore:

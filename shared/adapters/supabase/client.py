@@ -16,6 +16,8 @@ Row = dict[str, Any]
 
 PAGE: Final = 1_000  # PostgREST's default max_rows; a server with a smaller one only costs more requests
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=3.0)
+_HASTE: Final = httpx.Timeout(2.0, connect=1.0)
+_NEXT_RUN_S: Final = 60.0
 _BUSY: Final = frozenset({429, 502, 503, 504, *range(520, 531)})
 _PATIENCE_S: Final = 5.0  # asked to wait longer, leave the retry to the queue
 
@@ -49,6 +51,35 @@ def shared_session() -> httpx.Client:
     session = httpx.Client(timeout=_TIMEOUT, event_hooks={"response": [refuse_busy]})
     atexit.register(session.close)
     return session
+
+
+@cache
+def hasty_session() -> httpx.Client:
+    """Return the session of whoever cannot wait: a database that does not answer in two seconds is away."""
+    session = httpx.Client(
+        timeout=_HASTE, transport=_Hasty(httpx.HTTPTransport(retries=1)), event_hooks={"response": [refuse_busy]}
+    )
+    atexit.register(session.close)
+    return session
+
+
+class _Hasty(httpx.BaseTransport):
+    """A transport that has the retry left to the next run: nobody here waits for it."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request once; a connection that cannot be made is tried twice."""
+        try:
+            return self._transport.handle_request(request)
+        except httpx.TransportError as error:
+            why = f"the database cannot be reached: {type(error).__name__} {error}".rstrip()
+            raise TransientError(why, retry_after_s=_NEXT_RUN_S, source=SOURCE) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
 
 
 def refuse_busy(response: httpx.Response) -> None:

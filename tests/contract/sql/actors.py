@@ -37,6 +37,9 @@ insert into public.execution_runs (venue, timeframe, close_time, shard, shards, 
 insert into public.run_digests (venue, timeframe, close_time, shard, digests)
   values ('binance', '1m', 60000, 0, 'AAAAAAAA');
 insert into public.agents (agent, version) values ('ops-agent', '1');
+insert into public.monitor_runs (run_id, task, at_ms) values (gen_random_uuid(), 'all', 1);
+insert into public.monitor_lease (holder, lease_until) values (gen_random_uuid(), now());
+insert into public.venue_health (venue, state) values ('binance', 'offline');
 insert into public.paper_accounts (venue, account, balances) values ('binance', 'a', '{{}}');
 insert into public.paper_orders (
   venue, account, symbol, client_order_id, side, kind, time_in_force, qty, reduce_only, state, filled_qty,

@@ -46,6 +46,9 @@ TABLES = {
     "proposals",
     "tiers",
     "audit_events",
+    "monitor_runs",
+    "monitor_lease",
+    "venue_health",
 }
 
 

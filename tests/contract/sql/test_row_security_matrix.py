@@ -41,6 +41,8 @@ MATRIX: Final = {
     "fills": _BOOKS,  # as they are: a change is refused
     "instruments":            f"- 1 1 1 1 y | {_READ}",
     "intelligence_signals":   f"- 1 1 1 1 y | {_KEPT}",
+    "monitor_lease":          _HIDDEN,
+    "monitor_runs":           _HIDDEN,
     "notification_channels": _TOLD,  # but for their addresses
     "notification_deliveries": _TOLD,
     "orders":                 _BOOKS,
@@ -60,6 +62,7 @@ MATRIX: Final = {
     "trader_versions":        "- 2 2 1 2 y | - - - - - - | - - - - - - | - - - - - -",
     "traders":                "- 3 3 2 3 y | - y y y ! y | - 1 1 0 ! y | - - - - - y",
     "trading_transitions":    "- 6 6 3 6 y | - - - - - - | - - - - - - | - - - - - -",
+    "venue_health":           f"- 1 1 1 1 y | {_READ}",
     "venues":                 f"- 9 9 9 9 y | {_READ}",
 }  # fmt: skip
 
