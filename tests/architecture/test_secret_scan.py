@@ -15,7 +15,7 @@ PLANTED = {
     "AWS Access Key": lambda: f"key = 'AKIA{secrets.token_hex(8).upper()}'",
     "Private Key": lambda: f"-----BEGIN {'RSA'} PRIVATE KEY-----",
     "JSON Web Token": lambda: "url = 'x?t=" + jwt.encode({"sub": "x"}, "k" * 32) + "'",
-    "Secret Keyword": lambda: f'service_secret = "{secrets.token_urlsafe(24)}"',
+    "Secret Keyword": lambda: f'service_secret = "{secrets.token_hex(24)}"',
     "Basic Auth Credentials": lambda: f"REDIS=rediss://default:{secrets.token_hex(16)}@db.upstash.io:6379",
     "Base64 High Entropy String": lambda: f'value = "{secrets.token_urlsafe(60)}"',
     "GitHub Token": lambda: f"ghp_{secrets.token_hex(18)}",

@@ -21,7 +21,7 @@ from shared.domain.monitor_facts import (
 from shared.domain.monitoring import MonitorRun
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, Usage
-from shared.monitor_ports import KeptAlert, Turn
+from shared.monitor_ports import KeptAlert, MonitorStore, Turn
 from shared.ports import Clock
 from tests.fakes.clock import ManualClock
 from tests.fakes.stores import MemoryDatabase
@@ -38,6 +38,12 @@ class MonitorTables:
     lease: tuple[str, int] | None = None
     runs: dict[str, tuple[str, int, MonitorRun | None]] = field(default_factory=dict)  # task, began, what it found
     health: dict[str, tuple[VenueAnswer, int, int]] = field(default_factory=dict)  # answer, asked at, failures
+
+
+def ran(store: MonitorStore, *, at_ms: int, success: bool = True) -> None:
+    """Let the monitor have looked at everything."""
+    run = MonitorRun(run_id="r", at_ms=at_ms, finished_ms=at_ms, age_ms=0, success=success, duration_ms=1.0)
+    store.finish(run, task="all")
 
 
 @dataclass(slots=True)

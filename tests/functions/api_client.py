@@ -17,7 +17,6 @@ from shared.runtime.config import Settings
 from shared.runtime.limits import Limits
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.audit import MemoryAuditLog
-from tests.fakes.monitor import MemoryMonitorStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
@@ -63,7 +62,7 @@ class MemoryDeps(Deps):
         self.profiles = MemoryProfiles(desk.database)
         self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
         self.queue_depths = MemoryDepths()
-        self.monitor_runs = MemoryMonitorStore(desk.database)
+        self.monitor_runs = desk.monitor_runs
 
     def traders_of(self, token: str) -> MemoryTraderStore:
         """Return what row security would let the person see."""

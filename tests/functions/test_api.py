@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.api import app
+from tests.fakes.monitor import ran
 from tests.fakes.stores import MemoryAgentStore
 from tests.functions.api_client import ALICE, BOB, api_of, call, token_of
 from tests.usecases.desk_in_memory import M1, DeskInMemory, make_trader
@@ -221,6 +222,7 @@ def test_health_is_judged_by_the_age_of_the_data(desk: DeskInMemory) -> None:
     unwatched = call("GET", "/health", user=None)
     assert (unwatched.status, unwatched.body["status"], unwatched.body["monitor"]["overdue"]) == (200, "degraded", True)
     MemoryAgentStore(desk.database).beat("ops-agent", version="0.1.0")
+    ran(desk.monitor_runs, at_ms=desk.clock.now_ms())
     fresh = call("GET", "/health", user=None)
     assert (fresh.status, fresh.body["status"], fresh.body["collector"]["data_age_ms"]["1m"]) == (200, "healthy", 0)
     desk.clock.advance(M1.ms + 30_001)

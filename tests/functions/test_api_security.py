@@ -39,6 +39,7 @@ class Case:
 
 HER_OWN, HIS_OWN = {"trader_id": HER_TRADER}, {"trader_id": HIS_TRADER}
 HER_CHANNEL, HIS_CHANNEL = {"channel_id": "her_channel"}, {"channel_id": "his_channel"}
+HER_PROPOSAL, HIS_PROPOSAL = {"proposal_id": "her_proposal"}, {"proposal_id": "his_proposal"}
 TRADER = {"name": "New", "rule": "close > 3", "timeframe": "1m"}
 INTENT = {"instrument": SYMBOL, "direction": "long", "size_usd": 50, "confidence": 0.5, "book_id": HERS}
 
@@ -61,6 +62,8 @@ CASES: dict[Endpoint, Case] = {
     ("POST", "/api/v1/accounts/{venue}/adopt"): Case(REASON, {"venue": VENUE}, by=OPERATOR, done=202),
     ("PATCH", "/api/v1/people/{user_id}"): Case({"tier": "free"}, {"user_id": ALICE}, by=ADMIN),
     ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): Case(None, {"alert_id": "her_alert"}, {"alert_id": "his_alert"}),
+    ("POST", "/api/v1/proposals/{proposal_id}/approve"): Case(None, HER_PROPOSAL, HIS_PROPOSAL),
+    ("POST", "/api/v1/proposals/{proposal_id}/dismiss"): Case(REASON, HER_PROPOSAL, HIS_PROPOSAL),
     ("POST", "/api/v1/channels"): Case({"name": "H", "kind": "webhook", "target": "https://example.com/h"}, done=201),
     ("PATCH", "/api/v1/channels/{channel_id}"): Case({"enabled": False}, HER_CHANNEL, HIS_CHANNEL),
     ("DELETE", "/api/v1/channels/{channel_id}"): Case(None, HER_CHANNEL, HIS_CHANNEL, done=204),

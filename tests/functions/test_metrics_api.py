@@ -10,14 +10,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from functions.api import app, handler
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import TransientError
+from shared.domain.monitoring import MonitorRun
 from shared.domain.status import DeskStatus, Pulse, QueueDepth, Schema
 from shared.domain.usage import MonthUsage, Usage, month_of, month_start
 from shared.runtime.wiring import process_deps
 from shared.usecases.metrics import cost_of
 from tests.fakes.alerts import MemoryAlertStore
+from tests.fakes.monitor import MemoryMonitorStore, ran
 from tests.fakes.status import MemoryDepths, MemoryUsage
 from tests.fakes.stores import MemoryAgentStore
-from tests.functions.api_client import ALICE, call, event_loop
+from tests.functions.api_client import ALICE, Guards, call, event_loop
 from tests.functions.trading_desk import OPERATOR, SECRET, TradingDeps, trade, trading_desk
 from tests.usecases.trading_in_memory import SYMBOL, TradingInMemory
 
@@ -40,6 +42,13 @@ class NoDatabase:
         raise TransientError("the database cannot be reached", source="database")
 
 
+class NoMonitorRuns(MemoryMonitorStore):
+    """The monitor's record in a database that does not answer."""
+
+    def last_run(self) -> MonitorRun | None:
+        raise TransientError("the database cannot be reached", source="database")
+
+
 @pytest.fixture
 def desk() -> TradingInMemory:
     return trading_desk()
@@ -49,7 +58,8 @@ def desk() -> TradingInMemory:
 def deps(desk: TradingInMemory) -> Iterator[TradingDeps]:
     deps = TradingDeps(desk)
     deps.queue_depths = MemoryDepths(QUEUES)
-    app.dependency_overrides[process_deps] = lambda: deps
+    guards = Guards()
+    app.dependency_overrides[process_deps] = lambda: guards.give(deps)
     yield deps
     app.dependency_overrides.clear()
 
@@ -71,6 +81,7 @@ def test_only_operators_and_the_machine_read_it(deps: TradingDeps) -> None:
 def test_everything_is_there_at_once(deps: TradingDeps, desk: TradingInMemory) -> None:
     trade(desk, size_usd=4_000)
     MemoryAgentStore(desk.database).beat("ops-agent", version="0.1.0")
+    ran(deps.monitor_runs, at_ms=desk.clock.now_ms())
     now_ms, month = desk.clock.now_ms(), month_of(desk.clock.now_ms())
     deps.redis_usage = MemoryUsage(
         {month: MonthUsage(month=month, since_ms=month_start(month), used=Usage(commands=600_000, bytes=7))}
@@ -104,7 +115,8 @@ def test_what_does_not_answer_takes_nothing_from_the_rest(deps: TradingDeps) -> 
     assert (told["queues"], told["redis"], told["trading_state"]) == (None, None, "active")
     assert sorted(told["unreadable"]) == ["queues", "redis"]
     deps.queue_depths, deps.status_reads = MemoryDepths(QUEUES), NoDatabase()
-    del deps.__dict__["metrics_desk"], deps.__dict__["monitor_runs"]
+    deps.monitor_runs = NoMonitorRuns(deps.desk.database)
+    del deps.__dict__["metrics_desk"]
     told = read()
     assert (told["agents"], told["alerts"], told["trading_state"], told["positions"]) == (None, None, None, None)
     assert sorted(told["unreadable"]) == ["database", "monitor", "redis"]

@@ -44,7 +44,7 @@ class WholeDesk(Deps):
         self.signals, self.outcomes = MemorySignalStore(database), MemoryOutcomeStore(database)
         self.agents = MemoryAgentStore(database)
         self.executions, self.dead_letters, self.notifications = MemoryQueue(), MemoryQueue(), MemoryQueue()
-        self.intents_queue, self.orders_queue = desk.raised, desk.decided
+        self.intents_queue, self.orders_queue, self.signals_queue = desk.raised, desk.decided, MemoryQueue()
         self.risk_desk, self.execution_desk = desk.risk, desk.execution
 
 

@@ -18,9 +18,10 @@ from shared.domain.status import QueueDepth
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import process_deps
 from tests.fakes.alerts import MemoryAlertStore
+from tests.fakes.monitor import ran
 from tests.fakes.status import MemoryDepths
 from tests.fakes.stores import MemoryAgentStore
-from tests.functions.api_client import ALICE, call, token_of
+from tests.functions.api_client import ALICE, Guards, call, token_of
 from tests.functions.api_http import serve_commands
 from tests.functions.trading_desk import SECRET, TradingDeps, trade, trading_desk
 from tests.usecases.trading_in_memory import SYMBOL, TradingInMemory
@@ -40,7 +41,9 @@ def deps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingDep
     deps = TradingDeps(desk)
     deps.queue_depths = MemoryDepths(DEPTHS)
     busy(desk)
-    api.dependency_overrides[process_deps] = lambda: deps
+    ran(deps.monitor_runs, at_ms=desk.clock.now_ms())
+    guards = Guards()
+    api.dependency_overrides[process_deps] = lambda: guards.give(deps)
     yield deps
     api.dependency_overrides.clear()
 

@@ -53,6 +53,7 @@ class TradingDeps(Deps):
         self.status_reads, self.redis_usage = MemoryStatusReads(desk.database), MemoryUsage()
         self.queue_depths = MemoryDepths()
         self.monitor_runs = MemoryMonitorStore(desk.database)
+        self.signals_queue = MemoryQueue()
         self.reads, self.profiles = MemoryTradingReads(desk.database), MemoryProfiles(desk.database)
 
     def alerts_of(self, token: str) -> MemoryAlertStore:

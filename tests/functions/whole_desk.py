@@ -5,21 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from uuid import NAMESPACE_OID, uuid5
 
 import jwt
 
 from functions.api import app
 from shared.domain.alerts import Alert, Severity
 from shared.domain.people import PersonRole
+from shared.domain.proposals import Proposal
 from shared.domain.trading.accounts import LIVE_ACCOUNT
+from shared.domain.trading.instruments import PositionSide
+from shared.domain.trading.states import Mode
 from shared.runtime.wiring import process_deps
 from tests.fakes.alerts import MemoryAlertStore
+from tests.fakes.intelligence import MemoryProposalStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.stores import MemoryAgentStore, MemoryRunStore, MemorySignalStore, MemoryTraderStore
 from tests.functions.api_client import ALICE, BOB, Guards, call
 from tests.functions.trading_desk import HERS, HIS, OPERATOR, TradingDeps, trade, trading_api, trading_desk
 from tests.usecases.desk_in_memory import make_trader
-from tests.usecases.trading_in_memory import VENUE, TradingInMemory
+from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory
 
 VIEWER = "dddddddd-0000-4000-8000-000000000004"
 ADMIN = "eeeeeeee-0000-4000-8000-000000000005"
@@ -60,6 +65,7 @@ class WholeDesk:
             traders.update(replace(made, rule="close > 2"), expected_updated_at_ms=made.updated_at_ms)
         desk.ledger.open_account(VENUE, LIVE_ACCOUNT, {"USDT": Decimal(1_000)})
         self.her_alert, self.his_alert = self._alerts()
+        self.her_proposal, self.his_proposal = self._proposals()
         with trading_api(desk):
             trade(desk, user=ALICE)
             hook = {"name": "Hook", "kind": "webhook", "target": "https://example.com/hook"}
@@ -84,6 +90,33 @@ class WholeDesk:
         store = MemoryAlertStore(self.trading.database)
         store.settle(["x:"], wrong, at_ms=self.trading.clock.now_ms())
         hers, his = (store.list(limit=1, book_id=book)[0].alert_id for book in (HERS, HIS))
+        return hers, his
+
+    def _proposals(self) -> tuple[str, str]:
+        """Let sources agree on something for her book and for his, and return the ids of the proposals."""
+        store, now_ms = MemoryProposalStore(self.trading.database), self.trading.clock.now_ms()
+        hers, his = (
+            store.propose(
+                Proposal(
+                    proposal_id=str(uuid5(NAMESPACE_OID, book)),
+                    book_id=book,
+                    mode=Mode.PAPER,
+                    instrument=SYMBOL,
+                    direction=PositionSide.LONG,
+                    window_start_ms=now_ms,
+                    notional=Decimal(100),
+                    share=Decimal(1),
+                    confidence=Decimal("0.9"),
+                    created_at_ms=now_ms,
+                    expires_at_ms=now_ms + 3_600_000,
+                    correlation_id="a-consensus",
+                ),
+                cooldown_ms=0,
+                actor="signal-agent",
+                reason="three sources agree",
+            ).proposal.proposal_id
+            for book in (HERS, HIS)
+        )
         return hers, his
 
     def dump(self) -> str:

@@ -16,6 +16,7 @@ from shared.usecases.waking import Waking
 from shared.usecases.watchlist import Watchlist
 from tests.fakes.candle_log import FakeCandleLog
 from tests.fakes.clock import ManualClock
+from tests.fakes.monitor import MemoryMonitorStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import (
@@ -73,6 +74,7 @@ class DeskInMemory:
         self.runs = MemoryRunStore(self.database)
         self.signals = MemorySignalStore(self.database)
         self.outcomes = MemoryOutcomeStore(self.database)
+        self.monitor_runs = MemoryMonitorStore(self.database)
         self.venues = MemoryVenueStore(self.database)
         self.candles = FakeCandleLog(self.streams)
         self.watchlist = self.cold()

@@ -24,6 +24,8 @@ from shared.messages import (
     Swept,
     Triggered,
 )
+from shared.monitor_messages import MonitorResult
+from shared.notification_messages import NotifyResult
 from shared.runtime.metrics import ANSWERS, METRICS, NAMESPACE, measured
 from shared.runtime.telemetry import invocation, is_traced, measured_http
 from tests.unit.runtime.test_entrypoint import BOUNDARY, batch, handler_of, make_deps, request
@@ -165,6 +167,8 @@ def test_the_table_names_fields_that_are_there_and_every_metric_once() -> None:
         ShardResult: SHARD_DONE,
         RiskResult: RiskResult(),
         ExecutionResult: ExecutionResult(),
+        MonitorResult: MonitorResult(success=True, run_id="r", timestamp=CLOSE, total_duration_ms=1.0, results=[]),
+        NotifyResult: NotifyResult(),
     }
     for metric in ANSWERS:
         assert metric.value is not None
