@@ -64,6 +64,7 @@ def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
         ("notification_channels", "kind"),
         ("monitor_runs", "task"),
         ("venue_health", "venue"),
+        ("agent_memory", "agent"),
     ):
         once(client.from_(table).delete().neq(key, ""))
     once(client.from_("monitor_lease").delete().eq("singleton", True))

@@ -1,8 +1,18 @@
 """Agents: the parts of the desk that act by themselves, what they are allowed to, and what they remember."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Final
+
+MAX_MEMORIES: Final = 100
+"""What one run may leave in memory; there is a word for how much more there was."""
+MAX_MEMORY_CHARS: Final = 4_000
+"""How long the data of one memory may be, as JSON."""
+CONTEXT_CHARS: Final = 4_000
+_LINE_CHARS: Final = 240
 
 
 class AgentState(StrEnum):
@@ -53,7 +63,8 @@ class Agent:
     """An agent as the desk knows it; times are the database's (epoch ms), `last_run` are the figures of its last run.
 
     `settings` are those an operator has set, which win over the deployment's (config/agents.yaml). `paused_by` and
-    `paused_reason` are None unless it is paused.
+    `paused_reason` are None unless it is paused. One that was paused or configured before it ever ran has a
+    `last_beat_ms` of 0.
     """
 
     agent: str
@@ -67,3 +78,68 @@ class Agent:
     capabilities: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     last_run: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """What holds for an agent: whether it runs at all, how far it goes by itself, and its own settings, of its class."""
+
+    enabled: bool
+    autonomy: Autonomy
+    settings: Any
+
+
+def merge_patch(target: object, patch: object) -> Any:
+    """Return a JSON value changed by a merge patch (RFC 7396): objects are merged, None takes a name away, anything
+    else replaces."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, given in patch.items():
+        if given is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), given)
+    return merged
+
+
+def bounded(memories: Sequence[Memory]) -> list[Memory]:
+    """Return memories as they may be kept: no more of one run than `MAX_MEMORIES`, what is too long cut to a text."""
+    kept = [_short(memory) for memory in memories[:MAX_MEMORIES]]
+    if len(memories) > MAX_MEMORIES:
+        kept.append(Memory(event_type="left_out", data={"memories": len(memories) - MAX_MEMORIES}))
+    return kept
+
+
+def context(memories: Sequence[Remembered], limit_chars: int = CONTEXT_CHARS) -> str:
+    """Return the newest memories as lines of text for a prompt, the oldest of them first, at most so many characters.
+
+    `memories` come the newest first, as they are recalled. A line that is too long ends in an ellipsis; a memory that
+    no longer fits is left out with all that are older.
+    """
+    lines: list[str] = []
+    left = limit_chars
+    for each in memories:
+        line = _line(each)
+        if len(line) + bool(lines) > left:
+            break
+        left -= len(line) + bool(lines)
+        lines.append(line)
+    return "\n".join(reversed(lines))
+
+
+def _line(remembered: Remembered) -> str:
+    at = datetime.fromtimestamp(remembered.at_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = f"[{at}] {remembered.memory.event_type}: {_json(remembered.memory.data)}"
+    return text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1]}…"
+
+
+def _short(memory: Memory) -> Memory:
+    text = _json(memory.data)
+    if len(text) <= MAX_MEMORY_CHARS:
+        return memory
+    return Memory(event_type=memory.event_type, data={"cut": text[:MAX_MEMORY_CHARS]})
+
+
+def _json(data: Mapping[str, object]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(", ", ": "), default=str)

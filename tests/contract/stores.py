@@ -27,8 +27,8 @@ from shared.adapters.supabase.status import SupabaseStatusReads
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
-from shared.agent_ports import AgentStore
 from shared.alert_ports import AlertStore, ChannelStore, Deliveries, Outbox
+from shared.agent_ports import Agents
 from shared.book_ports import BookStore, DeskStates
 from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, RunResult
@@ -42,6 +42,7 @@ from shared.status_ports import StatusReads
 from shared.trading_ports import IntentStore, Ledger, OrderStore
 from shared.trading_reads import TradingReads
 from shared.venue_ports import InstrumentStore
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates, MemoryInstrumentStore
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
@@ -53,7 +54,6 @@ from tests.fakes.outbox import MemoryChannelStore, MemoryDeliveries, MemoryOutbo
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.status import MemoryStatusReads
 from tests.fakes.stores import (
-    MemoryAgentStore,
     MemoryDatabase,
     MemoryRunStore,
     MemorySignalStore,
@@ -89,8 +89,8 @@ class Stores(Protocol):
         """Return the execution runs."""
         ...
 
-    def agents(self) -> AgentStore:
-        """Return the heartbeats."""
+    def agents(self) -> Agents:
+        """Return the agents."""
         ...
 
     def venues(self) -> VenueStore:
@@ -180,7 +180,7 @@ class MemoryStores:
     def runs(self) -> RunStore:
         return MemoryRunStore(self.database)
 
-    def agents(self) -> AgentStore:
+    def agents(self) -> Agents:
         return MemoryAgentStore(self.database)
 
     def venues(self) -> VenueStore:
@@ -253,7 +253,7 @@ class SupabaseStores:
     def runs(self) -> RunStore:
         return SupabaseRunStore(self._client(None))
 
-    def agents(self) -> AgentStore:
+    def agents(self) -> Agents:
         return SupabaseAgentStore(self._client(None))
 
     def venues(self) -> VenueStore:

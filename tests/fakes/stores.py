@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
+from shared.domain.agents import Agent, Remembered
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.intelligence import IntelligenceSignal
 from shared.domain.outcomes import Outcome
@@ -57,8 +58,8 @@ class MemoryDatabase:
     digests: dict[Shard, frozenset[str]] = field(default_factory=dict)
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     intelligence: dict[tuple[str, str, str, int], IntelligenceSignal] = field(default_factory=dict)
-    beats: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, str | None] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    memories: list[Remembered] = field(default_factory=list)  # oldest first
     trading: TradingTables = field(default_factory=TradingTables)
     people: PeopleTables = field(default_factory=PeopleTables)
     telling: TellingTables = field(default_factory=TellingTables)
@@ -420,19 +421,3 @@ class MemorySignalStore:
     def _may_see(self, trader_id: str) -> bool:
         living = self.database.traders.get(trader_id)
         return owns(self.user_id, self.database.deleted[trader_id]) if living is None else may_see(self.user_id, living)
-
-
-@dataclass(slots=True)
-class MemoryAgentStore:
-    """Heartbeats in memory."""
-
-    database: MemoryDatabase = field(default_factory=MemoryDatabase)
-
-    def beat(self, agent: str, *, version: str, error: str | None = None) -> None:
-        """Record that an agent ran just now, and its last error if it failed."""
-        self.database.beats[agent] = self.database.clock.now_ms()
-        self.database.errors[agent] = error
-
-    def heartbeats(self) -> dict[str, int]:
-        """Return the last heartbeat of every agent (epoch ms)."""
-        return dict(self.database.beats)

@@ -21,7 +21,8 @@ from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
 from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
-from tests.fakes.stores import MemoryAgentStore, MemorySignalStore, MemoryTraderStore
+from tests.fakes.agents import MemoryAgentStore
+from tests.fakes.stores import MemorySignalStore, MemoryTraderStore
 from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory
 

@@ -40,6 +40,7 @@ insert into public.agents (agent, version) values ('ops-agent', '1');
 insert into public.monitor_runs (run_id, task, at_ms) values (gen_random_uuid(), 'all', 1);
 insert into public.monitor_lease (holder, lease_until) values (gen_random_uuid(), now());
 insert into public.venue_health (venue, state) values ('binance', 'offline');
+insert into public.agent_memory (agent, event_type, data) values ('ops-agent', 'looked', '{{}}');
 insert into public.paper_accounts (venue, account, balances) values ('binance', 'a', '{{}}');
 insert into public.paper_orders (
   venue, account, symbol, client_order_id, side, kind, time_in_force, qty, reduce_only, state, filled_qty,

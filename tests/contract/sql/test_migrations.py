@@ -23,6 +23,7 @@ TABLES = {
     "execution_runs",
     "run_digests",
     "agents",
+    "agent_memory",
     "paper_accounts",
     "paper_orders",
     "paper_trades",

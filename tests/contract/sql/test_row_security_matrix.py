@@ -30,6 +30,7 @@ MATRIX: Final = {
     # table                  select        insert        update        delete
     "account_flows":          f"- 2 2 1 2 y | {_KEPT}",
     "accounts":               f"- - - - - y | {_KEPT}",
+    "agent_memory":           f"- - - - - y | {_KEPT}",
     "agents":                 _HIDDEN,
     "alerts":                 _BOOKS,
     "audit_events":           "- 1 1 y 1 y | - - - - - y | - - - - - - | - - - - - -",

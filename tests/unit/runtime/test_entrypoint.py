@@ -13,8 +13,8 @@ from shared.messages import BoundaryClosed, CronTick, Message, TriggerRequest
 from shared.runtime.config import Settings
 from shared.runtime.entrypoint import MAX_BODY_BYTES, LambdaHandler, entrypoint
 from shared.runtime.wiring import Deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.queue import MemoryQueue
-from tests.fakes.stores import MemoryAgentStore
 
 BOUNDARY = {"venue": "binance", "timeframe": "1m", "close_time": 1_640_995_260_000, "correlation_id": "abcdef123456"}
 SECRETS = {"TRIGGER_SECRET": "trigger-secret", "SERVICE_SECRET": "service-secret"}
