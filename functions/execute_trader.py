@@ -22,4 +22,5 @@ def handler(event: ShardDue | RunTrader, deps: Deps) -> ShardResult:
         waking=deps.waking,
         clock=deps.clock,
         lease_ms=deps.settings.run_lease_ms,
+        autonomy=deps.autonomy("strategy-agent"),
     )

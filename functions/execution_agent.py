@@ -12,9 +12,17 @@ from shared.messages import (
 from shared.runtime.entrypoint import entrypoint
 from shared.runtime.wiring import Deps
 from shared.usecases.execution_agent import execution_agent
+from shared.usecases.paused_execution import cancel_what_is_halted
+
+Event = IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick
 
 
-@entrypoint(ExecutionRequest, service="execution-agent", agent="execution-agent")
-def handler(event: IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick, deps: Deps) -> ExecutionResult:
+def while_paused(event: Event, deps: Deps, why: str) -> ExecutionResult:
+    """Cancel what a halt forbids, and nothing else."""
+    return cancel_what_is_halted(event, why, states=deps.desk_states, floor=deps.floor)
+
+
+@entrypoint(ExecutionRequest, service="execution-agent", agent="execution-agent", while_paused=while_paused)
+def handler(event: Event, deps: Deps) -> ExecutionResult:
     """Take every intent as far as it goes now."""
     return execution_agent(event, desk=deps.execution_desk)

@@ -31,8 +31,8 @@ class AgentStore(Protocol):
         """Record that an agent ran just now, its last error if it failed, and in the same call the figures of its run,
         what it remembers of it and what it is capable of.
 
-        It is then `online`, or `degraded` when it failed; a paused agent stays paused. Figures and capabilities that are
-        None stay as they were. A memory that is the agent's last of its kind again is not stored again.
+        It is then `online`, or `degraded` when it failed; a paused agent stays paused. Figures and capabilities that
+        are None stay as they were. A memory that is the agent's last of its kind again is not stored again.
         """
         ...
 
@@ -94,5 +94,5 @@ class Invoker(Protocol):
     """What starts a function of the desk."""
 
     def invoke(self, function: str, message: Mapping[str, object]) -> None:
-        """Have a function handle a message, soon, and do not wait for it; raise `TransientError` unless that is sure."""
+        """Have a function handle a message soon, without waiting; raise `TransientError` unless it surely will."""
         ...

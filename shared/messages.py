@@ -15,8 +15,10 @@ from pydantic import (
     field_validator,
 )
 
+from shared.domain.agents import Memory
 from shared.domain.runs import ClosedBoundary, Shard
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.states import IntentState, is_final
 
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -160,18 +162,38 @@ class AdoptBalances(Message):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
+class Skipped(Message):
+    """Nothing was done, and why."""
+
+    skipped: str
+
+
 class RiskResult(Message):
-    """What became of intents, by id: their states; which books' breakers went off and why; what could not be done."""
+    """What became of intents, by id: their states, and the words they were decided with; which books' breakers went off
+    and why; what could not be done."""
 
     decided: dict[str, str] = Field(default_factory=dict)
+    why: dict[str, str] = Field(default_factory=dict)
     tripped: dict[str, list[str]] = Field(default_factory=dict)
     errors: dict[str, str] = Field(default_factory=dict)
+
+    def memories(self) -> list[Memory]:
+        """Return the decisions that were made, and the breakers that went off."""
+        found = [
+            Memory(event_type="decided", data={"intent_id": known, "state": self.decided[known], "why": why})
+            for known, why in self.why.items()
+        ]
+        found += [
+            Memory(event_type="tripped", data={"book_id": known, "why": why}) for known, why in self.tripped.items()
+        ]
+        return found + _failures(self.errors)
 
 
 class ExecutionResult(Message):
     """What became of intents, by id, how many orders were sent and fills posted, what was protected and reconciled,
-    adopted (quantity by asset), and what could not be."""
+    adopted (quantity by asset), and what could not be; `skipped` says why nothing else was done."""
 
+    skipped: str | None = None
     worked: dict[str, str] = Field(default_factory=dict)
     orders: int = 0
     fills: int = 0
@@ -180,6 +202,19 @@ class ExecutionResult(Message):
     adopted: dict[str, str] = Field(default_factory=dict)
     differences: list[str] = Field(default_factory=list)
     errors: dict[str, str] = Field(default_factory=dict)
+
+    def memories(self) -> list[Memory]:
+        """Return the intents that ended, exits, what was settled and adopted, and what differs."""
+        ended = {intent_id: how for intent_id, how in self.worked.items() if how.startswith(_ENDS)}
+        found = [Memory(event_type="ended", data={"intent_id": known, "how": how}) for known, how in ended.items()]
+        found += [Memory(event_type="exit", data={"intent_id": intent_id}) for intent_id in self.exits]
+        if self.settled:
+            found.append(Memory(event_type="settled", data={"orders_and_postings": self.settled}))
+        if self.adopted:
+            found.append(Memory(event_type="adopted", data=self.adopted))
+        if self.differences:
+            found.append(Memory(event_type="differs", data={"differences": self.differences}))
+        return found + _failures(self.errors)
 
 
 class Triggered(Message):
@@ -216,6 +251,27 @@ class ShardResult(Message):
     errors: dict[str, str] = Field(default_factory=dict)
     duration_ms: float = 0.0
     correlation_id: str
+
+    def memories(self) -> list[Memory]:
+        """Return that signals were given, and which traders could not be evaluated."""
+        given = {
+            "venue": self.venue,
+            "timeframe": self.timeframe.value,
+            "close_time": self.close_time,
+            "signals": self.signals,
+            "traders": self.traders,
+        }
+        found = [Memory(event_type="signals", data=given)] if self.signals else []
+        return found + _failures(self.errors)
+
+
+def _failures(errors: dict[str, str]) -> list[Memory]:
+    """Return what could not be done, as one memory: while it stays so, it is remembered once."""
+    return [Memory(event_type="errors", data=errors)] if errors else []
+
+
+_ENDS = tuple(f"{state}: " for state in IntentState if is_final(state))
+"""How the words begin that say an intent has just ended."""
 
 
 def _kind_of_trigger(payload: object) -> str:

@@ -60,7 +60,7 @@ def create(body: BookBody, deps: DepsOf, caller: CallerOf) -> BookOut:
 @router.get("/{book_id}", responses=NOT_FOUND)
 def read(book_id: Id, viewer: ViewerOf, deps: DepsOf) -> BookNowOut:
     """Return a book with its equity, positions, the day's drawdown and how far it is from its limits."""
-    status = told_status(book_id, viewer, deps.market, deps.settings.risk_tier)
+    status = told_status(book_id, viewer, deps.market, deps.settings.risk_tier, deps.caps())
     return BookNowOut(book=BookOut.of(viewer.books.get(book_id)), status=status)
 
 

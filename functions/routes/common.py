@@ -33,6 +33,9 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "It does not exist, or is not yours to see."}
 }
 CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Somebody changed it meanwhile."}}
+PAUSED: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "The agent that would do it is paused, by whom and why."}
+}
 
 DepsOf = Annotated[Deps, Depends(process_deps)]
 

@@ -20,6 +20,7 @@ from functions.routes.risk_schemas import (
     StateEntryOut,
     TrippedOut,
 )
+from shared.domain.trading.limits import Caps
 from shared.domain.trading.states import Scope
 from shared.runtime.door import READS
 from shared.usecases.halting import keys_of, read_desk_state, set_desk_state, set_part_state
@@ -70,11 +71,11 @@ def write_state(body: DeskStateBody, operator: OperatorOf, deps: DepsOf) -> Desk
 @router.get("/api/risk/status")
 def risk_status(viewer: ViewerOf, deps: DepsOf) -> RiskStatusOut:
     """Return how your books and the desk's stand, beside the limits they are held to."""
-    market, tier = deps.market, deps.settings.risk_tier
+    market, tier, caps = deps.market, deps.settings.risk_tier, deps.caps()
     return RiskStatusOut(
         desk_state=deps.desk_states.read(),
         risk_tier=tier,
-        books=[told_status(book.book_id, viewer, market, tier) for book in viewer.books.list()],
+        books=[told_status(book.book_id, viewer, market, tier, caps) for book in viewer.books.list()],
     )
 
 
@@ -94,7 +95,7 @@ def size_position(body: PositionSizeBody, viewer: ViewerOf, deps: DepsOf) -> Pos
     return PositionSizeOut.of(found, body.account_size * body.risk_percent / Decimal(100))
 
 
-def told_status(book_id: str, viewer: Viewer, market: Market, tier: int) -> BookStatusOut:
+def told_status(book_id: str, viewer: Viewer, market: Market, tier: int, caps: Caps) -> BookStatusOut:
     """Describe how a book stands; raise `NotFoundError` for one that is not to be seen."""
-    status = book_status(book_id, reads=viewer.reads, market=market, tier=tier)
+    status = book_status(book_id, reads=viewer.reads, market=market, tier=tier, caps=caps)
     return BookStatusOut.of(status, [TrippedOut.of(event) for event in viewer.reads.trips(book_id)])

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Path, Query, Response
 
-from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, TradersOf, UserOf
+from functions.routes.common import CONFLICT, NOT_FOUND, PAUSED, PROBLEMS, DepsOf, TradersOf, UserOf
 from functions.routes.schemas import TraderId
 from functions.routes.trader_schemas import (
     CheckOut,
@@ -153,10 +153,11 @@ def restore(trader_id: Id, version: VersionNumber, store: TradersOf, deps: DepsO
     return _saved(trader, found)
 
 
-@router.post("/{trader_id}/run", responses=NOT_FOUND)
+@router.post("/{trader_id}/run", responses=NOT_FOUND | PAUSED)
 def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
     """Evaluate one of your traders, or a built-in one, now on its last closed candle, and record what fires."""
     check_runnable(trader_id, user_id=user.user_id, store=store)
+    deps.standings.require("strategy-agent")
     result = run_trader(
         RunTrader(trader_id=trader_id),
         candles=deps.candle_log,

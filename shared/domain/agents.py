@@ -82,7 +82,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentConfig:
-    """What holds for an agent: whether it runs at all, how far it goes by itself, and its own settings, of its class."""
+    """What holds for an agent: whether it runs, how far it goes by itself, its own settings (of its settings class)."""
 
     enabled: bool
     autonomy: Autonomy

@@ -79,6 +79,7 @@ class Settings(BaseModel):
     trigger_secret_previous: SecretStr | None = None
     service_secret: SecretStr | None = None
     service_secret_previous: SecretStr | None = None
+    function_prefix: str | None = None
     traders_per_shard: int = Field(default=1_000, ge=1, le=100_000)
     run_lease_ms: int = Field(default=60_000, ge=1_000)
     clock_file: Path | None = None

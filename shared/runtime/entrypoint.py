@@ -1,24 +1,27 @@
 """What makes a use-case a Lambda: read the event, call, map errors to the reaction they need, report.
 
 One decorator serves every way AWS wakes a function. An SQS batch answers with the messages to retry; an HTTP request
-with JSON or problem+json (RFC 9457); a schedule and a direct invocation with the result, or the exception.
+with JSON or problem+json (RFC 9457); a schedule and a direct invocation with the result, or the exception. The function
+of a paused agent is not called: its messages are acknowledged, and the answer says why.
 """
 
 import base64
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.domain.errors import InvalidMessageError, NightdeskError
-from shared.messages import new_id
+from shared.messages import Skipped, new_id
+from shared.runtime.agent_run import AgentRun
 from shared.runtime.auditing import event_of_machine
 from shared.runtime.auth import require_machine
 from shared.runtime.problems import problem_of
 from shared.runtime.redaction import redact
-from shared.runtime.telemetry import VERSION, Invocation, invocation, start_logging
+from shared.runtime.telemetry import Invocation, invocation, start_logging
 from shared.runtime.wiring import Deps, process_deps
 
 MAX_BODY_BYTES: Final = 65_536
@@ -36,55 +39,57 @@ class LambdaHandler(Protocol):
 
 
 def entrypoint(
-    messages: TypeAdapter[M], *, service: str, agent: str | None = None
+    messages: TypeAdapter[M],
+    *,
+    service: str,
+    agent: str | None = None,
+    while_paused: Callable[[M, Deps, str], BaseModel] | None = None,
 ) -> Callable[[Callable[[M, Deps], BaseModel]], LambdaHandler]:
-    """Make a Lambda handler of `function(message, deps)`; `agent` names the heartbeat row it keeps alive."""
+    """Make a Lambda handler of `function(message, deps)`; `agent` is whose pause stops it, and whose run is recorded.
+
+    `while_paused(message, deps, why)` does what even a pause must not stop.
+    """
 
     def decorate(function: Callable[[M, Deps], BaseModel]) -> LambdaHandler:
         def handle(event: Event, context: Any, *, deps: Deps | None = None) -> Any:
-            deps = deps or process_deps()
+            deps, log = deps or process_deps(), start_logging(service)
             request_id = getattr(context, "aws_request_id", new_id())
-            with invocation(service, request_id) as run:
+            run = AgentRun(agent, deps, log)
+            with invocation(service, request_id) as measures:
                 call = _Call(
                     messages=messages,
                     function=function,
+                    while_paused=while_paused,
                     deps=deps,
-                    log=start_logging(service),
+                    log=log,
                     request_id=request_id,
                     run=run,
+                    measures=measures,
+                    correlation_id=request_id,
                 )
                 try:
                     return call.dispatch(event)
                 finally:
-                    if agent is not None:
-                        call.beat(agent)
+                    run.beat()
 
         return handle
 
     return decorate
 
 
+@dataclass(slots=True, kw_only=True)
 class _Call:
-    """One invocation."""
+    """One invocation; `correlation_id` is that of the message at hand."""
 
-    def __init__(
-        self,
-        *,
-        messages: TypeAdapter[Any],
-        function: Callable[[Any, Deps], BaseModel],
-        deps: Deps,
-        log: Any,
-        request_id: str,
-        run: Invocation,
-    ) -> None:
-        self.messages = messages
-        self.function = function
-        self.deps = deps
-        self.log = log
-        self.request_id = request_id
-        self.run = run
-        self.correlation_id = request_id
-        self.error: str | None = None
+    messages: TypeAdapter[Any]
+    function: Callable[[Any, Deps], BaseModel]
+    while_paused: Callable[[Any, Deps, str], BaseModel] | None
+    deps: Deps
+    log: Any
+    request_id: str
+    run: AgentRun
+    measures: Invocation
+    correlation_id: str
 
     def dispatch(self, event: Event) -> Any:
         if "Records" in event:
@@ -92,26 +97,23 @@ class _Call:
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
         if "requestContext" in event:
             return self._requested(event)
-        if event.get("source") == "aws.events":
-            return self._run({"trigger": "cron"}).model_dump(mode="json")
-        return self._run(event).model_dump(mode="json")
-
-    def beat(self, agent: str) -> None:
+        payload = {"trigger": "cron"} if event.get("source") == "aws.events" else event
         try:
-            self.deps.agents.beat(agent, version=VERSION, error=self.error)
-        except NightdeskError as error:
-            self.log.error("the heartbeat was not recorded", agent=agent, error=str(error))
+            return self._run(payload).model_dump(mode="json")
+        except Exception as error:
+            self.run.failed(error)  # what is measured counts it where it ends
+            raise
 
     def _queued(self, record: Event) -> bool:
         """Handle one queue message; True acknowledges it."""
         try:
             self._run(_parse_json(record["body"]))
         except InvalidMessageError as error:
-            self.run.failed()
+            self._failed(error)
             self._log_failure(error, "message can never succeed, moved to the dead-letter queue")
             return self._buried(record)
         except Exception as error:  # noqa: BLE001 - one message must not take the batch down; the queue retries it
-            self.run.failed()
+            self._failed(error)
             self._log_failure(error, "message failed, left to the queue to retry")
             return False
         return True
@@ -149,29 +151,47 @@ class _Call:
             return self._refused(error)
 
     def _refused(self, error: Exception) -> Event:
+        """Answer with what went wrong; what is the caller's fault is no failure of the agent."""
         refusal = _refusal(error, self.request_id)
         if refusal["statusCode"] >= 500:
-            self.run.failed()
+            self._failed(error)
         return refusal
+
+    def _failed(self, error: Exception) -> None:
+        self.run.failed(error)
+        self.measures.failed()
 
     def _run(self, payload: Any) -> BaseModel:
         self.correlation_id = _claimed_id(payload) or self.request_id
         message = read_message(self.messages, payload)
         self.correlation_id = getattr(message, "correlation_id", self.request_id)
         with self.log.append_context_keys(correlation_id=self.correlation_id, request_id=self.request_id):
+            if (why := self.run.stopped()) is not None:
+                return self._passed_over(message, why)
             began = time.perf_counter()
             result = self.function(message, self.deps)
             duration_ms = round((time.perf_counter() - began) * 1_000, 3)
             self.log.info(type(message).__name__, took_ms=duration_ms, result=result.model_dump(mode="json"))
-        self.run.answered(message, result, now_ms=self.deps.clock.now_ms())
+        self.run.did(result)
+        self.measures.answered(message, result, now_ms=self.deps.clock.now_ms())
+        return result
+
+    def _passed_over(self, message: Any, why: str) -> BaseModel:
+        """Do nothing but what a pause must not stop, and say why."""
+        if self.while_paused is None:
+            self.run.skipped()
+            result: BaseModel = Skipped(skipped=why)
+        else:
+            result = self.while_paused(message, self.deps, why)
+            self.run.did(result)
+        self.log.info("passed over", message_type=type(message).__name__, result=result.model_dump(mode="json"))
         return result
 
     def _log_failure(self, error: Exception, what: str) -> None:
-        self.error = redact(f"{type(error).__name__}: {error}")
         expected = isinstance(error, NightdeskError)
         self.log.error(
             what,
-            error=self.error,
+            error=redact(f"{type(error).__name__}: {error}"),
             correlation_id=self.correlation_id,
             request_id=self.request_id,
             exc_info=not expected,

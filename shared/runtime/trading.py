@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.book_ports import Books, BookStore, DeskStates
 from shared.people_ports import Profiles
 from shared.ports import Queue, VenueStore
+from shared.runtime.agents import AgentParts
 from shared.runtime.foundation import sqs
 from shared.runtime.operations import Operations
 from shared.trading_ports import IntentStore, Ledger, OrderStore
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from shared.usecases.working import Floor
 
 
-class Trading(Operations):
+class Trading(AgentParts, Operations):
     """The part of what is outside the process that trades."""
 
     @cached_property
@@ -168,9 +169,10 @@ class Trading(Operations):
             intents=self.intents,
             market=self.market,
             orders_queue=self.orders_queue,
-            watch=WatchDesk(books=self.books, ledger=self.ledger, market=self.market),
+            watch=WatchDesk(books=self.books, ledger=self.ledger, market=self.market, caps=self.caps),
             mode=self.settings.agent_mode,
             tier=self.settings.risk_tier,
+            caps=self.caps,
         )
 
     @cached_property

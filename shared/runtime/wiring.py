@@ -6,7 +6,6 @@ Imports are inside the properties on purpose: a function pays at cold start only
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from shared.agent_ports import AgentStore
 from shared.domain.consensus import SignalAgentSettings
 from shared.people_ports import AuditLog, RequestLimits
 from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
@@ -59,13 +58,6 @@ class Deps(Telling):
         from shared.adapters.supabase.outcomes import SupabaseOutcomeStore
 
         return SupabaseOutcomeStore(self.database)
-
-    @cached_property
-    def agents(self) -> AgentStore:
-        """Heartbeats."""
-        from shared.adapters.supabase.agents import SupabaseAgentStore
-
-        return SupabaseAgentStore(self.database)
 
     @cached_property
     def watchlist(self) -> "Watchlist":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from shared.domain.agents import Autonomy
 from shared.domain.decision import decide
 from shared.domain.errors import ForbiddenError, NightdeskError
 from shared.domain.rules import Market
@@ -32,9 +33,15 @@ def execute_trader(
     waking: Waking,
     clock: Clock,
     lease_ms: int,
+    autonomy: Autonomy = Autonomy.SEMI,
 ) -> ShardResult:
-    """Evaluate a shard of traders at the boundary it is due, or one trader right now."""
+    """Evaluate a shard of traders at the boundary it is due, or one trader right now.
+
+    An agent that is only user-triggered evaluates none but the one somebody asks for.
+    """
     match event:
+        case ShardDue() if autonomy is Autonomy.USER_TRIGGERED:
+            return pass_over(event, runs=runs, lease_ms=lease_ms)
         case ShardDue():
             return execute_shard(
                 event,
@@ -90,6 +97,14 @@ def execute_shard(
     if event.shard == 0:
         measure_outcomes(event.run.boundary, market.frames[event.timeframe], outcomes=outcomes, candles=candles)
     return answer
+
+
+def pass_over(event: ShardDue, *, runs: RunStore, lease_ms: int) -> ShardResult:
+    """Finish a run without evaluating anybody, so that it does not come back."""
+    if runs.start(event.run, lease_ms=lease_ms):
+        nothing = RunResult(traders=0, evaluations=0, insufficient=0, errors=0, duration_ms=0.0)
+        runs.finish(event.run, result=nothing, signals=[], digests=[])
+    return _skipped(event, "traders are evaluated only when somebody asks for one")
 
 
 def _evaluate_shard(

@@ -1,13 +1,15 @@
 """Decide trade intents, each once, and watch what the books have been through."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from shared.domain.errors import ConflictError, HaltedError, NightdeskError
 from shared.domain.trading.decisions import Decision, Denied, Objection, Reason, state_of, summary, to_json
 from shared.domain.trading.intents import Intent
+from shared.domain.trading.limits import Caps
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.records import BookView
 from shared.domain.trading.risk import check
@@ -26,7 +28,7 @@ _ATTEMPTS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskDesk:
-    """What deciding takes."""
+    """What deciding takes; `caps` tells what the desk lets any book risk, as it is set now."""
 
     intents: IntentStore
     market: Market
@@ -34,17 +36,25 @@ class RiskDesk:
     watch: WatchDesk
     mode: Mode
     tier: int
+    caps: Callable[[], Caps] = Caps
 
 
 def risk_agent(event: IntentRaised | CronTick, *, desk: RiskDesk) -> RiskResult:
     """Decide the intent that was raised, or every one that nobody has decided yet."""
     if isinstance(event, IntentRaised):
-        return RiskResult(decided={event.intent_id: decide_intent(event.intent_id, desk=desk)})
+        return _result({event.intent_id: decide_intent(event.intent_id, desk=desk)})
     return _sweep(desk)
 
 
-def decide_intent(intent_id: str, *, desk: RiskDesk) -> str:
-    """Decide one intent and pass it on; return the state it has now, or why nothing was decided.
+class Decided(NamedTuple):
+    """The state an intent has now and the words it was decided with; or why nothing was decided, and no words."""
+
+    state: str
+    why: str = ""
+
+
+def decide_intent(intent_id: str, *, desk: RiskDesk) -> Decided:
+    """Decide one intent and pass it on; return what was decided.
 
     Decisions of one book are made one after another: a decision on what the book was before another approval is
     refused by the store, and made again.
@@ -53,23 +63,23 @@ def decide_intent(intent_id: str, *, desk: RiskDesk) -> str:
     for _ in range(_ATTEMPTS):
         view = desk.intents.view(intent_id, now_ms=desk.market.clock.now_ms(), holder=holder, lease_ms=LEASE_MS)
         if view is None or view.intent is None:
-            return "decided before, or being decided elsewhere"
+            return Decided("decided before, or being decided elsewhere")
         market = read_market(view, view.intent, market=desk.market)
 
-        decision = check(view.intent, view, market, desk_mode=desk.mode, tier=desk.tier)
+        decision = check(view.intent, view, market, desk_mode=desk.mode, tier=desk.tier, caps=desk.caps())
 
         try:
-            state = _store(decision, view, market, desk)
+            state, why = _store(decision, view, market, desk)
         except ConflictError:
             continue
         if state is not IntentState.DENIED:
             message = IntentDecided(intent_id=intent_id, correlation_id=view.intent.correlation_id)
             desk.orders_queue.send([message.model_dump_json()])
-        return state.value
-    return "the book is approving others faster than this one can be decided"
+        return Decided(state.value, why)
+    return Decided("the book is approving others faster than this one can be decided")
 
 
-def _store(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> IntentState:
+def _store(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> tuple[IntentState, str]:
     """Store a decision; one that a halt forbids meanwhile becomes a denial that says so."""
     try:
         return _stored(decision, view, market, desk)
@@ -78,11 +88,11 @@ def _store(decision: Decision, view: BookView, market: MarketView, desk: RiskDes
         return _stored(Denied(reasons=(objection,), figures=decision.figures), view, market, desk)
 
 
-def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> IntentState:
+def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDesk) -> tuple[IntentState, str]:
     intent = view.intent
     if intent is None:
         raise NightdeskError("a decision needs an intent")
-    state = state_of(decision)
+    state, why = state_of(decision), summary(decision)
     desk.intents.decide(
         replace(intent, reference_price=intent.reference_price or _price_of(intent, view, market)),
         state,
@@ -90,9 +100,9 @@ def _stored(decision: Decision, view: BookView, market: MarketView, desk: RiskDe
         qty=None if isinstance(decision, Denied) else decision.qty,
         decision=to_json(decision) | {"decided_at_ms": market.now_ms, "desk_mode": desk.mode.value, "tier": desk.tier},
         actor=ACTOR,
-        reason=summary(decision),
+        reason=why,
     )
-    return state
+    return state, why
 
 
 def _price_of(intent: Intent, view: BookView, market: MarketView) -> Decimal | None:
@@ -105,11 +115,17 @@ def _price_of(intent: Intent, view: BookView, market: MarketView) -> Decimal | N
 
 
 def _sweep(desk: RiskDesk) -> RiskResult:
-    decided, errors = {}, {}
+    decided: dict[str, Decided] = {}
+    errors: dict[str, str] = {}
     for intent_id in desk.intents.pending(limit=SWEEP, now_ms=desk.market.clock.now_ms()):
         try:
             decided[intent_id] = decide_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting
             errors[intent_id] = f"{type(error).__name__}: {error}"
     watched = watch_books(desk=desk.watch)
-    return RiskResult(decided=decided, tripped=watched.tripped, errors=errors | watched.errors)
+    return _result(decided, tripped=watched.tripped, errors=errors | watched.errors)
+
+
+def _result(decided: Mapping[str, Decided], **rest: Any) -> RiskResult:
+    states = {intent_id: each.state for intent_id, each in decided.items()}
+    return RiskResult(decided=states, why={known: each.why for known, each in decided.items() if each.why}, **rest)

@@ -11,6 +11,7 @@ from shared.domain.trading.books import Limits
 from shared.domain.trading.decisions import Objection
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.intents import Sizing, SizingMethod
+from shared.domain.trading.limits import Caps
 from shared.domain.trading.market import marks_of
 from shared.domain.trading.money import require_positive
 from shared.domain.trading.records import HeldPosition
@@ -24,10 +25,10 @@ from shared.venue_ports import InstrumentStore
 HUNDRED: Final = Decimal(100)
 
 
-def book_status(book_id: str, *, reads: TradingReads, market: Market, tier: int) -> BookStatus:
+def book_status(book_id: str, *, reads: TradingReads, market: Market, tier: int, caps: Caps) -> BookStatus:
     """Return how a book stands now; raise `NotFoundError`."""
     view = reads.book(book_id, now_ms=market.clock.now_ms())
-    return status_of(view, read_market(view, None, market=market), tier=tier)
+    return status_of(view, read_market(view, None, market=market), tier=tier, caps=caps)
 
 
 def value_positions(held: Sequence[HeldPosition], *, tickers: TickerBoard) -> list[Valued]:

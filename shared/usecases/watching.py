@@ -1,6 +1,6 @@
 """Watch books: what they are worth, and whether what they have been through stops them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from shared.book_ports import BookStore
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.breakers import Breaker, Observations, Tripped, trip
+from shared.domain.trading.limits import Caps, capped
 from shared.domain.trading.market import MarketView
 from shared.domain.trading.money import total
 from shared.domain.trading.portfolio import Portfolio, portfolio_of
@@ -25,11 +26,12 @@ _HOUR_MS: Final = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDesk:
-    """What watching takes."""
+    """What watching takes; `caps` tells what the desk lets any book risk, as it is set now."""
 
     books: BookStore
     ledger: Ledger
     market: Market
+    caps: Callable[[], Caps] = Caps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def _watch(seen: WatchedBook, now_ms: int, market: Market, desk: WatchDesk) -> t
     gone_off = trip(
         view.book.breakers,
         _observations(view, observed, told, portfolio),
-        max_daily_drawdown_rate=view.book.limits.max_daily_drawdown_rate,
+        max_daily_drawdown_rate=capped(view.book.limits, desk.caps()).max_daily_drawdown_rate,
         state=view.book.state,
     )
 

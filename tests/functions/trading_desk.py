@@ -14,6 +14,7 @@ from shared.domain.trading.instruments import Instrument
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
 from tests.fakes.alerts import MemoryAlertStore
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.monitor import MemoryMonitorStore
@@ -38,6 +39,7 @@ class TradingDeps(Deps):
     def __init__(self, desk: TradingInMemory, **settings: str) -> None:
         super().__init__(Settings.from_env(SUPABASE | {"SERVICE_SECRET": SECRET} | settings))
         self.desk = desk
+        self.agents = MemoryAgentStore(desk.database)
         self.clock = self.wall_clock = desk.clock
         self.candle_log, self.ticker_board = desk.risk.market.candles, desk.risk.market.tickers
         self.venues = MemoryVenueStore(desk.database)

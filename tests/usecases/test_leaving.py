@@ -135,8 +135,8 @@ def test_an_exit_that_was_denied_for_another_is_raised_again_once_that_has_ended
     slow = desk.leave(held, algorithm=TARGET)
     desk.market.price = D(37_900)
     (denied,) = looks(desk)  # nobody has decided the slow one yet
-    assert decide_intent(slow.intent_id, desk=desk.risk) == "approved"
-    assert decide_intent(denied, desk=desk.risk) == "denied"
+    assert decide_intent(slow.intent_id, desk=desk.risk).state == "approved"
+    assert decide_intent(denied, desk=desk.risk).state == "denied"
     work = IntentDecided(intent_id=slow.intent_id, correlation_id=slow.correlation_id)
     execution_agent(work, desk=desk.execution)
     assert looks(desk) == []
@@ -149,7 +149,7 @@ def test_one_that_has_not_begun_is_left_out_at_once(desk: TradingInMemory) -> No
     desk.wish(guard=Guard(trailing_rate=D("0.05")))
     desk.run()
     slow = desk.leave(desk.qty(), algorithm=TARGET)
-    assert decide_intent(slow.intent_id, desk=desk.risk) == "approved"
+    assert decide_intent(slow.intent_id, desk=desk.risk).state == "approved"
     desk.market.price = D(37_900)
     assert len(looks(desk)) == 1
     assert desk.view(slow).intent.state is IntentState.EXPIRED
@@ -162,7 +162,7 @@ def test_what_leaves_at_any_price_is_left_alone(desk: TradingInMemory, source: S
     desk.wish(guard=Guard(trailing_rate=D("0.05")))
     desk.run()
     quick = desk.leave(desk.qty(), source=source)
-    assert decide_intent(quick.intent_id, desk=desk.risk) == "approved"
+    assert decide_intent(quick.intent_id, desk=desk.risk).state == "approved"
     desk.market.price = D(37_900)
     assert looks(desk) == []
     assert desk.view(quick).intent.withdrawn is None

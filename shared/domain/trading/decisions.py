@@ -58,7 +58,8 @@ Figures: TypeAlias = Mapping[str, Figure]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """Yes to all of it: `qty` base units, why so many, what was not checked (`notes`), and the figures."""
+    """Yes to all of it: `qty` base units, why so many, what was not checked and which limits are the desk's
+    own (`notes`), and the figures."""
 
     qty: Decimal
     why: str

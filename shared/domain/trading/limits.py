@@ -1,8 +1,8 @@
-"""What the desk's risk tier makes of a book's limits, and which limits mean something."""
+"""What the desk's risk tier and caps make of a book's limits, and which limits mean something."""
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.books import Limits
@@ -29,6 +29,45 @@ wrote in quote units."""
 _EXPOSURE: Final = ("max_leverage", "max_concentration_rate", "max_correlated_rate")
 _LOSS: Final = ("max_daily_drawdown_rate", "var_limit_rate", "max_stress_loss_rate")
 _NOTIONAL: Final = ("max_trade_notional", "max_book_notional")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most the desk lets any book risk, as fractions of its equity; None where it leaves that to the book."""
+
+    max_leverage: Decimal | None = None
+    max_drawdown_daily: Decimal | None = None
+    max_concentration: Decimal | None = None
+    var_limit: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a cap that is negative or not a number."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None:
+                require(each.name, value, least=ZERO)
+
+
+_CAPPED: Final = {
+    "max_leverage": "max_leverage",
+    "max_daily_drawdown_rate": "max_drawdown_daily",
+    "max_concentration_rate": "max_concentration",
+    "var_limit_rate": "var_limit",
+}
+
+
+def capped(limits: Limits, caps: Caps) -> Limits:
+    """Return limits none of which is looser than the desk's caps."""
+    changed: dict[str, Any] = {**tightened(limits, caps)}
+    return replace(limits, **changed)
+
+
+def tightened(limits: Limits, caps: Caps) -> dict[str, Decimal]:
+    """Return the limits the desk's caps make tighter, by name, as they are then; raise `InvalidMessageError` naming the
+    limit that is no number."""
+    check_limits(limits)
+    most = {name: getattr(caps, cap) for name, cap in _CAPPED.items()}
+    return {name: cap for name, cap in most.items() if cap is not None and cap < getattr(limits, name)}
 
 
 def scaled(limits: Limits, tier: int) -> Limits:

@@ -4,8 +4,10 @@ Entries are held to every limit of the book at the quantity they ask for, and ma
 Exits are held to what is held: no exposure limit, no old price and no drawdown keeps anybody from leaving.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.trading.books import Limits, VarPolicy
@@ -23,7 +25,7 @@ from shared.domain.trading.exits import decide_exit
 from shared.domain.trading.exposure import Gauge
 from shared.domain.trading.instruments import Instrument
 from shared.domain.trading.intents import Intent, Purpose
-from shared.domain.trading.limits import scaled
+from shared.domain.trading.limits import Caps, capped, scaled, tightened
 from shared.domain.trading.market import Mark, MarketView, Place
 from shared.domain.trading.money import ONE, ZERO, require, require_positive
 from shared.domain.trading.portfolio import Portfolio, portfolio_of
@@ -45,15 +47,28 @@ from shared.domain.trading.sizing import Sized, SizingInput, size
 from shared.domain.trading.states import Mode
 from shared.domain.trading.value_at_risk import History, InsufficientData, history_of
 
+NO_CAPS: Final = Caps()
 
-def check(intent: Intent, view: BookView, market: MarketView, *, desk_mode: Mode, tier: int, seed: int = 0) -> Decision:
-    """Hold an intent to the states, limits and history of its book, the limits scaled by the desk's risk tier.
+
+def check(
+    intent: Intent,
+    view: BookView,
+    market: MarketView,
+    *,
+    desk_mode: Mode,
+    tier: int,
+    caps: Caps = NO_CAPS,
+    seed: int = 0,
+) -> Decision:
+    """Hold an intent to the states, limits and history of its book, the limits scaled by the desk's risk tier and none
+    of them looser than its caps.
 
     The same arguments give the same decision: `seed` fixes the simulated days. Raise `InvalidMessageError` when the
     book or the market holds a number that is none, or is not the intent's.
     """
     _check_inputs(intent, view, market)
     limits = scaled(view.book.limits, tier)
+    tighter = tightened(limits, caps)
     standing = [
         *against_states(intent, view, desk_mode=desk_mode),
         *against_time(intent, now_ms=market.now_ms),
@@ -67,7 +82,8 @@ def check(intent: Intent, view: BookView, market: MarketView, *, desk_mode: Mode
         return Denied(reasons=tuple(standing))
     if intent.purpose is Purpose.EXIT:
         return decide_exit(intent, view, market, instrument, standing)
-    return _Entry(intent, view, market, instrument, limits, portfolio_of(view, market), seed).decide(standing)
+    portfolio = portfolio_of(view, market)
+    return _Entry(intent, view, market, instrument, capped(limits, caps), tighter, portfolio, seed).decide(standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class _Entry:
     market: MarketView
     instrument: Instrument
     limits: Limits
+    tighter: Mapping[str, Decimal]
     portfolio: Portfolio
     seed: int
 
@@ -127,6 +144,7 @@ class _Entry:
             "day_start_equity": self.portfolio.day_start_equity,
             "drawdown_rate": self.portfolio.drawdown_rate,
             "open_positions": len(self.portfolio.open_places),
+            **{f"desk_cap.{name}": cap for name, cap in self.tighter.items()},
         }
 
     def _history(self) -> History | InsufficientData:
@@ -134,7 +152,7 @@ class _Entry:
         return history_of(self.market.closes, [*symbols, self.intent.symbol], now_ms=self.market.now_ms, seed=self.seed)
 
     def _notes(self, history: History | InsufficientData, cost_rate: Decimal | None) -> tuple[str, ...]:
-        notes = []
+        notes = [f"the desk caps {name} at {plain(cap)}" for name, cap in self.tighter.items()]
         if self.intent.edge_rate is None:
             cost = "costs" if cost_rate is None else f"costs of {plain(cost_rate.quantize(Decimal('1e-6')))}"
             notes.append(f"no edge is stated, so it was not held against {cost}")

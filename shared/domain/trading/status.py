@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.domain.trading.books import Limits
-from shared.domain.trading.limits import scaled
+from shared.domain.trading.limits import Caps, capped, scaled
 from shared.domain.trading.market import Mark, MarketView
 from shared.domain.trading.portfolio import Portfolio, portfolio_of
 from shared.domain.trading.records import BookView, HeldPosition
@@ -30,7 +30,8 @@ class Valued:
 class BookStatus:
     """A book as risk sees it; rates are fractions of its equity, None where the equity is not known.
 
-    `limits` are those it is held to, scaled by the risk tier; `state` is the strictest of the desk's and its own.
+    `limits` are those it is held to, scaled by the risk tier and capped by the desk; `state` is the strictest of the
+    desk's and its own.
     """
 
     view: BookView
@@ -45,7 +46,7 @@ class BookStatus:
     tails: Tails | InsufficientData
 
 
-def status_of(view: BookView, market: MarketView, *, tier: int, seed: int = 0) -> BookStatus:
+def status_of(view: BookView, market: MarketView, *, tier: int, caps: Caps, seed: int = 0) -> BookStatus:
     """Measure a book at the marks, with everything approved as if it had filled."""
     portfolio = portfolio_of(view, market)
     state, scopes = strictest(view.states)
@@ -57,7 +58,7 @@ def status_of(view: BookView, market: MarketView, *, tier: int, seed: int = 0) -
         forbidding=() if state is TradingState.ACTIVE else scopes,
         portfolio=portfolio,
         valued=tuple(valued(held, market) for held in view.positions if held.position.qty),
-        limits=scaled(view.book.limits, tier),
+        limits=capped(scaled(view.book.limits, tier), caps),
         leverage=portfolio.rate(portfolio.gross),
         concentration=None if top is None else (top, portfolio.rate(portfolio.concentration(top))),
         worst=stress(portfolio.lines)[0],

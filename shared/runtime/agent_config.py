@@ -1,0 +1,82 @@
+"""The desk's agents, and what config/agents.yaml sets for them. A new agent is one entry here and one there."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from shared.domain.agent_settings import ExecutionSettings, NoSettings, RiskSettings
+from shared.domain.agents import Autonomy
+from shared.domain.errors import FatalError, InvalidMessageError, RefusedError
+from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.usecases.agent_specs import AgentSpec, Errand, Problem, config_of
+
+AGENTS_FILE: Final = Path(__file__).resolve().parents[2] / "config" / "agents.yaml"
+"""Beside `shared`, wherever the package is unpacked."""
+SWEEP: Final[Mapping[str, object]] = {"trigger": "cron"}
+
+SPECS: Final[Mapping[str, AgentSpec]] = {
+    "strategy-agent": AgentSpec(
+        settings=NoSettings,
+        autonomies=(Autonomy.SEMI, Autonomy.USER_TRIGGERED),
+        capabilities=("evaluate_traders", "record_signals", "measure_outcomes"),
+        errand=Errand(function="trigger-executions", messages=TriggerRequest),
+        message=SWEEP,
+        asked={"trader_id": Errand(function="execute-trader", messages=ExecuteRequest)},
+        paused_means="no trader is evaluated; closes are kept, and evaluated after it is resumed",
+    ),
+    "risk-agent": AgentSpec(
+        settings=RiskSettings,
+        autonomies=(Autonomy.FULL,),
+        capabilities=("decide_intents", "watch_books", "trip_breakers"),
+        errand=Errand(function="risk-agent", messages=RiskRequest),
+        message=SWEEP,
+        paused_means="no intent is decided, exits included, and no breaker goes off; stops at venues stand",
+    ),
+    "execution-agent": AgentSpec(
+        settings=ExecutionSettings,
+        autonomies=(Autonomy.USER_TRIGGERED,),
+        capabilities=("work_intents", "protect_positions", "reconcile_accounts", "adopt_balances"),
+        errand=Errand(function="execution-agent", messages=ExecutionRequest),
+        message=SWEEP,
+        paused_means="nothing is ordered, watched or reconciled; a halt still cancels; stops at venues stand",
+    ),
+}
+
+
+def read_agents(path: Path = AGENTS_FILE, specs: Mapping[str, AgentSpec] = SPECS) -> Mapping[str, dict[str, object]]:
+    """Return the settings of the deployment by agent; raise `RefusedError` with every name and value that is wrong,
+    `FatalError` when the file cannot be read."""
+    import yaml  # noqa: PLC0415 - only what reads settings pays for it
+
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise FatalError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(raw, dict) or set(raw) != {"agents"} or not isinstance(raw["agents"], dict):
+        raise InvalidMessageError("agents", f"expected {path.name} to have this one name, with every agent below it")
+    problems: list[Problem] = []
+    for agent, given in raw["agents"].items():
+        place = f"agents.{agent}"
+        if agent not in specs:
+            problems.append((place, f"unknown, expected one of {', '.join(specs)}"))
+        elif not isinstance(given, dict):
+            problems.append((place, f"expected names with values, got {given!r}"))
+        else:
+            try:
+                config_of(specs[agent], given, place=place)
+            except InvalidMessageError as error:
+                problems += error.errors
+    problems += [(f"agents.{agent}", "expected its settings") for agent in specs if agent not in raw["agents"]]
+    if problems:
+        raise RefusedError(problems)
+    return {agent: dict(given) for agent, given in raw["agents"].items()}
+
+
+@cache
+def deployed_agents() -> Mapping[str, dict[str, object]]:
+    """Return the settings of this deployment, read once a process; raise `FatalError` when they cannot be used."""
+    try:
+        return read_agents()
+    except InvalidMessageError as error:
+        raise FatalError(f"{AGENTS_FILE.name}: {error}") from error

@@ -1,0 +1,107 @@
+"""Whether an agent may run now, and how: the deployment's settings under the operators', and whether it is paused."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from shared.agent_ports import AgentDirectory
+from shared.domain.agents import Agent, AgentConfig, AgentState, Autonomy, merge_patch
+from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NightdeskError, NotFoundError
+from shared.ports import Clock
+from shared.usecases.agent_specs import AgentSpec, config_of
+
+REMEMBERED_MS: Final = 5_000
+"""For how long a warm process goes by what it has read: a pause reaches everything within so long."""
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An agent as it stands; `known` is None for one nobody has heard of, `config` for one that is not registered."""
+
+    agent: str
+    known: Agent | None
+    config: AgentConfig | None
+
+    @property
+    def stopped(self) -> str | None:
+        """Return why it does nothing, None while it may run."""
+        if self.known is not None and self.known.state is AgentState.PAUSED:
+            why = f": {self.known.paused_reason}" if self.known.paused_reason else ""
+            return f"paused by {self.known.paused_by}{why}"
+        if self.config is not None and not self.config.enabled:
+            return "not enabled in its settings"
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Standings:
+    """How agents stand, as it was a few seconds ago at most; `deployed` are the settings of config/agents.yaml."""
+
+    directory: AgentDirectory
+    specs: Mapping[str, AgentSpec]
+    deployed: Mapping[str, Mapping[str, object]]
+    wall_clock: Clock
+    _read: dict[str, tuple[int, Standing]] = field(default_factory=dict)
+
+    def of(self, agent: str) -> Standing:
+        """Return how an agent stands; raise `FatalError` for settings that mean nothing any more.
+
+        Of a watchman that cannot be read it is what the deployment says.
+        """
+        now_ms = self.wall_clock.now_ms()
+        read_ms, known = self._read.get(agent, (0, None))
+        if known is not None and now_ms - read_ms < REMEMBERED_MS:
+            return known
+        try:
+            found = self.judge(agent, self._known(agent))
+        except NightdeskError as error:
+            spec = self.specs.get(agent)
+            if spec is None or not spec.watchman:
+                raise
+            logger.warning("%s runs by the deployment's settings: %s", agent, error)
+            found = self.judge(agent, None)
+        self._read[agent] = now_ms, found
+        return found
+
+    def judge(self, agent: str, known: Agent | None) -> Standing:
+        """Return how an agent stands that has been read; raise `FatalError` naming the setting that means nothing."""
+        if agent not in self.specs:
+            return Standing(agent=agent, known=known, config=None)
+        given = merge_patch(self.deployed.get(agent, {}), {} if known is None else known.settings)
+        try:
+            config = config_of(self.specs[agent], given, place=agent)
+        except InvalidMessageError as error:
+            raise FatalError(f"what is set for {agent} cannot be used: {error}") from error
+        return Standing(agent=agent, known=known, config=config)
+
+    def require(self, agent: str) -> None:
+        """Raise `ConflictError` that says why while an agent does nothing."""
+        if (why := self.of(agent).stopped) is not None:
+            raise ConflictError(f"{agent} is {why}")
+
+    def autonomy(self, agent: str) -> Autonomy:
+        """Return how far a registered agent goes by itself."""
+        return self._config(agent).autonomy
+
+    def settings(self, agent: str, kind: type[T]) -> T:
+        """Return the settings of a registered agent."""
+        settings: Any = self._config(agent).settings
+        if not isinstance(settings, kind):
+            raise FatalError(f"the settings of {agent} are {type(settings).__name__}, not {kind.__name__}")
+        return settings
+
+    def _config(self, agent: str) -> AgentConfig:
+        config = self.of(agent).config
+        if config is None:
+            raise FatalError(f"agent {agent!r} is not registered")
+        return config
+
+    def _known(self, agent: str) -> Agent | None:
+        try:
+            return self.directory.get(agent)
+        except NotFoundError:
+            return None
