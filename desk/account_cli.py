@@ -9,7 +9,7 @@ from rich.table import Table
 
 from desk.api import Address, connect_operator
 from desk.book_cli import AsJson
-from desk.switch_cli import EXECUTION, Secret
+from desk.switch_cli import EXECUTION, Secret, refuse_skipped
 from desk.terminal import console, refusals
 from desk.trading_text import exact, when
 
@@ -35,6 +35,7 @@ def adopt(
     wish = {"adopt_at": venue, "asset": asset, "actor": "operator", "reason": reason}
     with refusals():
         found = connect_operator(api, token).send("POST", EXECUTION, wish)
+        refuse_skipped(found)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

@@ -8,6 +8,7 @@ import typer
 from desk.account_cli import app as account
 from desk.alerts_cli import app as alerts
 from desk.backup_cli import backup, restore
+from desk.agents_cli import app as agents
 from desk.book_cli import app as book
 from desk.channels_cli import app as channels
 from desk.collector_cli import app as collector
@@ -56,6 +57,7 @@ app.add_typer(channels)
 app.add_typer(proposals)
 app.command()(consensus)
 app.add_typer(people)
+app.add_typer(agents)
 for command in (intents, orders, positions, pnl, trace, withdraw, state, halt, reduce, resume, reconcile):
     app.command()(command)
 

@@ -12,7 +12,7 @@ from desk.api import Address, DeskApi, connect_operator
 from desk.book_cli import AsJson, find_book
 from desk.terminal import console, refusals
 from desk.trading_text import UNKNOWN, styled, when
-from shared.domain.errors import InvalidMessageError, NotFoundError
+from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 
 _STATE = "/api/v1/desk/state"
 EXECUTION = "/functions/v1/execution-agent"
@@ -112,6 +112,7 @@ def reconcile(api: Address = None, token: Secret = None, as_json: AsJson = False
     """
     with refusals():
         found = connect_operator(api, token).send("POST", EXECUTION, {"trigger": "cron"})
+        refuse_skipped(found)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -153,6 +154,12 @@ def _book_id(desk: DeskApi, wanted: str) -> str:
         return str(find_book(desk, wanted)["book_id"])
     except NotFoundError:
         return wanted
+
+
+def refuse_skipped(found: dict[str, Any]) -> None:
+    """Raise `ConflictError` for an answer of execution that it did nothing, since somebody has paused it."""
+    if found["skipped"] is not None:
+        raise ConflictError(f"execution-agent is {found['skipped']}")
 
 
 def _set(

@@ -6,6 +6,7 @@ from functions.routes import (
     accounts,
     alerts,
     audit,
+    agents,
     books,
     candles,
     channels,
@@ -48,6 +49,7 @@ app = create_app(
         channels.router,
         channels.log_router,
         audit.router,
+        agents.router,
     ]
 )
 handler = measured_http(Mangum(app, lifespan="off", text_mime_types=TEXT_TYPES), service="api")

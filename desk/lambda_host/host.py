@@ -110,7 +110,7 @@ class LambdaHost:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._pools = {name: self._pool(function) for name, function in self.spec.functions.items()}
-        runner = web.AppRunner(HttpGateway(self._pools).app(), access_log=None)
+        runner = web.AppRunner(HttpGateway(self._pools, prefix=self.spec.prefix).app(), access_log=None)
         timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             try:
@@ -137,7 +137,8 @@ class LambdaHost:
     def _pool(self, function: FunctionSpec) -> FunctionPool:
         log = self.log_dir / f"{function.name}.log"
         log.write_bytes(b"")
-        env = {**_environment(function, self.queue_urls), **self.env, **_runtime(function)}
+        here = {"AWS_ENDPOINT_URL_LAMBDA": self.url}
+        env = {**_environment(function, self.queue_urls), **here, **self.env, **_runtime(function)}
         return FunctionPool(function, env=env, log=log, region=self.spec.region, concurrency=self.concurrency)
 
     def _sources(self, session: aiohttp.ClientSession) -> list[QueueSource | ScheduleSource]:

@@ -3,6 +3,7 @@
 Source: API Gateway developer guide, "Create AWS Lambda proxy integrations for HTTP APIs"; Lambda API reference, Invoke.
 """
 
+import asyncio
 import base64
 import json
 import re
@@ -44,10 +45,12 @@ class _Bound:
 
 
 class HttpGateway:
-    """The HTTP API of every function with a route."""
+    """The HTTP API of every function with a route, and Lambda's own of all, whose names begin with `prefix` in the
+    cloud."""
 
-    def __init__(self, pools: Mapping[str, FunctionPool]) -> None:
-        self._pools = pools
+    def __init__(self, pools: Mapping[str, FunctionPool], *, prefix: str = "") -> None:
+        self._pools, self._prefix = pools, prefix
+        self._started: set[asyncio.Task[Outcome]] = set()
         bound = [_Bound(route, _pattern(route.path), pool) for pool in pools.values() for route in pool.spec.routes]
         self._routes = sorted(bound, key=lambda each: each.rank)
 
@@ -66,12 +69,26 @@ class HttpGateway:
         return _message(404, "Not Found")
 
     async def _invoke(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"].rpartition(":")[2]
+        name = request.match_info["name"].rpartition(":")[2].removeprefix(self._prefix)
         pool = self._pools.get(name)
         if pool is None:
             problem = {"Type": "User", "Message": f"Function not found: {name}, there are {', '.join(self._pools)}"}
             return web.json_response(problem, status=404, headers={"x-amzn-ErrorType": "ResourceNotFoundException"})
+        if request.headers.get("X-Amz-Invocation-Type") == "Event":
+            return await _guarded(request, lambda body: self._start(body, pool))
         return await _guarded(request, lambda body: _direct(body, pool))
+
+    async def _start(self, body: bytes, pool: FunctionPool) -> web.Response:
+        """Accept an event and answer before it is handled; what fails is not tried again, as it would be in the
+        cloud."""
+        try:
+            event = json.loads(body or b"{}")
+        except ValueError as error:
+            return _unparsed(error)
+        task = asyncio.create_task(pool.invoke(event))
+        self._started.add(task)
+        task.add_done_callback(self._started.discard)
+        return web.Response(status=202)
 
 
 async def _guarded(request: web.Request, handle: Callable[[bytes], Awaitable[web.Response]]) -> web.Response:
@@ -86,12 +103,16 @@ async def _direct(body: bytes, pool: FunctionPool) -> web.Response:
     try:
         event = json.loads(body or b"{}")
     except ValueError as error:
-        problem = {"Type": "User", "Message": f"Could not parse request body into json: {error}"}
-        return web.json_response(problem, status=400, headers={"x-amzn-ErrorType": "InvalidRequestContentException"})
+        return _unparsed(error)
     outcome = await pool.invoke(event)
     if outcome.error is not None:
         return web.json_response(dict(outcome.error), headers={"X-Amz-Function-Error": "Unhandled"})
     return web.json_response(outcome.result)
+
+
+def _unparsed(error: ValueError) -> web.Response:
+    problem = {"Type": "User", "Message": f"Could not parse request body into json: {error}"}
+    return web.json_response(problem, status=400, headers={"x-amzn-ErrorType": "InvalidRequestContentException"})
 
 
 async def _proxy(request: web.Request, body: bytes, bound: _Bound, parameters: Mapping[str, str]) -> web.Response:

@@ -71,6 +71,11 @@ class DeskSpec:
     functions: Mapping[str, FunctionSpec]
     queues: Mapping[str, QueueSpec]
 
+    @property
+    def prefix(self) -> str:
+        """Return what the names of functions begin with in the cloud."""
+        return f"{self.service}-{self.stage}-"
+
     def queue_arn(self, logical_id: str) -> str:
         """Return the ARN of a queue."""
         return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{self.queues[logical_id].name}"

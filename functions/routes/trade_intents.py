@@ -56,6 +56,7 @@ def raise_intent(
         venues=deps.traded_venues,
         intents_queue=deps.intents_queue,
         clock=deps.clock,
+        algorithms=deps.algorithms(),
     )
     key = body.idempotency_key or idempotency_key
     intent = raise_trade_intent(body.ask(), person=person_of(viewer), book_id=body.book_id, key=key, desk=desk)

@@ -71,6 +71,7 @@ def create(body: TraderBody, store: TradersOf, deps: DepsOf, user: UserOf) -> Sa
         venues=deps.venues,
         candles=deps.candle_log,
         clock=deps.clock,
+        algorithms=deps.algorithms(),
     )
     return _saved(trader, found)
 
@@ -79,7 +80,15 @@ def create(body: TraderBody, store: TradersOf, deps: DepsOf, user: UserOf) -> Sa
 def validate(body: TraderBody, deps: DepsOf, user: UserOf) -> CheckOut:
     """Compile a trader and try it on recorded candles, storing nothing."""
     trader = body.trader(str(uuid4()), user.user_id)
-    return _check_out(check(trader, venues=deps.venues, candles=deps.candle_log, clock=deps.clock))
+    return _check_out(
+        check(
+            trader,
+            venues=deps.venues,
+            candles=deps.candle_log,
+            clock=deps.clock,
+            algorithms=deps.algorithms(),
+        )
+    )
 
 
 @router.get("/{trader_id}", responses=NOT_FOUND)
@@ -98,6 +107,7 @@ def change(trader_id: Id, body: TraderPatch, store: TradersOf, deps: DepsOf) -> 
         venues=deps.venues,
         candles=deps.candle_log,
         clock=deps.clock,
+        algorithms=deps.algorithms(),
     )
     return _saved(trader, found)
 
@@ -121,6 +131,7 @@ def clone(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf, body: Clo
         venues=deps.venues,
         candles=deps.candle_log,
         clock=deps.clock,
+        algorithms=deps.algorithms(),
     )
     return _saved(trader, found)
 
@@ -149,6 +160,7 @@ def restore(trader_id: Id, version: VersionNumber, store: TradersOf, deps: DepsO
         venues=deps.venues,
         candles=deps.candle_log,
         clock=deps.clock,
+        algorithms=deps.algorithms(),
     )
     return _saved(trader, found)
 

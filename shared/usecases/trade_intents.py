@@ -1,12 +1,13 @@
 """Raise the trade intent of a person: into a book of theirs, once, and only when nothing speaks against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from shared.book_ports import BookStore
 from shared.domain.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError, TransientError
+from shared.domain.trading.algorithms import EVERY
 from shared.domain.trading.asking import (
     Ask,
     instruments_named,
@@ -17,7 +18,7 @@ from shared.domain.trading.asking import (
 )
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.intents import Intent
+from shared.domain.trading.intents import AlgorithmName, Intent
 from shared.domain.trading.market import Mark, MarketView, marks_of
 from shared.ports import Clock, Queue, TickerBoard, VenueStore
 from shared.trading_ports import IntentStore
@@ -30,7 +31,10 @@ _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/asks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskingDesk:
-    """What raising takes: `seen` and `reads` are what the person may see, the rest is the desk's own."""
+    """What raising takes: `seen` and `reads` are what the person may see, the rest is the desk's own.
+
+    `algorithms` are those the desk allows.
+    """
 
     seen: BookStore
     reads: TradingReads
@@ -41,6 +45,7 @@ class AskingDesk:
     venues: VenueStore
     intents_queue: Queue
     clock: Clock
+    algorithms: Collection[AlgorithmName] = EVERY
 
 
 def raise_trade_intent(ask: Ask, *, person: str, book_id: str | None, key: str | None, desk: AskingDesk) -> Intent:
@@ -66,7 +71,8 @@ def raise_trade_intent(ask: Ask, *, person: str, book_id: str | None, key: str |
     if known is not None and not is_same_wish(known, intent):
         raise ConflictError(f"idempotency key {key!r} has asked for something else before, see intent {intent_id}")
     collected = {each.venue: each.timeframes for each in desk.venues.enabled()}
-    if known is None and (problems := problems_of(ask, book, named, mark, collected)):
+    problems = problems_of(ask, book, named, mark, collected, algorithms=desk.algorithms)
+    if known is None and problems:
         raise RefusedError(problems)
     if known is None and mark is None and needs_a_price(ask):
         raise TransientError(f"no current price of {symbol} to hold the stop and the target against")

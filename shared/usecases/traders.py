@@ -1,6 +1,6 @@
 """Save traders that are known to work: compiled, fitting what the desk collects, tried on recorded candles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,8 @@ from shared.domain.errors import InvalidMessageError, NotFoundError, TransientEr
 from shared.domain.rules import recompile
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
+from shared.domain.trading.algorithms import EVERY, check_allowed
+from shared.domain.trading.intents import AlgorithmName
 from shared.domain.trading.terms import TraderMode
 from shared.ports import CandleLog, Clock, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
@@ -30,12 +32,24 @@ class TraderCheck:
     close_time: int | None
 
 
-def check(trader: Trader, *, venues: VenueStore, candles: CandleLog, clock: Clock) -> TraderCheck:
+def check(
+    trader: Trader,
+    *,
+    venues: VenueStore,
+    candles: CandleLog,
+    clock: Clock,
+    algorithms: Collection[AlgorithmName] = EVERY,
+) -> TraderCheck:
     """Compile a trader, hold it against what the desk collects, and try it on the last closed candle.
 
     Raises `InvalidMessageError` that names the field: a rule that does not compile, a timeframe nobody collects, more
-    history than the log keeps, a symbol the venue does not list.
+    history than the log keeps, a symbol the venue does not list, an algorithm that is none of those the desk allows.
     """
+    if trader.trade is not None:
+        try:
+            check_allowed(trader.trade.algorithm, algorithms)
+        except InvalidMessageError as error:
+            raise InvalidMessageError(f"trade.{error.field}", error.problem) from error
     compiled = compile_for(trader, venues)
     try:
         boundary = last_boundary(trader, candles, clock)
@@ -59,10 +73,16 @@ def check(trader: Trader, *, venues: VenueStore, candles: CandleLog, clock: Cloc
 
 
 def create_trader(
-    trader: Trader, *, store: TraderStore, venues: VenueStore, candles: CandleLog, clock: Clock
+    trader: Trader,
+    *,
+    store: TraderStore,
+    venues: VenueStore,
+    candles: CandleLog,
+    clock: Clock,
+    algorithms: Collection[AlgorithmName] = EVERY,
 ) -> tuple[Trader, TraderCheck]:
     """Store a new trader that passed every check."""
-    found = check(trader, venues=venues, candles=candles, clock=clock)
+    found = check(trader, venues=venues, candles=candles, clock=clock, algorithms=algorithms)
     return store.create(trader), found
 
 
@@ -74,11 +94,12 @@ def change_trader(
     venues: VenueStore,
     candles: CandleLog,
     clock: Clock,
+    algorithms: Collection[AlgorithmName] = EVERY,
 ) -> tuple[Trader, TraderCheck]:
     """Change fields of a trader; the whole must pass every check, and nobody may have changed it meanwhile."""
     current = store.get(trader_id)
     changed = replace(current, **changes)
-    found = check(changed, venues=venues, candles=candles, clock=clock)
+    found = check(changed, venues=venues, candles=candles, clock=clock, algorithms=algorithms)
     return store.update(changed, expected_updated_at_ms=current.updated_at_ms), found
 
 
@@ -92,6 +113,7 @@ def clone_trader(
     venues: VenueStore,
     candles: CandleLog,
     clock: Clock,
+    algorithms: Collection[AlgorithmName] = EVERY,
 ) -> tuple[Trader, TraderCheck]:
     """Store a private copy of a trader one may see, for a new owner; it must pass every check like a new one."""
     original = store.get(trader_id)
@@ -106,7 +128,7 @@ def clone_trader(
         created_at_ms=0,
         updated_at_ms=0,
     )
-    return create_trader(clone, store=store, venues=venues, candles=candles, clock=clock)
+    return create_trader(clone, store=store, venues=venues, candles=candles, clock=clock, algorithms=algorithms)
 
 
 def list_versions(
@@ -119,14 +141,23 @@ def list_versions(
 
 
 def restore_version(
-    trader_id: str, version: int, *, store: TraderStore, venues: VenueStore, candles: CandleLog, clock: Clock
+    trader_id: str,
+    version: int,
+    *,
+    store: TraderStore,
+    venues: VenueStore,
+    candles: CandleLog,
+    clock: Clock,
+    algorithms: Collection[AlgorithmName] = EVERY,
 ) -> tuple[Trader, TraderCheck]:
     """Give a trader the whole definition of one of its versions, visibility and switch included, as a new version."""
     found = store.versions(trader_id, limit=1, before=version + 1)
     if not found or found[0].version != version:
         raise NotFoundError(f"trader {trader_id!r} has no version {version}")
     changes = definition_of(found[0].trader)
-    return change_trader(trader_id, changes, store=store, venues=venues, candles=candles, clock=clock)
+    return change_trader(
+        trader_id, changes, store=store, venues=venues, candles=candles, clock=clock, algorithms=algorithms
+    )
 
 
 def check_runnable(trader_id: str, *, user_id: str, store: TraderStore) -> None:

@@ -165,7 +165,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `osls package` makes of the file; beside a copy of the code alone, which is all it should need."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copy(PROJECT / "serverless.yml", folder)
-    for name in ("functions", "shared"):
+    for name in ("functions", "shared", "config"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     node = node_binary()
     osls = PROJECT / "node_modules" / "osls" / "bin" / "serverless.js"

@@ -1,6 +1,6 @@
 """Which algorithms make sense: told when an intent is raised, and again before one is planned."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -21,6 +21,15 @@ VOLUME_TIMEFRAME: Final = Timeframe.M15
 """What usually trades at a time of the day is told by candles no longer than this, where a venue has such."""
 _RESTING = frozenset({TimeInForce.GTC, TimeInForce.POST_ONLY})
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+EVERY: Final = frozenset(AlgorithmName)
+
+
+def check_allowed(algorithm: Algorithm, allowed: Collection[AlgorithmName]) -> None:
+    """Raise `InvalidMessageError` for an algorithm this desk does not work by."""
+    words = ", ".join(each for each in AlgorithmName if each in allowed)
+    _need("name", algorithm.name in allowed, f"expected one of those this desk allows: {words}; got {algorithm.name}")
 
 
 def is_resting(algorithm: Algorithm) -> bool:

@@ -1,6 +1,6 @@
 """What a person asks the desk to trade, and all that speaks against it before risk is asked."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -8,10 +8,10 @@ from typing import Final
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.algorithms import check_algorithm, follows_volume, volume_timeframe
+from shared.domain.trading.algorithms import check_algorithm, check_allowed, follows_volume, volume_timeframe
 from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import Instrument, InstrumentKind, PositionSide
-from shared.domain.trading.intents import Algorithm, Guard, Intent, Purpose, Sizing, SizingMethod, Source
+from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard, Intent, Purpose, Sizing, SizingMethod, Source
 from shared.domain.trading.market import Mark
 from shared.domain.trading.money import ONE, ZERO, require, require_positive
 from shared.domain.trading.protection import check_guard
@@ -46,16 +46,23 @@ def instruments_named(name: str, listed: Sequence[Instrument]) -> list[Instrumen
 
 
 def problems_of(
-    ask: Ask, book: Book, named: Sequence[Instrument], mark: Mark | None, collected: Collected
+    ask: Ask,
+    book: Book,
+    named: Sequence[Instrument],
+    mark: Mark | None,
+    collected: Collected,
+    *,
+    algorithms: Collection[AlgorithmName],
 ) -> list[Problem]:
-    """Return every (field, problem) of a wish, given the instruments of its name at the book's venues, and what is
-    collected there."""
+    """Return every (field, problem) of a wish, given the instruments of its name at the book's venues, what is
+    collected there, and the algorithms the desk allows."""
     edge_rate = ZERO if ask.edge_rate is None else ask.edge_rate
     checks = (
         partial(require_positive, "size_usd", ask.size),
         partial(require, "confidence", ask.confidence, least=ZERO, most=ONE),
         partial(require, "edge_rate", edge_rate, least=-ONE, most=ONE),
         partial(check_algorithm, ask.algorithm),
+        partial(check_allowed, ask.algorithm, algorithms),
     )
     found = _found(checks)
     if ask.expires_in_ms not in HORIZON_MS:
