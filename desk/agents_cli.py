@@ -181,7 +181,7 @@ def _value(text: str) -> Any:
     if text == "none":
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=str)
     except ValueError:
         return text.split(",") if "," in text else text
 
@@ -203,7 +203,9 @@ def _ran(run: dict[str, Any]) -> str:
     if not run:
         return ""
     failed = f", {run['failed']} failed" if run["failed"] else ""
-    return f"{run['messages']} in {run['duration_ms']:.0f} ms{failed}"
+    took_ms = run["duration_ms"]
+    took = f"{took_ms:.0f} ms" if took_ms < 1_000 else f"{took_ms / 1_000:.1f} s"
+    return f"{run['messages']} in {took}{failed}"
 
 
 def _wrong(item: dict[str, Any]) -> list[str]:

@@ -12,14 +12,14 @@ from shared.messages import (
 from shared.runtime.entrypoint import entrypoint
 from shared.runtime.wiring import Deps
 from shared.usecases.execution_agent import execution_agent
-from shared.usecases.paused_execution import cancel_what_is_halted
+from shared.usecases.paused_execution import end_what_is_halted
 
 Event = IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick
 
 
 def while_paused(event: Event, deps: Deps, why: str) -> ExecutionResult:
-    """Cancel what a halt forbids, and nothing else."""
-    return cancel_what_is_halted(event, why, states=deps.desk_states, floor=deps.floor)
+    """End what a halt ends, and nothing else."""
+    return end_what_is_halted(event, why, states=deps.desk_states, desk=deps.execution_desk)
 
 
 @entrypoint(ExecutionRequest, service="execution-agent", agent="execution-agent", while_paused=while_paused)

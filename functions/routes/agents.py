@@ -58,7 +58,7 @@ def command(body: CommandBody, operator: OperatorOf, deps: DepsOf) -> CommandOut
     wait for it.
     """
     agent = agent_named(body.agent_type, deps.standings.specs)
-    office = AgentOffice(agents=deps.agents, standings=deps.standings, invoker=deps.invoker)
+    office = AgentOffice(agents=deps.agents, standings=deps.standings, invoker=lambda: deps.invoker)
     done = command_agent(agent, body.action, body.params, actor=operator.actor, office=office)
     if isinstance(done, Started):
         return CommandOut(status="started", result=StartedOut(function=done.function, message=dict(done.message)))

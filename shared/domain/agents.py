@@ -104,7 +104,8 @@ def merge_patch(target: object, patch: object) -> Any:
 
 
 def bounded(memories: Sequence[Memory]) -> list[Memory]:
-    """Return memories as they may be kept: no more of one run than `MAX_MEMORIES`, what is too long cut to a text."""
+    """Return memories as they may be kept: plain JSON, no more of one run than `MAX_MEMORIES`, and what is too long cut
+    to a text."""
     kept = [_short(memory) for memory in memories[:MAX_MEMORIES]]
     if len(memories) > MAX_MEMORIES:
         kept.append(Memory(event_type="left_out", data={"memories": len(memories) - MAX_MEMORIES}))
@@ -128,17 +129,25 @@ def context(memories: Sequence[Remembered], limit_chars: int = CONTEXT_CHARS) ->
     return "\n".join(reversed(lines))
 
 
+def clean(text: str) -> str:
+    """Return a text a database takes: what is no character there, and its escape in JSON, is a replacement one."""
+    for nothing in ("\x00", "\\u0000"):
+        text = text.replace(nothing, "\N{REPLACEMENT CHARACTER}")
+    return text.encode(errors="replace").decode()
+
+
 def _line(remembered: Remembered) -> str:
     at = datetime.fromtimestamp(remembered.at_ms / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = f"[{at}] {remembered.memory.event_type}: {_json(remembered.memory.data)}"
+    data = " ".join(_json(remembered.memory.data).splitlines())  # there are more ends of lines than JSON escapes
+    text = f"[{at}] {remembered.memory.event_type}: {data}"
     return text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1]}…"
 
 
 def _short(memory: Memory) -> Memory:
-    text = _json(memory.data)
-    if len(text) <= MAX_MEMORY_CHARS:
-        return memory
-    return Memory(event_type=memory.event_type, data={"cut": text[:MAX_MEMORY_CHARS]})
+    text = clean(_json(memory.data))
+    if len(text) > MAX_MEMORY_CHARS:
+        return Memory(event_type=memory.event_type, data={"cut": text[:MAX_MEMORY_CHARS]})
+    return Memory(event_type=memory.event_type, data=json.loads(text, parse_constant=str))
 
 
 def _json(data: Mapping[str, object]) -> str:

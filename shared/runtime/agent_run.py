@@ -1,5 +1,6 @@
 """One invocation as a run of its agent: whether it may run, what came of it, what is remembered."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from shared.agent_ports import Remembers
-from shared.domain.agents import Memory
+from shared.domain.agents import Memory, clean
 from shared.domain.errors import NightdeskError
 from shared.runtime.agent_config import SPECS
 from shared.runtime.redaction import redact
@@ -62,7 +63,7 @@ class AgentRun:
     def failed(self, error: Exception) -> None:
         """Note what kept a message from being handled."""
         self._failed += 1
-        self._error = redact(f"{type(error).__name__}: {error}")
+        self._error = redact(clean(f"{type(error).__name__}: {error}"))
         self._memories.append(Memory(event_type="failed", data={"error": self._error}))
 
     def beat(self) -> None:
@@ -108,7 +109,7 @@ def figures_of(result: BaseModel) -> dict[str, float]:
     for name, value in result:
         if isinstance(value, bool) or name.endswith(_NO_FIGURES):
             continue
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and math.isfinite(value):
             found[name] = value
         elif isinstance(value, list | tuple | dict):
             found[name] = len(value)

@@ -1,6 +1,6 @@
 """What operators do with agents: look at them, pause and resume them, have them run now, set what they go by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -46,11 +46,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentOffice:
-    """What commanding agents takes."""
+    """What commanding agents takes; the invoker is asked for only where something is started."""
 
     agents: AgentDirectory
     standings: Standings
-    invoker: Invoker
+    invoker: Callable[[], Invoker]
 
 
 def agent_named(name: str, specs: Mapping[str, AgentSpec]) -> str:
@@ -113,7 +113,7 @@ def _started(agent: str, params: Mapping[str, Any], office: AgentOffice) -> Star
         raise InvalidMessageError("params", f"expected one at a time, got {', '.join(params)}")
     errand: Errand = next((spec.asked[name] for name in params), spec.errand)
     message = errand.read(params or spec.message)
-    office.invoker.invoke(errand.function, message)
+    office.invoker().invoke(errand.function, message)
     return Started(function=errand.function, message=message)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.domain.agents import AgentConfig, Autonomy
 from shared.domain.errors import InvalidMessageError, RefusedError
@@ -69,10 +70,7 @@ def config_of(spec: AgentSpec, given: Mapping[str, object], *, place: str) -> Ag
             # As JSON, so that a text is no number and true is none either.
             settings = TypeAdapter(spec.settings).validate_json(json.dumps(own), strict=True)
         except ValidationError as error:
-            problems += [
-                (_joined(place, _place(each["loc"])), each["msg"].removeprefix("Value error, "))
-                for each in error.errors(include_url=False, include_input=False)
-            ]
+            problems += [_problem(place, each) for each in error.errors(include_url=False, include_input=False)]
         except TypeError as error:
             problems.append((place, f"expected what JSON can say: {error}"))
     if problems:
@@ -108,5 +106,10 @@ def _place(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc)
 
 
-def _joined(*parts: str) -> str:
-    return ".".join(part for part in parts if part)
+def _problem(place: str, error: ErrorDetails) -> Problem:
+    """Return what is wrong and where; what a settings class itself refuses names the field."""
+    cause = error.get("ctx", {}).get("error")
+    where = [place, *(str(part) for part in error["loc"])]
+    if isinstance(cause, InvalidMessageError):
+        return ".".join([*where, cause.field]), cause.problem
+    return ".".join(where), error["msg"]

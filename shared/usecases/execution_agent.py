@@ -18,7 +18,7 @@ from shared.domain.trading.decisions import plain
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
-from shared.domain.trading.progress import Steps, needs_offers, next_steps
+from shared.domain.trading.progress import Steps, needs_offers, next_steps, stops
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
@@ -94,8 +94,11 @@ def _do(
             return _sweep(desk)
 
 
-def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
+def work_intent(intent_id: str, *, desk: ExecutionDesk, only_halted: bool = False) -> str:
     """Take an intent as far as it goes now; return what it waits for, or how it ended.
+
+    With `only_halted` it is left as it is while the trading state lets it go on: then nothing is ordered, whatever the
+    state becomes meanwhile, since each round decides on the state it has read.
 
     Every round reads what is stored, decides once and does what was decided; somebody who does the same at the same
     time is refused by the versions of the rows, and changes nothing.
@@ -110,6 +113,8 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk) -> str:
             return f"{view.intent.state}"
         if view.intent.state is IntentState.PENDING:
             return "not decided yet"
+        if only_halted and not stops(view.state, view.intent.purpose):
+            return "execution is paused"
         try:
             steps, done = _round(view, offers, desk)
         except ConflictError:

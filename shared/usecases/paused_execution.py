@@ -1,33 +1,40 @@
 """What execution does while it is paused: end what a halt ends, since nobody else has the keys, and nothing more."""
 
 from shared.book_ports import DeskStates
+from shared.domain.errors import NightdeskError
 from shared.domain.trading.states import TradingState
 from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.cancelling import Part, cancel_resting
+from shared.usecases.execution_agent import SWEEP, ExecutionDesk, work_intent
 from shared.usecases.halting import read_desk_state
-from shared.usecases.working import Floor
 
 
-def cancel_what_is_halted(
+def end_what_is_halted(
     event: IntentDecided | SliceDue | TickersWritten | AdoptBalances | CronTick,
     why: str,
     *,
     states: DeskStates,
-    floor: Floor,
+    desk: ExecutionDesk,
 ) -> ExecutionResult:
-    """Cancel what the desk's state, or that of a part, forbids; say `why` nothing else was done.
+    """Cancel and end what the desk's state, or that of a part, forbids; say `why` nothing else was done.
 
     A halt reaches execution as messages about intents, and as the sweep; other events are passed over unread.
     """
     if isinstance(event, TickersWritten | AdoptBalances):
         return ExecutionResult(skipped=why)
-    cancelled, errors = 0, {}
-    for entry in (read_desk_state(states), *states.restrained()):
-        if entry.state is TradingState.ACTIVE:
-            continue
+    told = [each for each in (read_desk_state(states), *states.restrained()) if each.state is not TradingState.ACTIVE]
+    if not told:
+        return ExecutionResult(skipped=why)
+    cancelled, worked, errors = 0, {}, {}
+    for entry in told:
         part = Part(exits_too=entry.state is TradingState.HALTED, scope=entry.scope, keys=[entry.key])
-        for account in cancel_resting(part, floor=floor):
+        for account in cancel_resting(part, floor=desk.floor):
             cancelled += account.cancelled
             if account.errors:
                 errors[f"{account.venue} {account.account}"] = "; ".join(account.errors)
-    return ExecutionResult(skipped=why, settled=cancelled, errors=errors)
+    for intent_id in desk.intents.unfinished(limit=SWEEP) if isinstance(event, CronTick) else [event.intent_id]:
+        try:
+            worked[intent_id] = work_intent(intent_id, desk=desk, only_halted=True)
+        except NightdeskError as error:  # one intent must not keep the others waiting
+            errors[intent_id] = f"{type(error).__name__}: {error}"
+    return ExecutionResult(skipped=why, worked=worked, settled=cancelled, errors=errors)

@@ -145,6 +145,16 @@ def test_memory_is_bounded(stores: Stores) -> None:
     assert len(str(found[-1].memory.data["cut"])) == MAX_MEMORY_CHARS
 
 
+def test_what_no_database_takes_is_replaced(stores: Stores) -> None:
+    agents = stores.agents()
+    odd = Memory(
+        event_type="said", data={"nul": "a\x00b", "half": "\ud800", "number": float("nan"), "line": "a\u2028b"}
+    )
+    agents.beat(RISK, version="1", memories=[odd], error="bad")
+    (kept,) = agents.recall(RISK)
+    assert kept.memory.data == {"nul": "a\N{REPLACEMENT CHARACTER}b", "half": "?", "number": "NaN", "line": "a\u2028b"}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab", max_size=2),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),

@@ -17,6 +17,8 @@ from desk.lambda_host.spec import DeskSpec, read_spec
 from desk.local.aws import LocalSqs
 from desk.local.process import LocalPartError, claim_port
 from shared.adapters.clock import TapeClock, steer
+from shared.adapters.lambda_invoker import LambdaInvoker
+from shared.domain.errors import NotFoundError, TransientError
 
 SERVERLESS = """
 service: tested
@@ -297,3 +299,30 @@ def test_a_port_in_use_names_the_port_and_the_part(home: Path, spec: DeskSpec, h
     with pytest.raises(LocalPartError, match=rf"port {host.port} is in use, and the API \(Lambda host\) wants it"):
         LambdaHost(spec=spec, log_dir=home, port=host.port).start()
     assert claim_port(None, "anything") != host.port
+
+
+class TestInvoker:
+    """The desk's own way to start a function, over boto3."""
+
+    @pytest.fixture(autouse=True)
+    def _here(self, host: LambdaHost, sqs: LocalSqs, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {**sqs.env, "AWS_ENDPOINT_URL_LAMBDA": host.url}.items():
+            monkeypatch.setenv(name, value)
+
+    def test_a_function_is_started_and_not_waited_for(self, notes: Callable[[], list[str]]) -> None:
+        invoker = LambdaInvoker("tested-dev-")
+        began = time.monotonic()
+        invoker.invoke("cron", {"source": "aws.events", "time": "now"})
+        until(lambda: notes() == ["now"])
+        invoker.invoke("worker", {"do": "sleep"})
+        assert time.monotonic() - began < 2
+
+    def test_a_function_may_start_another(self, host: LambdaHost) -> None:
+        assert host.invoke("worker", {"do": "env"}).result["AWS_ENDPOINT_URL_LAMBDA"] == host.url
+
+    def test_what_cannot_be_started_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(NotFoundError, match="tested-dev-nothing"):
+            LambdaInvoker("tested-dev-").invoke("nothing", {})
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
+        with pytest.raises(TransientError, match="was not started"):
+            LambdaInvoker("tested-dev-").invoke("cron", {})

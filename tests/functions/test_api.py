@@ -9,6 +9,7 @@ import pytest
 from functions.api import app
 from tests.fakes.monitor import ran
 from tests.fakes.stores import MemoryAgentStore
+from tests.fakes.agents import MemoryAgentStore
 from tests.functions.api_client import ALICE, BOB, api_of, call, token_of
 from tests.usecases.desk_in_memory import M1, DeskInMemory, make_trader
 
@@ -81,6 +82,29 @@ def test_running_now_and_the_boundary_record_one_signal(desk: DeskInMemory) -> N
     desk.announce(event)
     desk.work()
     assert len(desk.recorded()) == 1
+
+
+def test_nothing_is_run_while_the_agent_that_would_is_paused(desk: DeskInMemory) -> None:
+    path = f"/api/v1/traders/{save()['trader_id']}/run"
+    desk.minute(BTC=101.0)
+    MemoryAgentStore(desk.database).pause("strategy-agent", actor="ann", reason="drill")
+    refused = call("POST", path)
+    assert (refused.status, refused.body["detail"]) == (409, "strategy-agent is paused by ann: drill")
+    assert desk.recorded() == []
+
+
+def test_a_trader_works_by_an_algorithm_the_desk_allows(desk: DeskInMemory) -> None:
+    MemoryAgentStore(desk.database).configure("execution-agent", {"algos": ["limit", "twap"]}, actor="ann")
+    trade = {"sizing": {"method": "notional", "value": 1_000}}
+    for path in ("", "/validate"):
+        refused = call("POST", f"/api/v1/traders{path}", BODY | {"trade": trade})
+        assert refused.status == 400
+        assert refused.body["errors"] == [
+            {
+                "field": "trade.algorithm.name",
+                "problem": "expected one of those this desk allows: limit, twap; got market",
+            }
+        ]
 
 
 def test_history_says_where_it_would_have_fired(desk: DeskInMemory) -> None:

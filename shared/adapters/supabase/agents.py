@@ -15,7 +15,6 @@ from shared.domain.errors import NotFoundError
 
 _AGENT: Final = TypeAdapter(Agent)
 _AGENTS: Final = TypeAdapter(list[Agent])
-_MEMORIES: Final = TypeAdapter(list[Memory])
 _NEVER: Final = "1970-01-01T00:00:00Z"
 
 
@@ -41,7 +40,7 @@ class SupabaseAgentStore:
             "p_version": version,
             "p_error": error,
             "p_run": None if run is None else dict(run),
-            "p_memories": _MEMORIES.dump_python(bounded(memories), mode="json"),
+            "p_memories": [{"event_type": each.event_type, "data": dict(each.data)} for each in bounded(memories)],
             "p_capabilities": None if capabilities is None else [*capabilities],
             "p_beat_id": str(uuid4()),
         }

@@ -94,6 +94,11 @@ def _forbidden(scene: Scene) -> Steps | None:
     return Steps(cancel=barred, why=f"trading is {where}")
 
 
+def stops(state: TradingState, purpose: Purpose) -> bool:
+    """Tell whether a trading state ends what was raised for a purpose."""
+    return state is TradingState.HALTED or (state is TradingState.REDUCING and purpose is not Purpose.EXIT)
+
+
 def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:
     """Return why nothing more may be ordered, and how the intent ends if not by what has filled; None when it may."""
     state, intent = scene.view.state, scene.view.intent
@@ -103,7 +108,7 @@ def _stopped(scene: Scene) -> tuple[str, IntentState | None] | None:
         return "all of it has filled", None
     if intent.withdrawn is not None:
         return f"withdrawn: {intent.withdrawn}", None
-    if state is TradingState.HALTED or (state is TradingState.REDUCING and intent.purpose is not Purpose.EXIT):
+    if stops(state, intent.purpose):
         return f"trading is {state}", None
     if (refused := scene.tally.refusal()) is not None:
         words = f"{refused.venue} refused slice {refused.slice_no}: {refused.reason or 'no reason given'}"
