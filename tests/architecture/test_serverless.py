@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from shared.domain.monitoring import MonitorSettings
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
 from shared.monitor_messages import MonitorRequest
 from shared.notification_messages import NotifyRequest
+from shared.runtime.agent_config import AGENTS_FILE, SPECS
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
 
@@ -161,8 +163,8 @@ def test_the_desk_on_this_machine_knows_every_event(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `osls package` makes of the file; beside a copy of the code alone, which is all it should need."""
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `osls package` leaves what it makes of the file; beside a copy of the code, which is all it should need."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copy(PROJECT / "serverless.yml", folder)
     for name in ("functions", "shared", "config"):
@@ -181,10 +183,38 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "Warning" not in output, output
-    made: dict[str, Any] = json.loads(
-        (folder / ".serverless" / "cloudformation-template-update-stack.json").read_text()
-    )
+    return folder / ".serverless"
+
+
+@pytest.fixture(scope="module")
+def template(packaged: Path) -> dict[str, Any]:
+    """The stack that would be deployed."""
+    made: dict[str, Any] = json.loads((packaged / "cloudformation-template-update-stack.json").read_text())
     return made
+
+
+def test_the_package_has_the_code_and_the_settings_of_agents(packaged: Path) -> None:
+    (archive,) = packaged.glob("*.zip")
+    names = set(zipfile.ZipFile(archive).namelist())
+    assert AGENTS_FILE.relative_to(PROJECT).as_posix() in names
+    assert {name.split("/")[0] for name in names} == {"functions", "shared", "config"}
+
+
+def test_functions_start_none_but_the_desks_own(template: dict[str, Any]) -> None:
+    (role,) = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
+    statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    (starts,) = [each for each in statements if "lambda:InvokeFunction" in str(each["Action"])]
+    assert starts["Action"] == ["lambda:InvokeFunction"] or starts["Action"] == "lambda:InvokeFunction"
+    (resource,) = starts["Resource"]
+    assert resource["Fn::Sub"].endswith(":function:nightdesk-dev-*")
+    assert SPEC.functions["api"].environment["FUNCTION_PREFIX"] == SPEC.prefix == "nightdesk-dev-"
+
+
+def test_what_runs_an_agent_now_is_deployed() -> None:
+    errands = [errand for spec in SPECS.values() for errand in (spec.errand, *spec.asked.values())]
+    assert {errand.function for errand in errands} <= set(SPEC.functions)
+    for spec in SPECS.values():
+        assert spec.errand.read(spec.message)
 
 
 def test_the_package_has_every_function_queue_and_schedule(template: dict[str, Any]) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from functions.api import app
 from shared.domain.agents import Memory
 from shared.domain.people import PersonRole
 from shared.runtime.agent_config import SPECS
 from shared.runtime.wiring import process_deps
 from tests.fakes.agents import MemoryAgentStore
-from tests.functions.api_client import ALICE, app, call
+from tests.functions.api_client import ALICE, call
 from tests.functions.trading_desk import INTENT, OPERATOR, SECRET, TRADE, TradingDeps, told, trading_desk
 from tests.usecases.trading_in_memory import TradingInMemory
 

@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from desk.cli import app as desk_app
+from functions.api import app
 from shared.domain.agents import Memory
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import process_deps
 from tests.fakes.agents import MemoryAgentStore
-from tests.functions.api_client import ALICE, app, token_of
+from tests.functions.api_client import ALICE, token_of
 from tests.functions.api_http import serve_commands
 from tests.functions.test_agents_api import MemoryInvoker
 from tests.functions.trading_desk import SECRET, TradingDeps, trading_desk
