@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from desk.account_cli import app as account
+from desk.agents_cli import app as agents
 from desk.alerts_cli import app as alerts
 from desk.backup_cli import backup, restore
-from desk.agents_cli import app as agents
 from desk.book_cli import app as book
 from desk.channels_cli import app as channels
 from desk.collector_cli import app as collector

@@ -4,9 +4,9 @@ from mangum import Mangum
 
 from functions.routes import (
     accounts,
+    agents,
     alerts,
     audit,
-    agents,
     books,
     candles,
     channels,

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
 from typing import Any, Final, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,7 +68,7 @@ def config_of(spec: AgentSpec, given: Mapping[str, object], *, place: str) -> Ag
     if not problems:
         try:
             # As JSON, so that a text is no number and true is none either.
-            settings = _adapter(spec.settings).validate_json(json.dumps(own), strict=True)
+            settings = TypeAdapter(spec.settings).validate_json(json.dumps(own), strict=True)
         except ValidationError as error:
             problems += [_problem(place, each) for each in error.errors(include_url=False, include_input=False)]
         except TypeError as error:
@@ -81,13 +80,8 @@ def config_of(spec: AgentSpec, given: Mapping[str, object], *, place: str) -> Ag
 
 def settings_json(spec: AgentSpec, config: AgentConfig) -> dict[str, object]:
     """Return all that holds for an agent as JSON."""
-    own: dict[str, object] = _adapter(spec.settings).dump_python(config.settings, mode="json")
+    own: dict[str, object] = TypeAdapter(spec.settings).dump_python(config.settings, mode="json")
     return {"enabled": config.enabled, "autonomy": config.autonomy.value, **own}
-
-
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _unknown(kind: type[Any], given: object, place: str, *, also: tuple[str, ...] = ()) -> Iterator[Problem]:

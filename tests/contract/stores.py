@@ -27,8 +27,8 @@ from shared.adapters.supabase.status import SupabaseStatusReads
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.adapters.supabase.trading_reads import SupabaseTradingReads
 from shared.adapters.supabase.venues import SupabaseVenueStore
-from shared.alert_ports import AlertStore, ChannelStore, Deliveries, Outbox
 from shared.agent_ports import Agents
+from shared.alert_ports import AlertStore, ChannelStore, Deliveries, Outbox
 from shared.book_ports import BookStore, DeskStates
 from shared.domain.people import PersonRole
 from shared.domain.runs import ClosedBoundary, RunResult

@@ -13,8 +13,8 @@ from shared.domain.people import PersonRole
 from shared.domain.trading.instruments import Instrument
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps, process_deps
-from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.agents import MemoryAgentStore
+from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.books import MemoryBookStore
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.monitor import MemoryMonitorStore
