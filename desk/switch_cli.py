@@ -158,7 +158,7 @@ def _book_id(desk: DeskApi, wanted: str) -> str:
 
 def refuse_skipped(found: dict[str, Any]) -> None:
     """Raise `ConflictError` for an answer of execution that it did nothing, since somebody has paused it."""
-    if found["skipped"] is not None:
+    if found.get("skipped") is not None:
         raise ConflictError(f"execution-agent is {found['skipped']}")
 
 

@@ -32,6 +32,7 @@ from shared.domain.trading.intents import (
 from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, Mode, OrderState, is_final
 from shared.messages import IntentRaised, new_id
+from shared.usecases.standing import REMEMBERED_MS
 
 SYMBOL = "BTC/USDT"
 NOTIONAL = Decimal(1_000)
@@ -179,3 +180,36 @@ def test_the_live_account_is_the_simulated_venues(desk: LocalDesk) -> None:
     account = httpx.get(f"{desk.simulator_url}/_accounts/{desk.venue_key}", timeout=20).json()
     assert {order["status"] for order in account["orders"]} <= {"FILLED", "CANCELED"}
     assert len(account["trades"]) >= 2
+
+
+def test_an_agent_is_paused_resumed_and_run_over_the_api(desk: LocalDesk) -> None:
+    def command(action: str, **params: object) -> httpx.Response:
+        return httpx.post(
+            f"{desk.api_url}/api/v1/engine/agent/command",
+            json={"agent_type": "risk", "action": action, "params": params},
+            headers={"Authorization": f"Bearer {desk.service_secret}"},
+            timeout=30,
+        )
+
+    def beat_ms() -> int:
+        return int(command("status").json()["result"]["last_beat_ms"])
+
+    paused = command("pause", reason="drill").json()["result"]
+    assert (paused["state"], paused["paused_by"]) == ("paused", "operator")
+    time.sleep(REMEMBERED_MS / 1_000)
+    swept = desk.host.invoke("risk-agent", {"trigger": "cron"})
+    assert swept.result == {"skipped": "paused by operator: drill"}
+    assert command("run_now").status_code == 409
+    assert command("status").json()["result"]["state"] == "paused"
+
+    assert command("resume").json()["result"]["state"] == "offline"
+    time.sleep(REMEMBERED_MS / 1_000)
+    before_ms = beat_ms()
+    started = command("run_now").json()
+    assert started == {"status": "started", "result": {"function": "risk-agent", "message": {"trigger": "cron"}}}
+    deadline = time.monotonic() + 20
+    while beat_ms() <= before_ms:
+        assert time.monotonic() < deadline, "it did not run"
+        time.sleep(0.1)
+    online = command("status").json()["result"]
+    assert (online["state"], online["last_run"]["failed"]) == ("online", 0)

@@ -213,15 +213,15 @@ def test_a_persons_token_moves_no_switch(desk: TradingInMemory, run: Run, part: 
 class Execution(httpx.BaseTransport):
     """Answers as execution's own sweep does."""
 
-    def __init__(self, differences: list[str]) -> None:
-        self.differences = differences
+    def __init__(self, differences: list[str], skipped: str | None = None) -> None:
+        self.differences, self.skipped = differences, skipped
         self.asked: list[tuple[str, str, str]] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Keep what was asked, and say what differs."""
         self.asked.append((request.url.path, request.headers["authorization"], request.content.decode()))
-        body = {"worked": {}, "exits": [], "settled": 2, "differences": self.differences, "errors": {}}
-        return httpx.Response(200, json=body)
+        body = {"worked": {}, "exits": [], "settled": 2, "adopted": {}, "differences": self.differences, "errors": {}}
+        return httpx.Response(200, json=body | {"skipped": self.skipped})
 
 
 @pytest.mark.parametrize(("differences", "code"), [([], 0), (["balance BTC on binance: the desk has 1"], 1)])
@@ -232,6 +232,13 @@ def test_reconciling_calls_execution_and_fails_on_a_difference(run: Run, differe
     assert told.stdout.splitlines() == differences
     assert execution.asked == [("/functions/v1/execution-agent", f"Bearer {SECRET}", '{"trigger":"cron"}')]
     assert json.loads(run("reconcile", "--json", by=execution).stdout)["differences"] == differences
+
+
+@pytest.mark.parametrize("command", [("reconcile",), ("account", "adopt", "binance", "--reason", "paid in")])
+def test_a_paused_execution_is_no_account_without_differences(run: Run, command: tuple[str, ...]) -> None:
+    refused = run(*command, by=Execution([], "paused by ann: drill"))
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == "execution-agent is paused by ann: drill\n"
 
 
 def test_another_desk_is_never_given_this_ones_secret(run: Run) -> None:
