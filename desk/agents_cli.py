@@ -70,12 +70,17 @@ def run(
     trader: Annotated[str | None, typer.Option("--trader", metavar="ID", help="Evaluate this trader.")] = None,
     task: Annotated[str | None, typer.Option("--task", metavar="NAME", help="Do this task.")] = None,
     *,
+    instruments: Annotated[
+        list[str] | None, typer.Option("--instrument", metavar="SYMBOL", help="Look at this one; repeat for more.")
+    ] = None,
     api: Address = None,
     token: Secret = None,
     as_json: AsJson = False,
 ) -> None:
     """Have an agent run now, without waiting for it."""
-    asked = {name: value for name, value in (("trader_id", trader), ("task", task)) if value is not None}
+    asked = {
+        name: value for name, value in (("trader_id", trader), ("task", task), ("instruments", instruments)) if value
+    }
     done = _command(agent, "run_now", asked, api, token)
     said = f"{done['function']} was started with {json.dumps(done['message'])}"
     typer.echo(json.dumps(done, indent=2) if as_json else said)

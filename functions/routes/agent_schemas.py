@@ -85,7 +85,7 @@ class CommandBody(Schema):
     params: dict[str, Any] = Field(
         default_factory=dict,
         description="`pause`: `reason`. `set_config`: settings by name, null takes one back to the deployment's. "
-        "`run_now`: `trader_id` for strategy-agent. Others take none.",
+        "`run_now`: `trader_id` for strategy-agent, `instruments` for signal-agent. Others take none.",
         examples=[{"reason": "looks wrong"}],
     )
 

@@ -7,38 +7,47 @@ from typing import Any, Final
 
 from shared.domain.agent_settings import ExecutionSettings, NoSettings, RiskSettings
 from shared.domain.agents import Autonomy
+from shared.domain.consensus import SignalAgentSettings
 from shared.domain.errors import FatalError, InvalidMessageError, RefusedError
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.signal_messages import SignalRequest
 from shared.usecases.agent_specs import AgentSpec, Errand, Problem, config_of
 
 AGENTS_FILE: Final = Path(__file__).resolve().parents[2] / "config" / "agents.yaml"
 """Beside `shared`, wherever the package is unpacked."""
 SWEEP: Final[Mapping[str, object]] = {"trigger": "cron"}
 
+_SIGNAL_ERRAND: Final = Errand(function="signal-agent", messages=SignalRequest, message={"trigger": "command"})
+
 SPECS: Final[Mapping[str, AgentSpec]] = {
     "strategy-agent": AgentSpec(
         settings=NoSettings,
         autonomies=(Autonomy.SEMI, Autonomy.USER_TRIGGERED),
         capabilities=("evaluate_traders", "record_signals", "measure_outcomes"),
-        errand=Errand(function="trigger-executions", messages=TriggerRequest),
-        message=SWEEP,
+        errand=Errand(function="trigger-executions", messages=TriggerRequest, message=SWEEP),
         asked={"trader_id": Errand(function="execute-trader", messages=ExecuteRequest)},
         paused_means="no trader is evaluated; closes are kept, and evaluated after it is resumed",
+    ),
+    "signal-agent": AgentSpec(
+        settings=SignalAgentSettings,
+        autonomies=(Autonomy.SEMI, Autonomy.FULL, Autonomy.USER_TRIGGERED),
+        capabilities=("form_consensus", "propose_trades", "raise_intents"),
+        errand=_SIGNAL_ERRAND,
+        asked={"instruments": _SIGNAL_ERRAND},
+        paused_means="no consensus is formed, nothing is proposed, and no proposal expires; people still decide them",
     ),
     "risk-agent": AgentSpec(
         settings=RiskSettings,
         autonomies=(Autonomy.FULL,),
         capabilities=("decide_intents", "watch_books", "trip_breakers"),
-        errand=Errand(function="risk-agent", messages=RiskRequest),
-        message=SWEEP,
+        errand=Errand(function="risk-agent", messages=RiskRequest, message=SWEEP),
         paused_means="no intent is decided, exits included, and no breaker goes off; stops at venues stand",
     ),
     "execution-agent": AgentSpec(
         settings=ExecutionSettings,
         autonomies=(Autonomy.USER_TRIGGERED,),
         capabilities=("work_intents", "protect_positions", "reconcile_accounts", "adopt_balances"),
-        errand=Errand(function="execution-agent", messages=ExecutionRequest),
-        message=SWEEP,
+        errand=Errand(function="execution-agent", messages=ExecutionRequest, message=SWEEP),
         paused_means="nothing is ordered, watched or reconciled; a halt still cancels; stops at venues stand",
     ),
 }

@@ -69,7 +69,7 @@ class Deps(Telling):
     @property
     def signal_agent_settings(self) -> SignalAgentSettings:
         """How signal-agent works, as it is set now."""
-        return SignalAgentSettings()
+        return self.standings.settings("signal-agent", SignalAgentSettings)
 
     @cached_property
     def signals_queue(self) -> Queue:
@@ -95,7 +95,9 @@ class Deps(Telling):
         """What wakes signal-agent."""
         from shared.usecases.waking import Waking
 
-        return Waking(settings=self.signal_agent_settings, queue=self.signals_queue, notifications=self.notifications)
+        return Waking(
+            settings=lambda: self.signal_agent_settings, queue=self.signals_queue, notifications=self.notifications
+        )
 
     @property
     def signal_desk(self) -> "SignalDesk":

@@ -112,7 +112,7 @@ def _started(agent: str, params: Mapping[str, Any], office: AgentOffice) -> Star
     if len(params) > 1:
         raise InvalidMessageError("params", f"expected one at a time, got {', '.join(params)}")
     errand: Errand = next((spec.asked[name] for name in params), spec.errand)
-    message = errand.read(params or spec.message)
+    message = errand.read(params)
     office.invoker().invoke(errand.function, message)
     return Started(function=errand.function, message=message)
 

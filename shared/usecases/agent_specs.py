@@ -18,15 +18,16 @@ _COMMON: Final = ("enabled", "autonomy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """A function with what reads the messages it may be sent."""
+    """A function, what reads the messages it is sent, and what is always in them."""
 
     function: str
     messages: TypeAdapter[Any]
+    message: Mapping[str, object] = field(default_factory=dict)
 
-    def read(self, message: Mapping[str, object]) -> Mapping[str, object]:
-        """Return a message the function understands; raise `InvalidMessageError` naming what is wrong with it."""
+    def read(self, params: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the message of parameters; raise `InvalidMessageError` naming what is wrong with them."""
         try:
-            read: Message = self.messages.validate_python(message)
+            read: Message = self.messages.validate_python({**self.message, **params})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise InvalidMessageError(f"params.{_place(first['loc'][1:])}", first["msg"]) from error
@@ -37,15 +38,14 @@ class Errand:
 class AgentSpec:
     """An agent: its settings class, the levels of autonomy it has (the first where none is set), what it is capable of.
 
-    `run_now` starts `errand` with `message`; with one of the parameters in `asked` that errand, with the parameter for
-    a message. A `watchman` runs on when it cannot be read whether it may: what it watches must not stop it.
+    `run_now` starts `errand`; with one of the parameters in `asked` that errand, with the parameter in its message. A
+    `watchman` runs on when it cannot be read whether it may: what it watches must not stop it.
     """
 
     settings: type[Any]
     autonomies: tuple[Autonomy, ...]
     capabilities: tuple[str, ...]
     errand: Errand
-    message: Mapping[str, object]
     asked: Mapping[str, Errand] = field(default_factory=dict)
     paused_means: str
     watchman: bool = False
@@ -56,6 +56,7 @@ def config_of(spec: AgentSpec, given: Mapping[str, object], *, place: str) -> Ag
 
     Unknown names are refused, with those that were expected; what is absent is as the settings class has it.
     """
+    names = {each.name for each in fields(spec.settings)}
     problems = list(_unknown(spec.settings, given, place, also=_COMMON))
     enabled = given.get("enabled", True)
     if not isinstance(enabled, bool):
@@ -63,7 +64,7 @@ def config_of(spec: AgentSpec, given: Mapping[str, object], *, place: str) -> Ag
     autonomy = given.get("autonomy", spec.autonomies[0].value)
     if autonomy not in [each.value for each in spec.autonomies]:
         problems.append((f"{place}.autonomy", f"expected {_either(spec.autonomies)}, got {autonomy!r}"))
-    own = {name: value for name, value in given.items() if name not in _COMMON}
+    own = {name: value for name, value in {**given, "autonomy": autonomy}.items() if name in names}
     settings = None
     if not problems:
         try:
@@ -89,7 +90,7 @@ def _unknown(kind: type[Any], given: object, place: str, *, also: tuple[str, ...
     if not isinstance(given, Mapping):
         yield place, f"expected names with values, got {given!r}"
         return
-    known = [*also, *(each.name for each in fields(kind))]
+    known = dict.fromkeys((*also, *(each.name for each in fields(kind))))
     hints = get_type_hints(kind)
     for name, value in given.items():
         if name not in known:

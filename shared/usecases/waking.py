@@ -1,7 +1,7 @@
 """Wake whoever acts on new signals: notify, which tells their owners, and signal-agent, which looks for a consensus."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.domain.agents import Autonomy
 from shared.domain.consensus import SignalAgentSettings
-from shared.domain.errors import TransientError
+from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.runs import Recorded
 from shared.domain.signals import Signal
 from shared.notification_messages import SignalsStored
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waking:
-    """The queues of both, and signal-agent's settings as they are now."""
+    """The queues of both, and what tells signal-agent's settings as they are now."""
 
-    settings: SignalAgentSettings
+    settings: Callable[[], SignalAgentSettings]
     queue: Queue
     notifications: Queue
 
@@ -45,7 +45,11 @@ class Waking:
 
     def _wanted(self, signals: Sequence[Signal]) -> list[str]:
         """Return the instruments about which signal-agent would do something."""
-        settings = self.settings
+        try:
+            settings = self.settings()
+        except NightdeskError as error:  # signal-agent's trouble is not execute-trader's
+            logger.warning("signals are left to signal-agent's sweep: %s", error)
+            return []
         if settings.book_id is None or settings.autonomy is Autonomy.USER_TRIGGERED:
             return []
         names = {signal.symbol for signal in signals}

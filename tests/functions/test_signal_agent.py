@@ -1,20 +1,22 @@
 """signal-agent as AWS wakes it: by its queue, by the clock, by a command."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.signal_agent import handler
+from shared.domain.agents import Autonomy
 from shared.domain.consensus import SignalAgentSettings
-from shared.messages import CronTick
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
-from shared.signal_messages import SignalAgentCommanded, SignalRequest, SignalsRecorded
+from shared.usecases.standing import REMEMBERED_MS
+from tests.fakes.agents import MemoryAgentStore
+from tests.fakes.clock import ManualClock
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
 from tests.fakes.queue import MemoryQueue
-from tests.fakes.stores import MemoryAgentStore
 from tests.functions.test_proposals_api import agree
 from tests.usecases.trading_in_memory import SYMBOL, TradingInMemory
 
@@ -51,7 +53,7 @@ def test_a_message_makes_one_proposal_however_often_it_comes(deps: AgentDeps) ->
         assert handler(SAMPLE, None, deps=deps) == {"batchItemFailures": []}
     (made,) = deps.desk.database.trading.proposals.values()
     assert made.instrument == SYMBOL
-    assert deps.desk.database.beats.keys() == {"signal-agent"}
+    assert deps.agents.heartbeats().keys() == {"signal-agent"}
 
 
 def test_the_clock_and_a_command_wake_it_too(deps: AgentDeps) -> None:
@@ -68,18 +70,22 @@ def test_a_message_nobody_can_read_is_buried(deps: AgentDeps) -> None:
     assert deps.dead_letters.bodies == ['{"instruments": []}']  # type: ignore[attr-defined]
 
 
-def test_as_it_is_deployed_it_raises_nothing_until_a_book_is_configured() -> None:
-    assert Deps(Settings.from_env({})).signal_agent_settings == SignalAgentSettings()
+def test_it_raises_nothing_until_an_operator_has_named_a_book() -> None:
+    deps = Deps(Settings.from_env({}))
+    deps.wall_clock = clock = ManualClock()
+    deps.agents = MemoryAgentStore()
+    assert deps.signal_agent_settings == SignalAgentSettings()
     assert SignalAgentSettings().book_id is None
+    deps.agents.configure("signal-agent", {"book_id": "b", "autonomy": "full", "notional": 250}, actor="ann")
+    clock.advance(REMEMBERED_MS)
+    assert deps.signal_agent_settings == SignalAgentSettings(book_id="b", autonomy=Autonomy.FULL, notional=Decimal(250))
 
 
-@pytest.mark.parametrize(
-    ("payload", "kind"),
-    [
-        ({"trigger": "cron"}, CronTick),
-        ({"trigger": "command", "instruments": ["BTC/USDT"]}, SignalAgentCommanded),
-        ({"instruments": ["BTC/USDT"], "correlation_id": "0123456789"}, SignalsRecorded),
-    ],
-)
-def test_what_wakes_it_is_told_apart(payload: dict[str, Any], kind: type) -> None:
-    assert isinstance(SignalRequest.validate_python(payload), kind)
+def test_a_paused_agent_proposes_nothing_and_finds_what_it_missed_once_it_is_resumed(deps: AgentDeps) -> None:
+    agree(deps.desk, "coingecko", "glassnode", "santiment")
+    deps.agents.pause("signal-agent", actor="ann", reason="drill")
+    assert handler(SAMPLE, None, deps=deps) == {"batchItemFailures": []}
+    assert deps.desk.database.trading.proposals == {}
+    deps.agents.resume("signal-agent", actor="ann")
+    deps.desk.clock.advance(REMEMBERED_MS)
+    assert list(handler({"source": "aws.events"}, None, deps=deps)["proposed"]) == [SYMBOL]

@@ -140,7 +140,7 @@ class DeskInMemory:
 
     def waking(self) -> Waking:
         """Return what wakes signal-agent, as it is set now."""
-        return Waking(settings=self.agent, queue=self.signals_queue, notifications=self.notifications)
+        return Waking(settings=lambda: self.agent, queue=self.signals_queue, notifications=self.notifications)
 
     def messages(self) -> list[ShardDue]:
         """Take every message from the queue."""

@@ -272,7 +272,7 @@ def watched(deps: Deps, *, watchman: bool) -> Deps:
     """Register the agent under test."""
     errand = Errand(function="test", messages=TriggerRequest)
     spec = AgentSpec(
-        settings=NoSettings, autonomies=(Autonomy.FULL,), capabilities=("look",), errand=errand, message={},
+        settings=NoSettings, autonomies=(Autonomy.FULL,), capabilities=("look",), errand=errand,
         paused_means="nothing is looked at", watchman=watchman,
     )  # fmt: skip
     specs = {"test-agent": spec}
