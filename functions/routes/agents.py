@@ -26,7 +26,7 @@ _ROW: Final = "[0-9]{1,18}"
 @router.get("/agents")
 def read_agents(operator: OperatorOf, deps: DepsOf) -> AgentList:  # noqa: ARG001 - an operator's
     """List the desk's agents: how each is, what it goes by and what its last run did; for operators."""
-    return AgentList(items=[AgentOut.of(told) for told in list_agents(agents=deps.agents, standings=deps.standings)])
+    return AgentList(items=[AgentOut.of(told) for told in list_agents(agents=deps.agents, clearances=deps.clearances)])
 
 
 @router.get("/agents/{agent}/memory", responses=NOT_FOUND)
@@ -40,7 +40,7 @@ def read_memory(
     cursor: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
 ) -> MemoryPage:
     """List what an agent did and saw, the newest first; for operators."""
-    name = agent_named(agent, deps.standings.specs)
+    name = agent_named(agent, deps.clearances.specs)
     before = read_cursor(cursor, _ROW) if cursor else None
     found = deps.agents.recall(name, event_type=event_type, limit=limit + 1, before=before)
     page = found[:limit]
@@ -57,8 +57,8 @@ def command(body: CommandBody, operator: OperatorOf, deps: DepsOf) -> CommandOut
     A pause reaches functions that are at work within five seconds. `run_now` starts the agent's function and does not
     wait for it.
     """
-    agent = agent_named(body.agent_type, deps.standings.specs)
-    office = AgentOffice(agents=deps.agents, standings=deps.standings, invoker=lambda: deps.invoker)
+    agent = agent_named(body.agent_type, deps.clearances.specs)
+    office = AgentOffice(agents=deps.agents, clearances=deps.clearances, invoker=lambda: deps.invoker)
     done = command_agent(agent, body.action, body.params, actor=operator.actor, office=office)
     if isinstance(done, Started):
         return CommandOut(status="started", result=StartedOut(function=done.function, message=dict(done.message)))

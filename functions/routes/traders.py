@@ -169,7 +169,7 @@ def restore(trader_id: Id, version: VersionNumber, store: TradersOf, deps: DepsO
 def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
     """Evaluate one of your traders, or a built-in one, now on its last closed candle, and record what fires."""
     check_runnable(trader_id, user_id=user.user_id, store=store)
-    deps.standings.require("strategy-agent")
+    deps.clearances.require("strategy-agent")
     result = run_trader(
         RunTrader(trader_id=trader_id),
         candles=deps.candle_log,

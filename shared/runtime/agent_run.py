@@ -42,7 +42,7 @@ class AgentRun:
         if self._refused is not None:
             raise self._refused
         try:
-            return self._deps.standings.of(self._agent).stopped
+            return self._deps.clearances.of(self._agent).stopped
         except NightdeskError as error:
             self._refused = error
             raise

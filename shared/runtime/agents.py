@@ -11,7 +11,7 @@ from shared.domain.trading.limits import Caps
 from shared.runtime.foundation import Foundation
 
 if TYPE_CHECKING:
-    from shared.usecases.standing import Standings
+    from shared.usecases.clearance import Clearances
 
 
 class AgentParts(Foundation):
@@ -25,12 +25,12 @@ class AgentParts(Foundation):
         return SupabaseAgentStore(self.database)
 
     @cached_property
-    def standings(self) -> "Standings":
+    def clearances(self) -> "Clearances":
         """Whether agents may run, and how."""
         from shared.runtime.agent_config import SPECS, deployed_agents
-        from shared.usecases.standing import Standings
+        from shared.usecases.clearance import Clearances
 
-        return Standings(directory=self.agents, specs=SPECS, deployed=deployed_agents(), wall_clock=self.wall_clock)
+        return Clearances(directory=self.agents, specs=SPECS, deployed=deployed_agents(), wall_clock=self.wall_clock)
 
     @cached_property
     def invoker(self) -> Invoker:
@@ -41,12 +41,12 @@ class AgentParts(Foundation):
 
     def autonomy(self, agent: str) -> Autonomy:
         """Return how far an agent goes by itself, as it is set now."""
-        return self.standings.autonomy(agent)
+        return self.clearances.autonomy(agent)
 
     def caps(self) -> Caps:
         """Return the most any book may risk, as it is set now."""
-        return self.standings.settings("risk-agent", RiskSettings).limits
+        return self.clearances.settings("risk-agent", RiskSettings).limits
 
     def algorithms(self) -> frozenset[AlgorithmName]:
         """Return the algorithms people and their traders may ask for, as it is set now."""
-        return frozenset(self.standings.settings("execution-agent", ExecutionSettings).algos)
+        return frozenset(self.clearances.settings("execution-agent", ExecutionSettings).algos)

@@ -69,7 +69,7 @@ class Deps(Telling):
     @property
     def signal_agent_settings(self) -> SignalAgentSettings:
         """How signal-agent works, as it is set now."""
-        return self.standings.settings("signal-agent", SignalAgentSettings)
+        return self.clearances.settings("signal-agent", SignalAgentSettings)
 
     @cached_property
     def signals_queue(self) -> Queue:

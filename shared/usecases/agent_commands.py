@@ -9,7 +9,7 @@ from shared.agent_ports import AgentDirectory, Invoker
 from shared.domain.agents import Agent, AgentState, merge_patch
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NotFoundError, RefusedError
 from shared.usecases.agent_specs import AgentSpec, Errand, config_of, settings_json
-from shared.usecases.standing import Standing, Standings
+from shared.usecases.clearance import Clearance, Clearances
 
 MAX_REASON_CHARS: Final = 500
 
@@ -49,7 +49,7 @@ class AgentOffice:
     """What commanding agents takes; the invoker is asked for only where something is started."""
 
     agents: AgentDirectory
-    standings: Standings
+    clearances: Clearances
     invoker: Callable[[], Invoker]
 
 
@@ -62,10 +62,10 @@ def agent_named(name: str, specs: Mapping[str, AgentSpec]) -> str:
     raise NotFoundError(f"no agent {name!r}, expected one of {', '.join(specs)}")
 
 
-def list_agents(*, agents: AgentDirectory, standings: Standings) -> Sequence[ToldAgent]:
+def list_agents(*, agents: AgentDirectory, clearances: Clearances) -> Sequence[ToldAgent]:
     """Return every agent of the desk, those that never ran too, by name."""
     known = {each.agent: each for each in agents.list()}
-    return [_told(agent, known.get(agent), standings) for agent in sorted(standings.specs)]
+    return [_told(agent, known.get(agent), clearances) for agent in sorted(clearances.specs)]
 
 
 def command_agent(
@@ -78,13 +78,13 @@ def command_agent(
     match action:
         case Action.STATUS:
             _only(params)
-            return _told(agent, _known(agent, office.agents), office.standings)
+            return _told(agent, _known(agent, office.agents), office.clearances)
         case Action.PAUSE:
             reason = _reason(params)
-            return _told(agent, office.agents.pause(agent, actor=actor, reason=reason), office.standings)
+            return _told(agent, office.agents.pause(agent, actor=actor, reason=reason), office.clearances)
         case Action.RESUME:
             _only(params)
-            return _told(agent, _resumed(agent, actor, office.agents), office.standings)
+            return _told(agent, _resumed(agent, actor, office.agents), office.clearances)
         case Action.SET_CONFIG:
             return _configured(agent, params, actor=actor, office=office)
         case Action.RUN_NOW:
@@ -97,17 +97,17 @@ def _configured(agent: str, params: Mapping[str, Any], *, actor: str, office: Ag
         raise InvalidMessageError("params", "expected settings by name; null takes one back to the deployment's")
     known = _known(agent, office.agents)
     own = merge_patch({} if known is None else known.settings, params)
-    spec, deployed = office.standings.specs[agent], office.standings.deployed.get(agent, {})
+    spec, deployed = office.clearances.specs[agent], office.clearances.deployed.get(agent, {})
     config_of(spec, merge_patch(deployed, own), place="params")
-    return _told(agent, office.agents.configure(agent, params, actor=actor), office.standings)
+    return _told(agent, office.agents.configure(agent, params, actor=actor), office.clearances)
 
 
 def _started(agent: str, params: Mapping[str, Any], office: AgentOffice) -> Started:
     """Start the agent's function, or the one that does what a parameter asks for."""
-    standing = office.standings.judge(agent, _known(agent, office.agents))
-    if standing.stopped is not None:
-        raise ConflictError(f"{agent} is {standing.stopped}")
-    spec = office.standings.specs[agent]
+    clearance = office.clearances.judge(agent, _known(agent, office.agents))
+    if clearance.stopped is not None:
+        raise ConflictError(f"{agent} is {clearance.stopped}")
+    spec = office.clearances.specs[agent]
     _only(params, *spec.asked)
     if len(params) > 1:
         raise InvalidMessageError("params", f"expected one at a time, got {', '.join(params)}")
@@ -132,16 +132,16 @@ def _known(agent: str, agents: AgentDirectory) -> Agent | None:
         return None
 
 
-def _told(agent: str, known: Agent | None, standings: Standings) -> ToldAgent:
-    spec = standings.specs[agent]
+def _told(agent: str, known: Agent | None, clearances: Clearances) -> ToldAgent:
+    spec = clearances.specs[agent]
     try:
-        standing: Standing = standings.judge(agent, known)
+        clearance: Clearance = clearances.judge(agent, known)
     except FatalError as error:
         return ToldAgent(agent=agent, known=known, spec=spec, settings=None, problem=str(error))
-    settings = None if standing.config is None else settings_json(spec, standing.config)
+    settings = None if clearance.config is None else settings_json(spec, clearance.config)
     problem = None
     if known is None or known.state is not AgentState.PAUSED:
-        problem = standing.stopped
+        problem = clearance.stopped
     return ToldAgent(agent=agent, known=known, spec=spec, settings=settings, problem=problem)
 
 

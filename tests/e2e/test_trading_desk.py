@@ -32,7 +32,7 @@ from shared.domain.trading.intents import (
 from shared.domain.trading.records import IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, Mode, OrderState, is_final
 from shared.messages import IntentRaised, new_id
-from shared.usecases.standing import REMEMBERED_MS
+from shared.usecases.clearance import REMEMBERED_MS
 
 SYMBOL = "BTC/USDT"
 NOTIONAL = Decimal(1_000)

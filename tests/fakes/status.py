@@ -79,13 +79,12 @@ class MemoryStatusReads:
         raise NotFoundError("a database in memory has no schema")
 
     def _agents(self) -> tuple[AgentPulse, ...]:
-        beats, errors = self.database.beats, self.database.errors
         return tuple(
             AgentPulse(
-                agent=agent, version="0.1.0", last_beat_ms=beat, last_error=errors.get(agent),
-                last_error_ms=beat if errors.get(agent) else None,
+                agent=each.agent, version=each.version, last_beat_ms=each.last_beat_ms, last_error=each.last_error,
+                last_error_ms=each.last_error_at_ms,
             )
-            for agent, beat in sorted(beats.items())
+            for _, each in sorted(self.database.agents.items())
         )  # fmt: skip
 
     def _boundaries(self) -> Sequence[LastBoundary]:

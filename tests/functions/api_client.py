@@ -16,12 +16,12 @@ from shared.runtime.auditing import AuditTrail
 from shared.runtime.config import Settings
 from shared.runtime.limits import Limits
 from shared.runtime.wiring import Deps, process_deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.audit import MemoryAuditLog
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.people import MemoryProfiles
 from tests.fakes.requests import MemoryRequestCounter, MemoryRequestLimits
 from tests.fakes.status import MemoryDepths, MemoryStatusReads, MemoryUsage
-from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.stores import MemorySignalStore, MemoryTraderStore
 from tests.fakes.ticker_board import FakeTickerBoard
 from tests.usecases.desk_in_memory import DeskInMemory

@@ -11,7 +11,7 @@ from shared.domain.people import PersonRole
 from shared.runtime.agent_config import SPECS
 from shared.runtime.wiring import process_deps
 from tests.fakes.agents import MemoryAgentStore
-from tests.functions.api_client import ALICE, call
+from tests.functions.api_client import ALICE, Guards, call
 from tests.functions.trading_desk import INTENT, OPERATOR, SECRET, TRADE, TradingDeps, told, trading_desk
 from tests.usecases.trading_in_memory import TradingInMemory
 
@@ -33,6 +33,7 @@ class MemoryInvoker:
 def desk() -> Iterator[TradingInMemory]:
     desk = trading_desk()
     deps = TradingDeps(desk)
+    Guards().give(deps)
     deps.invoker = MemoryInvoker()
     app.dependency_overrides[process_deps] = lambda: deps
     try:
@@ -62,7 +63,7 @@ def test_agents_are_operators_to_see_and_to_command(desk: TradingInMemory) -> No
         assert call("GET", MEMORY, **who).status == status
         assert call("POST", COMMAND, body, **who).status == status
     assert agents_of(desk).list() == []
-    desk.database.roles[ALICE] = PersonRole.OPERATOR
+    desk.database.people.enrol(ALICE, role=PersonRole.OPERATOR)
     assert call("POST", COMMAND, body, user=ALICE).body["result"]["paused_by"] == ALICE
     assert call("GET", AGENTS, token=SECRET).status == 200
 

@@ -13,7 +13,7 @@ from shared.domain.agents import Memory
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import process_deps
 from tests.fakes.agents import MemoryAgentStore
-from tests.functions.api_client import ALICE, token_of
+from tests.functions.api_client import ALICE, Guards, token_of
 from tests.functions.api_http import serve_commands
 from tests.functions.test_agents_api import MemoryInvoker
 from tests.functions.trading_desk import SECRET, TradingDeps, trading_desk
@@ -31,6 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TradingInM
     (tmp_path / ".desk" / "desk.json").write_text(json.dumps(here))
     desk = trading_desk()
     deps = TradingDeps(desk)
+    Guards().give(deps)
     deps.invoker = MemoryInvoker()
     app.dependency_overrides[process_deps] = lambda: deps
     try:

@@ -68,6 +68,7 @@ CASES: dict[Endpoint, Case] = {
     ("PATCH", "/api/v1/channels/{channel_id}"): Case({"enabled": False}, HER_CHANNEL, HIS_CHANNEL),
     ("DELETE", "/api/v1/channels/{channel_id}"): Case(None, HER_CHANNEL, HIS_CHANNEL, done=204),
     ("POST", "/api/v1/channels/{channel_id}/test"): Case(None, HER_CHANNEL, HIS_CHANNEL, done=202),
+    ("POST", "/api/v1/engine/agent/command"): Case({"agent_type": "risk", "action": "pause"}, by=OPERATOR),
     ("PUT", "/api/v1/desk/state"): Case({"state": "halted"} | REASON, by=OPERATOR),
 }
 READING: frozenset[Endpoint] = frozenset(

@@ -17,8 +17,8 @@ from shared.runtime.auditing import STRANGERS_PER_MINUTE, event_of_machine
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
 from tests.architecture.test_serverless import VARIABLES
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.audit import MemoryAuditLog
-from tests.fakes.stores import MemoryAgentStore
 
 SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
 ADDRESSES = {

@@ -15,10 +15,10 @@ from shared.domain.status import DeskStatus, Pulse, QueueDepth, Schema
 from shared.domain.usage import MonthUsage, Usage, month_of, month_start
 from shared.runtime.wiring import process_deps
 from shared.usecases.metrics import cost_of
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.monitor import MemoryMonitorStore, ran
 from tests.fakes.status import MemoryDepths, MemoryUsage
-from tests.fakes.stores import MemoryAgentStore
 from tests.functions.api_client import ALICE, Guards, call, event_loop
 from tests.functions.trading_desk import OPERATOR, SECRET, TradingDeps, trade, trading_desk
 from tests.usecases.trading_in_memory import SYMBOL, TradingInMemory

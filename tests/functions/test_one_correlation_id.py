@@ -20,9 +20,10 @@ from shared.ports import Queue
 from shared.runtime.config import Settings
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import Deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.outcomes import MemoryOutcomeStore
 from tests.fakes.queue import MemoryQueue
-from tests.fakes.stores import MemoryAgentStore, MemoryRunStore, MemorySignalStore, MemoryTraderStore, MemoryVenueStore
+from tests.fakes.stores import MemoryRunStore, MemorySignalStore, MemoryTraderStore, MemoryVenueStore
 from tests.usecases.desk_in_memory import make_trader
 from tests.usecases.trading_in_memory import TradingInMemory
 

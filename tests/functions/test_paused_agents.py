@@ -18,9 +18,9 @@ from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, TradingState
 from shared.messages import AdoptBalances, SliceDue, TickersWritten
 from shared.runtime.entrypoint import LambdaHandler
+from shared.usecases.clearance import REMEMBERED_MS
 from shared.usecases.halting import set_desk_state, set_part_state
 from shared.usecases.patience import Patience
-from shared.usecases.standing import REMEMBERED_MS
 from tests.fakes.queue import MemoryQueue
 from tests.functions.api_client import MemoryDeps
 from tests.functions.trading_desk import TradingDeps, trading_desk

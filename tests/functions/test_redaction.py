@@ -39,9 +39,9 @@ from shared.runtime.problems import problem_of
 from shared.runtime.redaction import HIDDEN, redact, redacted_json, secrets_of
 from shared.runtime.users import authenticate
 from shared.runtime.wiring import Deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.audit import MemoryAuditLog
 from tests.fakes.queue import MemoryQueue
-from tests.fakes.stores import MemoryAgentStore
 from tests.functions.api_client import ALICE, call, token_of
 from tests.functions.whole_desk import WholeDesk, whole_api
 
@@ -252,7 +252,7 @@ def test_a_function_keeps_no_secret_in_its_heartbeat_its_answers_or_its_log(
         answers.append(handler({"Records": [{"messageId": "m", "body": body}]}, None, deps=deps))
     said = capfd.readouterr()
     assert HIDDEN in said.out
-    kept = [deps.agents.database.errors, deps.audit.rows]
+    kept = [deps.agents.list(), deps.agents.recall("strategy-agent"), deps.audit.rows]
     assert held(said.out + said.err + json.dumps(answers) + repr(kept), canaries) == []
 
 

@@ -12,7 +12,6 @@ from shared.domain.errors import FatalError
 from shared.domain.monitoring import Occasion, Task
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
-from tests.fakes.stores import MemoryAgentStore
 from tests.usecases.monitor_in_memory import MonitorInMemory
 
 SECRET = "a-service-secret"

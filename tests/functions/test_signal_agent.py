@@ -12,7 +12,7 @@ from shared.domain.agents import Autonomy
 from shared.domain.consensus import SignalAgentSettings
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
-from shared.usecases.standing import REMEMBERED_MS
+from shared.usecases.clearance import REMEMBERED_MS
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.clock import ManualClock
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore

@@ -17,10 +17,10 @@ from shared.domain.alerts import Alert, Severity
 from shared.domain.status import QueueDepth
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import process_deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.monitor import ran
 from tests.fakes.status import MemoryDepths
-from tests.fakes.stores import MemoryAgentStore
 from tests.functions.api_client import ALICE, Guards, call, token_of
 from tests.functions.api_http import serve_commands
 from tests.functions.trading_desk import SECRET, TradingDeps, trade, trading_desk

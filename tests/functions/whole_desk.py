@@ -17,10 +17,11 @@ from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import PositionSide
 from shared.domain.trading.states import Mode
 from shared.runtime.wiring import process_deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.intelligence import MemoryProposalStore
 from tests.fakes.outcomes import MemoryOutcomeStore
-from tests.fakes.stores import MemoryAgentStore, MemoryRunStore, MemorySignalStore, MemoryTraderStore
+from tests.fakes.stores import MemoryRunStore, MemorySignalStore, MemoryTraderStore
 from tests.functions.api_client import ALICE, BOB, Guards, call
 from tests.functions.trading_desk import HERS, HIS, OPERATOR, TradingDeps, trade, trading_api, trading_desk
 from tests.usecases.desk_in_memory import make_trader

@@ -18,7 +18,7 @@ from shared.domain.trading.intents import AlgorithmName
 from shared.domain.trading.limits import Caps
 from shared.runtime.agent_config import AGENTS_FILE, SPECS, deployed_agents, read_agents
 from shared.usecases.agent_specs import config_of
-from shared.usecases.standing import Standings
+from shared.usecases.clearance import Clearances
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.clock import ManualClock
 
@@ -151,25 +151,25 @@ def test_whatever_is_set_is_either_used_or_refused_by_name(agent: str, given: di
 
 def test_an_operators_settings_win_over_the_deployments() -> None:
     agents, clock = MemoryAgentStore(), ManualClock()
-    standings = Standings(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
-    assert standings.settings("risk-agent", RiskSettings).limits.var_limit == Decimal("0.02")
+    clearances = Clearances(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
+    assert clearances.settings("risk-agent", RiskSettings).limits.var_limit == Decimal("0.02")
     agents.configure("risk-agent", {"limits": {"var_limit": 0.01}}, actor="ann")
     clock.advance(5_000)
-    limits = standings.settings("risk-agent", RiskSettings).limits
+    limits = clearances.settings("risk-agent", RiskSettings).limits
     assert (limits.var_limit, limits.max_leverage) == (Decimal("0.01"), Decimal("3.0"))
     with pytest.raises(FatalError, match="juggling-agent"):
-        standings.autonomy("juggling-agent")
+        clearances.autonomy("juggling-agent")
     with pytest.raises(FatalError, match="not ExecutionSettings"):
-        standings.settings("risk-agent", ExecutionSettings)
+        clearances.settings("risk-agent", ExecutionSettings)
 
 
 def test_who_is_stopped_says_why() -> None:
     agents, clock = MemoryAgentStore(), ManualClock()
-    standings = Standings(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
-    standings.require("risk-agent")
+    clearances = Clearances(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
+    clearances.require("risk-agent")
     agents.pause("risk-agent", actor="ann", reason="drill")
     clock.advance(5_000)
     with pytest.raises(ConflictError, match="risk-agent is paused by ann: drill"):
-        standings.require("risk-agent")
+        clearances.require("risk-agent")
     stranger = Agent(agent="x", version="", state=AgentState.PAUSED, last_beat_ms=0, paused_by="ann", paused_reason="")
-    assert standings.judge("x", stranger).stopped == "paused by ann"
+    assert clearances.judge("x", stranger).stopped == "paused by ann"

@@ -19,7 +19,7 @@ from shared.runtime.config import Settings
 from shared.runtime.entrypoint import MAX_BODY_BYTES, LambdaHandler, entrypoint
 from shared.runtime.wiring import Deps
 from shared.usecases.agent_specs import AgentSpec, Errand
-from shared.usecases.standing import REMEMBERED_MS, Standings
+from shared.usecases.clearance import REMEMBERED_MS, Clearances
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.clock import ManualClock
 from tests.fakes.queue import MemoryQueue
@@ -276,7 +276,7 @@ def watched(deps: Deps, *, watchman: bool) -> Deps:
         paused_means="nothing is looked at", watchman=watchman,
     )  # fmt: skip
     specs = {"test-agent": spec}
-    deps.standings = Standings(directory=deps.agents, specs=specs, deployed={}, wall_clock=deps.wall_clock)
+    deps.clearances = Clearances(directory=deps.agents, specs=specs, deployed={}, wall_clock=deps.wall_clock)
     return deps
 
 
@@ -336,7 +336,7 @@ def test_what_was_done_before_a_failure_is_remembered_with_it() -> None:
 def test_a_run_whose_heartbeat_is_lost_is_still_answered(capsys: pytest.CaptureFixture[str]) -> None:
     deps = make_deps()
     known = deps.agents
-    deps.standings.of("test-agent")
+    deps.clearances.of("test-agent")
     assert isinstance(known, MemoryAgentStore)
     known.broken = True
     assert handler_of(service="beat-test")(BOUNDARY, None, deps=deps) == {"what": "BoundaryClosed"}

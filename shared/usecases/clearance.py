@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Clearance:
     """An agent as it stands; `known` is None for one nobody has heard of, `config` for one that is not registered."""
 
     agent: str
@@ -38,16 +38,16 @@ class Standing:
 
 
 @dataclass(slots=True, kw_only=True)
-class Standings:
+class Clearances:
     """How agents stand, as it was a few seconds ago at most; `deployed` are the settings of config/agents.yaml."""
 
     directory: AgentDirectory
     specs: Mapping[str, AgentSpec]
     deployed: Mapping[str, Mapping[str, object]]
     wall_clock: Clock
-    _read: dict[str, tuple[int, Standing]] = field(default_factory=dict)
+    _read: dict[str, tuple[int, Clearance]] = field(default_factory=dict)
 
-    def of(self, agent: str) -> Standing:
+    def of(self, agent: str) -> Clearance:
         """Return how an agent stands; raise `FatalError` for settings that mean nothing any more.
 
         Of a watchman that cannot be read it is what the deployment says.
@@ -67,16 +67,16 @@ class Standings:
         self._read[agent] = now_ms, found
         return found
 
-    def judge(self, agent: str, known: Agent | None) -> Standing:
+    def judge(self, agent: str, known: Agent | None) -> Clearance:
         """Return how an agent stands that has been read; raise `FatalError` naming the setting that means nothing."""
         if agent not in self.specs:
-            return Standing(agent=agent, known=known, config=None)
+            return Clearance(agent=agent, known=known, config=None)
         given = merge_patch(self.deployed.get(agent, {}), {} if known is None else known.settings)
         try:
             config = config_of(self.specs[agent], given, place=agent)
         except InvalidMessageError as error:
             raise FatalError(f"what is set for {agent} cannot be used: {error}") from error
-        return Standing(agent=agent, known=known, config=config)
+        return Clearance(agent=agent, known=known, config=config)
 
     def require(self, agent: str) -> None:
         """Raise `ConflictError` that says why while an agent does nothing."""
