@@ -12,6 +12,7 @@ from pydantic import (
     model_serializer,
 )
 
+from shared.domain.agents import Memory
 from shared.domain.monitoring import Task
 from shared.messages import CorrelationId, CronTick, Message, new_id
 
@@ -64,6 +65,12 @@ class MonitorResult(_Told):
     results: list[TaskResult]
     notes: list[str] | None = None
     skipped_reason: str | None = None
+
+    def memories(self) -> list[Memory]:
+        """Return which tasks failed, and what went on beside them; while that stays so, it is remembered once."""
+        failed = {each.task.value: each.error or "" for each in self.results if not each.success}
+        found = [Memory(event_type="tasks_failed", data=failed)] if failed else []
+        return found + ([Memory(event_type="notes", data={"notes": self.notes})] if self.notes else [])
 
 
 def _kind_of_run(payload: object) -> str:

@@ -9,7 +9,9 @@ from shared.domain.agent_settings import ExecutionSettings, NoSettings, RiskSett
 from shared.domain.agents import Autonomy
 from shared.domain.consensus import SignalAgentSettings
 from shared.domain.errors import FatalError, InvalidMessageError, RefusedError
+from shared.domain.monitoring import MonitorSettings, Task
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.monitor_messages import MonitorRequest
 from shared.signal_messages import SignalRequest
 from shared.usecases.agent_specs import AgentSpec, Errand, Problem, config_of
 
@@ -35,6 +37,15 @@ SPECS: Final[Mapping[str, AgentSpec]] = {
         errand=_SIGNAL_ERRAND,
         asked={"instruments": _SIGNAL_ERRAND},
         paused_means="no consensus is formed, nothing is proposed, and no proposal expires; people still decide them",
+    ),
+    "ops-agent": AgentSpec(
+        settings=MonitorSettings,
+        autonomies=(Autonomy.FULL,),
+        capabilities=tuple(task.value for task in Task),
+        errand=Errand(function="scheduled-monitor", messages=MonitorRequest, message={"task": "all"}),
+        asked={"task": Errand(function="scheduled-monitor", messages=MonitorRequest)},
+        paused_means="nothing is watched: no alert opens or resolves, and the dead man's alarm goes off",
+        watchman=True,
     ),
     "risk-agent": AgentSpec(
         settings=RiskSettings,

@@ -72,7 +72,8 @@ class AgentRun:
             return
         spec = SPECS.get(self._agent)
         try:
-            self._deps.agents.beat(
+            agents = self._deps.hasty_agents if spec is not None and spec.watchman else self._deps.agents
+            agents.beat(
                 self._agent,
                 version=VERSION,
                 error=self._error,

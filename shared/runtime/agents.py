@@ -1,5 +1,6 @@
 """What belongs to agents, as lazily as the rest: their rows, how they stand, what starts their functions."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,21 @@ class AgentParts(Foundation):
         return SupabaseAgentStore(self.database)
 
     @cached_property
+    def hasty_agents(self) -> Agents:
+        """The same for a watchman, who cannot wait for the database."""
+        from shared.adapters.supabase.agents import SupabaseAgentStore
+
+        return SupabaseAgentStore(self.hasty_database)
+
+    @cached_property
     def clearances(self) -> "Clearances":
         """Whether agents may run, and how."""
-        from shared.runtime.agent_config import SPECS, deployed_agents
-        from shared.usecases.clearance import Clearances
+        return self._clearances(lambda: self.agents)
 
-        return Clearances(directory=self.agents, specs=SPECS, deployed=deployed_agents(), wall_clock=self.wall_clock)
+    @cached_property
+    def hasty_clearances(self) -> "Clearances":
+        """The same for whoever cannot wait for the database."""
+        return self._clearances(lambda: self.hasty_agents)
 
     @cached_property
     def invoker(self) -> Invoker:
@@ -38,6 +48,18 @@ class AgentParts(Foundation):
         from shared.adapters.lambda_invoker import LambdaInvoker
 
         return LambdaInvoker(self.settings.need("function_prefix"))
+
+    def _clearances(self, directory: Callable[[], Agents]) -> "Clearances":
+        from shared.runtime.agent_config import SPECS, deployed_agents
+        from shared.usecases.clearance import Clearances
+
+        return Clearances(
+            directory=directory,
+            hasty=lambda: self.hasty_agents,
+            specs=SPECS,
+            deployed=deployed_agents(),
+            wall_clock=self.wall_clock,
+        )
 
     def autonomy(self, agent: str) -> Autonomy:
         """Return how far an agent goes by itself, as it is set now."""

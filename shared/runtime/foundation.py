@@ -58,6 +58,14 @@ class Foundation:
         return connect(self.settings.need("supabase_url"), self.settings.need("supabase_service_role_key"))
 
     @cached_property
+    def hasty_database(self) -> "SyncPostgrestClient":
+        """The database with the desk's own rights, for whoever cannot wait for it."""
+        from shared.adapters.supabase.client import connect, hasty_session
+
+        url, key = self.settings.need("supabase_url"), self.settings.need("supabase_service_role_key")
+        return connect(url, key, session=hasty_session())
+
+    @cached_property
     def venues(self) -> VenueStore:
         """The venues the desk collects."""
         from shared.adapters.supabase.venues import SupabaseVenueStore

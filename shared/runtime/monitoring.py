@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from shared.domain.agent_settings import RiskSettings
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.monitor_ports import MonitorStore, VenuePings
 from shared.runtime.trading import Trading
 
 if TYPE_CHECKING:
-    from postgrest import SyncPostgrestClient
-
     from shared.adapters.redis_rest import RestRedis
     from shared.adapters.sqs import SqsQueue
     from shared.usecases.scheduled_monitor import MonitorDesk
@@ -25,10 +24,10 @@ REDIS_S: Final = 1.5
 class Monitoring(Trading):
     """The part of what is outside the process that watches the rest."""
 
-    @cached_property
+    @property
     def monitor_settings(self) -> MonitorSettings:
-        """By which measures the monitor judges."""
-        return MonitorSettings()
+        """By which measures the monitor judges, as it is set now."""
+        return self.clearances.settings("ops-agent", MonitorSettings)
 
     @cached_property
     def monitor_runs(self) -> MonitorStore:
@@ -36,14 +35,6 @@ class Monitoring(Trading):
         from shared.adapters.supabase.monitor import SupabaseMonitorStore
 
         return SupabaseMonitorStore(self.hasty_database)
-
-    @cached_property
-    def hasty_database(self) -> "SyncPostgrestClient":
-        """The database with the desk's own rights, for whoever cannot wait for it."""
-        from shared.adapters.supabase.client import connect, hasty_session
-
-        url, key = self.settings.need("supabase_url"), self.settings.need("supabase_service_role_key")
-        return connect(url, key, session=hasty_session())
 
     @cached_property
     def hasty_redis(self) -> "RestRedis":
@@ -128,6 +119,7 @@ class Monitoring(Trading):
             tickers=UpstashTickerBoard(self.hasty_redis),
             store=self.monitor_runs,
             tier=self.settings.risk_tier,
+            caps=self.hasty_clearances.settings("risk-agent", RiskSettings).limits,
             settings=self.monitor_settings,
         )
 
@@ -167,18 +159,12 @@ class Monitoring(Trading):
         )
 
     def _agents(self, occasion: Occasion) -> Looked:
-        from shared.adapters.heartbeat_agents import HeartbeatAgents
-        from shared.adapters.supabase.agents import SupabaseAgentStore
         from shared.adapters.supabase.venues import SupabaseVenueStore
         from shared.usecases.checks.desk import check_agents
 
         return check_agents(
             occasion,
-            agents=HeartbeatAgents(
-                store=SupabaseAgentStore(self.hasty_database),
-                wall_clock=self.wall_clock,
-                stale_ms=self.monitor_settings.agent_stale_ms,
-            ),
+            agents=self.hasty_agents,
             venues=SupabaseVenueStore(self.hasty_database),
             wall_clock=self.wall_clock,
             settings=self.monitor_settings,

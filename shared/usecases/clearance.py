@@ -1,7 +1,7 @@
 """Whether an agent may run now, and how: the deployment's settings under the operators', and whether it is paused."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -39,9 +39,13 @@ class Clearance:
 
 @dataclass(slots=True, kw_only=True)
 class Clearances:
-    """How agents stand, as it was a few seconds ago at most; `deployed` are the settings of config/agents.yaml."""
+    """How agents stand, as it was a few seconds ago at most; `deployed` are the settings of config/agents.yaml.
 
-    directory: AgentDirectory
+    A watchman is read from the `hasty` directory: what cannot answer at once must not hold it up.
+    """
+
+    directory: Callable[[], AgentDirectory]
+    hasty: Callable[[], AgentDirectory]
     specs: Mapping[str, AgentSpec]
     deployed: Mapping[str, Mapping[str, object]]
     wall_clock: Clock
@@ -56,11 +60,12 @@ class Clearances:
         read_ms, known = self._read.get(agent, (0, None))
         if known is not None and now_ms - read_ms < REMEMBERED_MS:
             return known
+        spec = self.specs.get(agent)
+        is_watchman = spec is not None and spec.watchman
         try:
-            found = self.judge(agent, self._known(agent))
+            found = self.judge(agent, self._known(agent, is_watchman=is_watchman))
         except NightdeskError as error:
-            spec = self.specs.get(agent)
-            if spec is None or not spec.watchman:
+            if not is_watchman:
                 raise
             logger.warning("%s runs by the deployment's settings: %s", agent, error)
             found = self.judge(agent, None)
@@ -100,8 +105,9 @@ class Clearances:
             raise FatalError(f"agent {agent!r} is not registered")
         return config
 
-    def _known(self, agent: str) -> Agent | None:
+    def _known(self, agent: str, *, is_watchman: bool) -> Agent | None:
+        directory = self.hasty if is_watchman else self.directory
         try:
-            return self.directory.get(agent)
+            return directory().get(agent)
         except NotFoundError:
             return None

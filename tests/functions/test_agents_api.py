@@ -95,7 +95,10 @@ def test_an_agent_has_more_than_one_way_to_write_its_name(desk: TradingInMemory,
 
 def test_unknown_agents_and_actions_are_told_apart(desk: TradingInMemory) -> None:
     missing = command("juggling", "pause")
-    assert (missing.status, "strategy-agent, signal-agent, risk-agent" in missing.body["detail"]) == (404, True)
+    assert (missing.status, "strategy-agent, signal-agent, ops-agent, risk-agent" in missing.body["detail"]) == (
+        404,
+        True,
+    )
     assert command("risk", "dance").status == 400
     assert call("GET", f"{AGENTS}/juggling/memory", user=OPERATOR).status == 404
     for action, params, field in (
@@ -131,6 +134,8 @@ def test_a_pause_is_by_somebody_for_a_reason_until_it_is_resumed(desk: TradingIn
     [
         ("risk", {}, "risk-agent", {"trigger": "cron"}),
         ("execution", {}, "execution-agent", {"trigger": "cron"}),
+        ("ops", {}, "scheduled-monitor", {"task": "all"}),
+        ("ops", {"task": "signals"}, "scheduled-monitor", {"task": "signals"}),
         ("signal", {}, "signal-agent", {"trigger": "command", "instruments": []}),
         ("signal", {"instruments": ["BTC/USDT"]}, "signal-agent", {"trigger": "command", "instruments": ["BTC/USDT"]}),
         ("strategy", {}, "trigger-executions", {"trigger": "cron"}),
@@ -174,6 +179,8 @@ def test_settings_are_set_and_taken_back_name_by_name(desk: TradingInMemory) -> 
         ("risk", {"autonomy": "semi"}, "params.autonomy", "expected full, got 'semi'"),
         ("strategy", {"autonomy": "full"}, "params.autonomy", "expected semi or user_triggered"),
         ("strategy", {"enabled": "yes"}, "params.enabled", "true or false"),
+        ("ops", {"agent_stale_ms": 0}, "params.agent_stale_ms", "above 0"),
+        ("ops", {"kept_days": {"audit_events": 1}}, "params.kept_days", "audit_events"),
         ("signal", {"min_share": 0.5}, "params.min_share", "more than 0.5"),
         ("signal", {"half_lives_ms": {"news": 0}}, "params.half_lives_ms", "positive times"),
         ("execution", {"algos": ["twap", "guess"]}, "params.algos.1", "'market'"),

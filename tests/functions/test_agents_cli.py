@@ -75,13 +75,13 @@ def test_agents_are_listed_with_what_is_wrong(desk: TradingInMemory, run: Run) -
     )
     agents.pause("execution-agent", actor="ann", reason="drill")
     lines = run("list").stdout.splitlines()
-    rows = {line.split()[0]: line for line in lines[1:5]}
+    rows = {line.split()[0]: line for line in lines[1:6]}
     assert "paused" in rows["execution-agent"]
     assert "never" in rows["execution-agent"]
     assert "degraded" in rows["risk-agent"]
     assert "1 in 9 ms, 1 failed" in rows["risk-agent"]
-    assert "execution-agent: paused by ann: drill; nothing is ordered" in "\n".join(lines[5:])
-    assert "TransientError: busy" in "\n".join(lines[5:])
+    assert "execution-agent: paused by ann: drill; nothing is ordered" in "\n".join(lines[6:])
+    assert "TransientError: busy" in "\n".join(lines[6:])
 
 
 def test_an_agent_is_paused_run_and_resumed(desk: TradingInMemory, run: Run) -> None:
@@ -126,7 +126,7 @@ def test_memory_is_a_list_or_what_a_prompt_is_told(desk: TradingInMemory, run: R
 
 
 def test_a_file_of_settings_is_checked(run: Run, tmp_path: Path) -> None:
-    assert run("check").stdout.startswith("agents.yaml sets 4 agents")
+    assert run("check").stdout.startswith("agents.yaml sets 5 agents")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("agents: {risk-agent: {limits: {leverage: 3}}}")
     refused = run("check", str(wrong))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from functions.api import app
-from tests.fakes.monitor import ran
 from tests.fakes.agents import MemoryAgentStore
+from tests.fakes.monitor import ran
 from tests.functions.api_client import ALICE, BOB, api_of, call, token_of
 from tests.usecases.desk_in_memory import M1, DeskInMemory, make_trader
 

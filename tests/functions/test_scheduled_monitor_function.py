@@ -12,6 +12,7 @@ from shared.domain.errors import FatalError
 from shared.domain.monitoring import Occasion, Task
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
+from tests.fakes.agents import MemoryAgentStore
 from tests.usecases.monitor_in_memory import MonitorInMemory
 
 SECRET = "a-service-secret"
@@ -24,7 +25,7 @@ class Watched(Deps):
 
     def __init__(self, desk: MonitorInMemory) -> None:
         super().__init__(Settings.from_env({"SERVICE_SECRET": SECRET}))
-        self.monitor_desk, self.agents = desk.desk, MemoryAgentStore(desk.database)
+        self.monitor_desk, self.hasty_agents = desk.desk, MemoryAgentStore(desk.database)
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def post(desk: MonitorInMemory, body: object, *, secret: str = SECRET) -> tuple[
 def test_everything_is_looked_at_for_the_clock_and_for_whoever_asks(desk: MonitorInMemory) -> None:
     scheduled = handler(CRON, None, deps=Watched(desk))
     assert [each["task"] for each in scheduled["results"]] == list(Task)
-    assert desk.database.beats.keys() == {"ops-agent"}
+    assert desk.database.agents.keys() == {"ops-agent"}
     for body in ({"task": "all"}, {"trigger": "cron"}):
         status, answer = post(desk, body)
         assert status == 200

@@ -157,7 +157,7 @@ class MonitorInMemory:
     def _books(self, occasion: Occasion) -> Looked:
         return check_books(
             occasion, books=self.guarded(self.books), tickers=_Board(self), store=self.guarded(self.store), tier=2,
-            settings=self.settings,
+            caps=Caps(), settings=self.settings,
         )  # fmt: skip
 
     def _signals(self, occasion: Occasion) -> Looked:

@@ -15,6 +15,7 @@ from shared.domain.runs import ClosedBoundary
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Sizing, SizingMethod
+from shared.domain.trading.limits import Caps
 from shared.domain.trading.states import TradingState
 from shared.domain.usage import MonthUsage, Usage, month_start
 from shared.messages import ShardDue
@@ -244,7 +245,7 @@ def look_at_books(trading: TradingInMemory, store: MemoryMonitorStore, board: ob
     )  # fmt: skip
     return check_books(
         Occasion(now_ms=trading.clock.now_ms(), last=before), books=trading.books,
-        tickers=board or HandBoard(trading.market), store=store, tier=2, settings=SETTINGS,  # type: ignore[arg-type]
+        tickers=board or HandBoard(trading.market), store=store, tier=2, caps=Caps(), settings=SETTINGS,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from shared.domain.judging_desk import figures_of, judge_book, judge_marks, judg
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.domain.settling import DATABASE
 from shared.domain.tickers import VenueNow
-from shared.domain.trading.limits import scaled
+from shared.domain.trading.limits import Caps, capped, scaled
 from shared.domain.trading.market import MarketView, marks_of
 from shared.domain.trading.portfolio import Portfolio, places_of, portfolio_of
 from shared.domain.trading.records import BookView
@@ -28,6 +28,7 @@ def check_books(
     tickers: TickerBoard,
     store: MonitorStore,
     tier: int,
+    caps: Caps,
     settings: MonitorSettings,
 ) -> Looked:
     """Judge every book that risk-agent watches, by the prices of this moment; breakers are risk-agent's to trip.
@@ -43,7 +44,9 @@ def check_books(
 
     alerts: list[Alert] = []
     for book_id, view in views.items():
-        alerts += judge_book(book_id, view.book.name, worth[book_id], scaled(view.book.limits, tier), settings)
+        alerts += judge_book(
+            book_id, view.book.name, worth[book_id], capped(scaled(view.book.limits, tier), caps), settings
+        )
         alerts += judge_prices(book_id, view.book.name, worth[book_id], board)
     unmarked = sorted({*priced} - marked)
     alerts += judge_marks([views[each].book.name for each in unmarked if each in _unmarked_before(occasion)])
@@ -54,7 +57,7 @@ def check_books(
             "open_positions": sum(bool(each.position.qty) for view in views.values() for each in view.positions),
             "unpriced": sorted({*views} - {*priced}),
             "unmarked": unmarked,
-            "books": {each: _figures(worth[each], views[each], tier) for each in [*views][:TOLD]},
+            "books": {each: _figures(worth[each], views[each], tier, caps) for each in [*views][:TOLD]},
         },
         alerts=tuple(alerts),
         prefixes=("position:",),
@@ -89,8 +92,8 @@ def _unmarked_before(occasion: Occasion) -> Sequence[object]:
     return told if isinstance(told, list | tuple) else ()
 
 
-def _figures(portfolio: Portfolio, view: BookView, tier: int) -> dict[str, object]:
-    limits = scaled(view.book.limits, tier)
+def _figures(portfolio: Portfolio, view: BookView, tier: int, caps: Caps) -> dict[str, object]:
+    limits = capped(scaled(view.book.limits, tier), caps)
     return {
         name: {"value": None if value is None else f"{value:.4f}", "limit": f"{limit.normalize():f}"}
         for name, value, limit in figures_of(portfolio, limits)

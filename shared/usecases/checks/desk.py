@@ -17,7 +17,7 @@ def check_agents(
 ) -> Looked:
     """Mark agents offline that are silent, and judge all of them."""
     agents.silence(older_than_ms=settings.agent_stale_ms)
-    known = agents.list()
+    known = [each for each in agents.list() if each.last_beat_ms]  # one that never ran is not silent
     shortest_ms = min((each.ms for venue in venues.enabled() for each in venue.timeframes), default=0)
     before = occasion.last.details_of(Task.AGENT_HEALTH).get("degraded") if occasion.last else None
     return judge_agents(

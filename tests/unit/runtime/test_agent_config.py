@@ -25,6 +25,12 @@ from tests.fakes.clock import ManualClock
 SHIPPED: dict[str, dict[str, Any]] = yaml.safe_load(AGENTS_FILE.read_text())["agents"]
 
 
+def clearances_of(agents: MemoryAgentStore, clock: ManualClock) -> Clearances:
+    return Clearances(
+        directory=lambda: agents, hasty=lambda: agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock
+    )
+
+
 def written(folder: Path, raw: Any) -> Path:
     path = folder / "agents.yaml"
     path.write_text(raw if isinstance(raw, str) else yaml.safe_dump(raw))
@@ -47,6 +53,7 @@ def test_the_file_has_every_agent_with_the_defaults_the_desk_was_asked_for() -> 
     assert {agent: config.autonomy for agent, config in configs.items()} == {
         "strategy-agent": Autonomy.SEMI,
         "signal-agent": Autonomy.SEMI,
+        "ops-agent": Autonomy.FULL,
         "risk-agent": Autonomy.FULL,
         "execution-agent": Autonomy.USER_TRIGGERED,
     }
@@ -132,7 +139,7 @@ def test_a_name_nobody_knows_is_refused_wherever_it_is(
     ]
 
 
-NAMES = ["enabled", "autonomy", "limits", "algos", "min_sources", "half_lives_ms"]
+NAMES = ["enabled", "autonomy", "limits", "algos", "min_sources", "half_lives_ms", "kept_days"]
 
 
 @given(st.sampled_from(sorted(SPECS)), st.dictionaries(st.sampled_from(NAMES), JSON))
@@ -151,7 +158,7 @@ def test_whatever_is_set_is_either_used_or_refused_by_name(agent: str, given: di
 
 def test_an_operators_settings_win_over_the_deployments() -> None:
     agents, clock = MemoryAgentStore(), ManualClock()
-    clearances = Clearances(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
+    clearances = clearances_of(agents, clock)
     assert clearances.settings("risk-agent", RiskSettings).limits.var_limit == Decimal("0.02")
     agents.configure("risk-agent", {"limits": {"var_limit": 0.01}}, actor="ann")
     clock.advance(5_000)
@@ -165,7 +172,7 @@ def test_an_operators_settings_win_over_the_deployments() -> None:
 
 def test_who_is_stopped_says_why() -> None:
     agents, clock = MemoryAgentStore(), ManualClock()
-    clearances = Clearances(directory=agents, specs=SPECS, deployed=deployed_agents(), wall_clock=clock)
+    clearances = clearances_of(agents, clock)
     clearances.require("risk-agent")
     agents.pause("risk-agent", actor="ann", reason="drill")
     clock.advance(5_000)

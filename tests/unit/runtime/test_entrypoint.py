@@ -276,7 +276,9 @@ def watched(deps: Deps, *, watchman: bool) -> Deps:
         paused_means="nothing is looked at", watchman=watchman,
     )  # fmt: skip
     specs = {"test-agent": spec}
-    deps.clearances = Clearances(directory=deps.agents, specs=specs, deployed={}, wall_clock=deps.wall_clock)
+    deps.clearances = Clearances(
+        directory=lambda: deps.agents, hasty=lambda: deps.agents, specs=specs, deployed={}, wall_clock=deps.wall_clock
+    )
     return deps
 
 
