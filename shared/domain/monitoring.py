@@ -87,7 +87,7 @@ class MonitorSettings:
     retention_every_ms: int = 600_000
     retention_rows: int = 2_000
     retention_budget_ms: int = 2_000
-    kept_days: Mapping[str, float] = field(default_factory=lambda: KEPT_DAYS)
+    kept_days: Mapping[str, float] = field(default_factory=lambda: dict(KEPT_DAYS))
     task_limit_ms: int = 4_000
     lease_ms: int = 30_000
 

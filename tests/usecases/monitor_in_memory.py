@@ -11,6 +11,7 @@ from shared.domain.monitor_facts import Ping
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.domain.tickers import VenueNow
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.limits import Caps
 from shared.domain.venues import Venue
 from shared.messages import CronTick
 from shared.monitor_messages import MonitorResult, RunMonitor

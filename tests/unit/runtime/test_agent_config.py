@@ -1,5 +1,6 @@
 """config/agents.yaml is held to what agents know: whatever else is written is refused by its name."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from shared.domain.errors import ConflictError, FatalError, InvalidMessageError,
 from shared.domain.trading.intents import AlgorithmName
 from shared.domain.trading.limits import Caps
 from shared.runtime.agent_config import AGENTS_FILE, SPECS, deployed_agents, read_agents
-from shared.usecases.agent_specs import config_of
+from shared.usecases.agent_specs import config_of, settings_json
 from shared.usecases.clearance import Clearances
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.clock import ManualClock
@@ -65,6 +66,13 @@ def test_what_is_not_set_is_as_the_settings_class_has_it(agent: str) -> None:
     assert (config.enabled, config.autonomy, config.settings) == (
         True, SPECS[agent].autonomies[0], SPECS[agent].settings(),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("agent", sorted(SPECS))
+def test_what_holds_is_told_as_json_and_reads_as_the_same_again(agent: str) -> None:
+    config = config_of(SPECS[agent], SHIPPED[agent], place=agent)
+    told = settings_json(SPECS[agent], config)
+    assert config_of(SPECS[agent], json.loads(json.dumps(told)), place=agent) == config
 
 
 @pytest.mark.parametrize(
