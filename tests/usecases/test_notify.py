@@ -48,6 +48,8 @@ class Telling:
         )  # fmt: skip
 
     def channel(self, target: str = "json://desk", owner_id: str | None = None, **changes: Any) -> Channel:
+        if owner_id is not None:
+            self.database.people.enrol(owner_id)
         channel = Channel(
             channel_id=str(uuid4()), owner_id=owner_id, name=target, kind=ChannelKind.APPRISE, shown="json://…",
             **changes,
@@ -279,6 +281,7 @@ def test_quiet_hours_hold_what_can_wait_and_a_critical_breaks_through(telling: T
 def signals_of(telling: Telling, people: int, each: int) -> None:
     traders, signals = MemoryTraderStore(telling.database), MemorySignalStore(telling.database)
     owners = [f"person-{n}" for n in range(people)]
+    telling.database.people.enrol(*owners)
     made = [a_trader(owner) for owner in owners for _ in range(each)]
     for trader in made:
         traders.create(trader)
