@@ -35,7 +35,7 @@ from desk.simulator.faults import Fault
 from shared.adapters.clock import TapeClock, steer
 from shared.adapters.redis_watch import KEPT_KEY
 from shared.adapters.supabase.channels import SupabaseChannelStore
-from shared.adapters.supabase.client import call, connect, once, rows
+from shared.adapters.supabase.client import AWAY_S, call, connect, once, rows
 from shared.domain.monitoring import Task
 from shared.domain.notifications import Channel, ChannelKind
 
@@ -46,6 +46,7 @@ _QUEUE: Final = "NotificationsQueue"
 _PASSING: Final = Path(__file__).with_name("9999_let_time_pass.sql")
 _TEMPLATES: Final = PROJECT / ".desk" / "drills" / "supabase"
 _CALM: Final = 3
+_FORGETS_S: Final = AWAY_S + 0.1
 _CRON: Final = {"source": "aws.events"}
 
 
@@ -95,9 +96,11 @@ class OperationsStage:
     cast: Cast
     spare_id: str
     away: set[str] = field(default_factory=set)
+    was_away: bool = False
 
     def minute(self) -> Run:
         """Let a minute pass on the desk: the collector writes, the monitor looks, people are told, agents run."""
+        self._forget()
         steer(self.clock.path, tape_ms=self.clock.now_ms() + MINUTE_MS, speed=0)
         call(self.cast.database, "let_time_pass", {"p_ms": MINUTE_MS})
         if "redis" not in self.away:
@@ -167,6 +170,12 @@ class OperationsStage:
     def repair_venue(self) -> None:
         """End every fault of the venue."""
         self.market.delete("/_faults").raise_for_status()
+
+    def _forget(self) -> None:
+        """Wait until the monitor has forgotten that the database did not answer: a minute is long enough for that."""
+        if self.was_away:
+            time.sleep(_FORGETS_S)
+        self.was_away = "database" in self.away
 
     def _drain(self) -> None:
         """Hand messages to notify as SQS does, and delete those it has handled."""

@@ -20,7 +20,8 @@ _TIMEOUT: Final = httpx.Timeout(10.0, connect=3.0)
 _HASTE: Final = httpx.Timeout(2.0, connect=1.0)
 _NEXT_RUN_S: Final = 60.0
 _BUSY_WAIT_S: Final = 0.2
-_AWAY_S: Final = 2.0
+AWAY_S: Final = 2.0
+"""For how long nobody who cannot wait asks a database that is away."""
 _BUSY: Final = frozenset({429, 502, 503, 504, *range(520, 531)})
 _PATIENCE_S: Final = 5.0  # asked to wait longer, leave the retry to the queue
 
@@ -105,7 +106,7 @@ class _Hasty(httpx.BaseTransport):
     def _away(self, why: str, began_s: float) -> TransientError:
         """Return why a request has failed that began at an instant, and remember when it was the only one."""
         if self._answered_s < began_s and self._away_until_s <= began_s:
-            self._away_until_s = self._stopwatch() + _AWAY_S
+            self._away_until_s = self._stopwatch() + AWAY_S
         return TransientError(why, retry_after_s=_NEXT_RUN_S, source=SOURCE)
 
     def close(self) -> None:
