@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from desk.drills.operations.runner import OperationsOutcome
     from desk.drills.orders.runner import OrderOutcome
     from desk.drills.outcome import DrillOutcome
     from desk.drills.runner import Outcome
@@ -87,6 +88,73 @@ def orders(
         elif outcomes:
             _print_orders(screen, outcomes, seed)
     raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+@app.command()
+def operations(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. `day` runs only when named."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what breaks when.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Break what the desk stands on, or a part of it; exit code 1 unless people are told of it once, and of its end."""
+    from desk.drills.operations.catalogue import DAY, choose_operations_drills
+    from desk.drills.operations.runner import run_day, run_drills
+    from desk.drills.operations.stage import operations_stage
+
+    wanted = only or []
+    named = [name for name in wanted if name != DAY]
+    chosen = choose_operations_drills(named) if named or not wanted else []
+    screen = console(highlight=False)
+    outcomes: list[OperationsOutcome] = []
+    try:
+        with (
+            nullcontext() if as_json else screen.status("drills of operations …"),
+            operations_stage(seed=seed) as stage,
+        ):
+            outcomes += run_drills(chosen, stage)
+            if DAY in wanted:
+                outcomes.append(run_day(stage, seed=seed))
+    finally:  # what was found counts, also when the rest cannot run
+        if as_json:
+            typer.echo(json.dumps([outcome.body() for outcome in outcomes], indent=2))
+        elif outcomes:
+            _print_operations(screen, outcomes, seed)
+    raise typer.Exit(int(not all(outcome.passed for outcome in outcomes)))
+
+
+def _print_operations(screen: "Console", outcomes: "list[OperationsOutcome]", seed: int) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"drills of operations, seed {seed}", title_justify="left")
+    table.add_column("drill")
+    table.add_column("what breaks")
+    for name in ("runs", "until told", "until over", "alerts", "notifications", "p50", "p99", "max"):
+        table.add_column(name, justify="right")
+    table.add_column("could not look")
+    table.add_column("")
+    for outcome in outcomes:
+        counts = (outcome.until_told, outcome.until_resolved, outcome.alerts, outcome.notifications + outcome.direct)
+        durations = (outcome.p50_ms, outcome.p99_ms, outcome.max_ms)
+        table.add_row(
+            outcome.name,
+            outcome.breaks,
+            f"{outcome.runs:,}",
+            *("–" if count is None else f"{count:,}" for count in counts),
+            *(f"{duration:,.0f} ms" for duration in durations),
+            _blind(outcome),
+            _said(outcome),
+        )
+    screen.print(table)
+    _print_problems(screen, outcomes)
+
+
+def _blind(outcome: "OperationsOutcome") -> str:
+    from shared.domain.monitoring import Task
+
+    return "every task" if len(outcome.blind) == len(Task) else ", ".join(outcome.blind)
 
 
 def _print_orders(screen: "Console", outcomes: "list[OrderOutcome]", seed: int) -> None:

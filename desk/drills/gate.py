@@ -13,13 +13,16 @@ class Gate:
     """Forward connections from `port` to a local port; an async context manager.
 
     Open, everything passes. Shut, connections are cut and new ones too. Frozen, connections stay, nothing passes, and
-    what was sent meanwhile arrives when the gate opens again: the way to an answer that came too late.
+    what was sent meanwhile arrives when the gate opens again: the way to an answer that came too late. Answering, open
+    connections are cut, and every new one is given the same bytes for its request: the way of a proxy whose server is
+    away.
     """
 
     def __init__(self, target_port: int, *, port: int) -> None:
         self.port = port
         self._target_port = target_port
         self._is_shut = False
+        self._answer: bytes | None = None
         self._passing = asyncio.Event()
         self._passing.set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -41,7 +44,7 @@ class Gate:
 
     def open(self) -> None:
         """Let everything pass."""
-        self._is_shut = False
+        self._is_shut, self._answer = False, None
         self._passing.set()
 
     def freeze(self) -> None:
@@ -51,6 +54,14 @@ class Gate:
     def shut(self) -> None:
         """Cut every connection, and those that come."""
         self._is_shut = True
+        self._cut()
+
+    def answer(self, with_bytes: bytes) -> None:
+        """Cut every connection, and give those that come an answer instead of the server's."""
+        self._answer = with_bytes
+        self._cut()
+
+    def _cut(self) -> None:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
@@ -63,6 +74,9 @@ class Gate:
         if self._is_shut:
             writer.transport.abort()
             return
+        if self._answer is not None:
+            await self._refuse(reader, writer, self._answer)
+            return
         inner_reader, inner_writer = await asyncio.open_connection(HOST, self._target_port)
         self._writers |= {writer, inner_writer}
         try:
@@ -71,6 +85,14 @@ class Gate:
                 tasks.create_task(self._pump(inner_reader, writer))
         finally:
             self._writers -= {writer, inner_writer}
+
+    async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
+        """Answer once what was asked has begun to arrive."""
+        with suppress(ConnectionError):
+            if await reader.read(_CHUNK):
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes one way until either side ends, then end the other."""

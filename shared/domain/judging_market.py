@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from shared.domain.alerts import Alert, Severity
 from shared.domain.monitor_facts import CollectorStatus, Ping, SignalFlow, VenueAnswer, VenueState, WatchedVenue
-from shared.domain.monitoring import Looked, MonitorSettings
+from shared.domain.monitoring import Looked, MonitorRun, MonitorSettings, Task
 from shared.domain.settling import DATABASE, REDIS
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage
@@ -61,11 +61,13 @@ def judge_data(
     now_ms: int,
     speed: float,
     settings: MonitorSettings,
+    before: MonitorRun | None = None,
 ) -> Looked:
     """Say which collectors are silent, which of their timeframes are stale, and which closes nobody works on.
 
     The shortest timeframe closes most often: while that is stale, its collector is the cause, and of the others nothing
-    is known. On a tape that runs faster, what is allowed in real time is more of the market's.
+    is known. On a tape that runs faster, what is allowed in real time is more of the market's. A close that was not in
+    the log yet at the run `before` has only just come, however old it is: nobody can have claimed it.
     """
     watched = [each for each in venues if each.is_enabled and each.timeframes]
     allowed_ms = round(settings.data_allowance_ms * max(speed, 1.0))
@@ -89,7 +91,8 @@ def judge_data(
             continue
         prefixes.append(f"data:{venue.venue}:")
         alerts += [_stale(venue.venue, each, closes.get(each), now_ms) for each in late]
-        alerts += _unclaimed(venue, closes, now_ms, round(settings.claim_allowance_ms * max(speed, 1.0)))
+        lasting = _closes_at(before, venue)
+        alerts += _unclaimed(venue, lasting, now_ms, round(settings.claim_allowance_ms * max(speed, 1.0)))
     return Looked(
         checked=sum(len(each.timeframes) for each in watched),
         details=ages,
@@ -98,6 +101,15 @@ def judge_data(
         answered=frozenset({DATABASE, REDIS} if watched else {DATABASE}),
         skipped_reason=None if watched else "no venue is on",
     )
+
+
+def _closes_at(run: MonitorRun | None, venue: WatchedVenue) -> dict[Timeframe, int]:
+    """Return the newest close of every timeframe that a run has seen in the log."""
+    told = run.details_of(Task.MARKET_DATA).get(venue.venue) if run is not None else None
+    ages = told.get("age_ms") if isinstance(told, Mapping) else None
+    if run is None or not isinstance(ages, Mapping):
+        return {}
+    return {each: run.at_ms - age for each in venue.timeframes if isinstance(age := ages.get(str(each)), int)}
 
 
 def _is_stale(close_time: int | None, timeframe: Timeframe, now_ms: int, allowed_ms: int) -> bool:

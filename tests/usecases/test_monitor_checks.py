@@ -106,10 +106,23 @@ def watched(claimed: dict[Timeframe, int] | None = None) -> WatchedVenue:
 
 
 def data(
-    closes: dict[Timeframe, int] | None, *, claimed: dict[Timeframe, int] | None = None, speed: float = 1.0
+    closes: dict[Timeframe, int] | None,
+    *,
+    claimed: dict[Timeframe, int] | None = None,
+    speed: float = 1.0,
+    before: dict[Timeframe, int] | None = None,
 ) -> Looked:
+    """Look at closes in the log; at the run before there were as many, unless `before` says otherwise."""
     status = None if closes is None else CollectorStatus(status="ok", newest_close=closes)
-    return judge_data([watched(claimed)], {"binance": status}, now_ms=NOW, speed=speed, settings=SETTINGS)
+    run_ms = NOW - MINUTE_MS
+    seen = before if before is not None else closes or {}
+    ages = {str(each): run_ms - close for each, close in seen.items()}
+    details = {"binance": {"age_ms": ages, "open_gaps": 0}}
+    run = MonitorRun(
+        run_id="r", at_ms=run_ms, finished_ms=run_ms, age_ms=MINUTE_MS, success=True, duration_ms=1.0,
+        results=({"task": "market_data", "details": details},),
+    )  # fmt: skip
+    return judge_data([watched(claimed)], {"binance": status}, now_ms=NOW, speed=speed, settings=SETTINGS, before=run)
 
 
 def keys(alerts: Sequence[Alert]) -> list[str]:
@@ -137,6 +150,14 @@ def test_closes_that_nobody_claims_are_told_once_the_sweep_should_have() -> None
     assert keys(data(fresh, claimed={M1: NOW - 180_001 - 60_000}).alerts) == ["boundaries:binance"]
     assert keys(data(fresh, claimed={M5: NOW - 300_000 - 60_000}).alerts) == []
     assert keys(data(fresh).alerts) == []  # nobody has ever claimed there
+
+
+def test_a_close_that_has_only_just_come_late_is_not_unclaimed() -> None:
+    claimed, came = {M5: NOW - 900_000}, {M1: NOW, M5: NOW - 300_000}
+    late = {M1: NOW - 60_000, M5: NOW - 900_000}
+    assert keys(data(came, claimed=claimed, before=late).alerts) == []
+    assert keys(data(came, claimed=claimed, before={}).alerts) == []  # nor is it known of one nobody has looked at
+    assert keys(data(came, claimed=claimed, before=came).alerts) == ["boundaries:binance"]
 
 
 def flow(**changes: object) -> SignalFlow:

@@ -1,17 +1,17 @@
 """A day under watch: 1,440 runs while dependencies, venues, collectors, agents and the desk fail at random.
 
-Every cause that lasts is told within two runs and gone within two runs of its end, and nothing is told that was not
-wrong. A run in which the database, or what hides a cause, is away does not count.
+Every run is judged as those of `desk drill operations` are.
 """
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from desk.drills.operations.judge import Cause, Episode, Seen, judge
 from shared.domain.errors import TransientError
 from shared.domain.monitor_facts import Ping, SignalFlow, Sizes
 from shared.domain.monitoring import Task
@@ -21,23 +21,11 @@ from tests.fakes.monitor import QUIET_INTENTS, QUIET_ORDERS, QUIET_RUNS, a_month
 from tests.usecases.monitor_in_memory import MINUTE_MS, MonitorInMemory
 
 RUNS = 1_440
-WITHIN = 2
 DEPENDENCIES = ("database", "redis", "queues")
 SLOW = SignalFlow(
     venue="binance", timeframe=Timeframe.M1, runs=20, traders=100, errors=0, signals=5, lag_p99_ms=9_000, work_p99_ms=10
 )
 QUICK = replace(SLOW, lag_p99_ms=300)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Something that can go wrong: how it begins and ends, after how long it counts, and what hides it meanwhile."""
-
-    key: str
-    begin: Callable[[], object]
-    end: Callable[[], object]
-    counts_after_ms: int = 0
-    hidden_by: tuple[str, ...] = ("database",)
 
 
 def causes(desk: MonitorInMemory) -> list[Cause]:
@@ -97,17 +85,6 @@ def since(desk: MonitorInMemory, times: dict[Any, int], name: object) -> Callabl
     return lambda: times.__setitem__(name, desk.clock.now_ms())
 
 
-@dataclass
-class Episode:
-    """A cause from its beginning (a run's number) to its end, and how long it has been plain to see."""
-
-    cause: Cause
-    began: int
-    until: int
-    seen_for: int = 0
-    ended_for: int = 0
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_day_of_faults(seed: int) -> None:
     chance = random.Random(seed)
@@ -133,26 +110,7 @@ def test_a_day_of_faults(seed: int) -> None:
         else:
             assert not is_lost
         told |= desk.open | {key for key, _, _ in desk.alerts.closed}
-        check(desk, episodes, number)
-        episodes = [each for each in episodes if each.until > number or each.ended_for <= WITHIN]
+        seen = Seen(open=desk.open, kept=desk.pending.alerts, away=desk.away)
+        assert not [*judge(episodes, number, seen)]
+        episodes = [each for each in episodes if not each.is_over(number)]
     assert told == {each.key for each in every}, "a day has everything in it, and nothing else"
-
-
-def check(desk: MonitorInMemory, episodes: list[Episode], number: int) -> None:
-    """Hold what is open against what is wrong."""
-    lately = {each.cause.key for each in episodes}
-    assert desk.open <= lately, f"run {number}: nobody made {desk.open - lately} wrong"
-    under_way = {each.cause.key for each in episodes if each.until > number}
-    for each in episodes:
-        key = each.cause.key
-        hidden = any(why in desk.away or any(one.startswith(why) for one in under_way) for why in each.cause.hidden_by)
-        plain = not hidden and "database" not in desk.away
-        if key == "dependency:database" and each.until > number:
-            assert key in desk.pending.alerts or "redis" in desk.away, f"run {number}: it is not kept"
-        elif each.until > number:
-            counts = (number - each.began) * (MINUTE_MS - 500) > each.cause.counts_after_ms
-            each.seen_for = each.seen_for + 1 if plain and (counts or not each.cause.counts_after_ms) else 0
-            assert key in desk.open or each.seen_for < WITHIN, f"run {number}: {key} is not told"
-        else:
-            each.ended_for = each.ended_for + 1 if plain else 0
-            assert key not in desk.open or each.ended_for < WITHIN, f"run {number}: {key} is still open"

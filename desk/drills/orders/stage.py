@@ -1,6 +1,5 @@
 """The stage of a drill of trading: a venue on a tape whose clock is moved by hand, a database, and one account."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,10 +10,11 @@ from typing import Final
 
 import httpx
 
+from desk.drills.market import held_market
 from desk.drills.orders.catalogue import SYMBOL, Drill, Foreign
 from desk.drills.orders.judge import VenueBooks
 from desk.drills.orders.parts import API_KEY, SECRET, VENUE, Death, Parts, Place
-from desk.local.process import HOST, Child, LocalPartError, accepts, claim_port, python_module
+from desk.local.process import Child, LocalPartError, python_module
 from desk.local.supabase_lite import SupabaseLite
 from desk.simulator.depth import grid, price_of
 from desk.simulator.faults import Fault
@@ -28,8 +28,6 @@ from shared.domain.trading.states import Mode, TradingState
 
 HOME: Final = Path(".desk/drills/orders")
 BOOK: Final = "drill"
-LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
-_HISTORY_BARS: Final = 120
 _CHILD_S: Final = 60.0
 _TABLES: Final = ("fills", "orders", "positions", "accounts", "trade_intents", "books")
 _NO_BREAKERS: Final = BreakerSettings(  # they are not what is drilled, and would stop what is
@@ -179,30 +177,13 @@ def order_stage(*, seed: int, home: Path = HOME) -> Iterator[OrderStage]:
     home.mkdir(parents=True, exist_ok=True)
     for left in (*home.glob("*.ready"), home / "go"):
         left.unlink(missing_ok=True)
-    spec = {"kind": "synthetic", "symbols": 2, "seed": seed, "history_bars": _HISTORY_BARS, "live_from": LIVE_FROM}
-    (home / "tape.json").write_text(json.dumps(spec))
-    steer(home / "clock.json", tape_ms=LIVE_FROM + Timeframe.M1.ms // 2, speed=0)
     with ExitStack() as stack:
         database = stack.enter_context(SupabaseLite(log_dir=home))
-        url = stack.enter_context(_simulator(home, seed))
-        http = stack.enter_context(httpx.Client(base_url=url, timeout=20))
+        http = stack.enter_context(held_market(home, seed=seed))
         place = Place(
-            venue_url=url, database_url=database.url, database_key=database.secret_key, home=str(home.resolve())
+            venue_url=str(http.base_url).rstrip("/"),
+            database_url=database.url,
+            database_key=database.secret_key,
+            home=str(home.resolve()),
         )
         yield OrderStage(place, http)
-
-
-@contextmanager
-def _simulator(home: Path, seed: int) -> Iterator[str]:
-    port = claim_port(None, "the simulator")
-    options = {
-        "--tape": home / "tape.json",
-        "--clock-file": home / "clock.json",
-        "--port": port,
-        "--seed": seed,
-        "--weight-scale": 1 / 60,  # a minute of the market passes in a second
-    }
-    argv = python_module("desk.simulator", *(str(part) for option in options.items() for part in option))
-    with Child(name="the simulator", argv=argv, log=home / "simulator.log") as child:
-        child.wait_ready(lambda: accepts(port))
-        yield f"http://{HOST}:{port}"

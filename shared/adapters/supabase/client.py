@@ -1,6 +1,7 @@
 """How the stores talk to PostgREST: one keep-alive session, and retries where a repetition changes nothing."""
 
 import atexit
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
@@ -18,6 +19,9 @@ PAGE: Final = 1_000  # PostgREST's default max_rows; a server with a smaller one
 _TIMEOUT: Final = httpx.Timeout(10.0, connect=3.0)
 _HASTE: Final = httpx.Timeout(2.0, connect=1.0)
 _NEXT_RUN_S: Final = 60.0
+_BUSY_WAIT_S: Final = 0.2
+AWAY_S: Final = 2.0
+"""For how long nobody who cannot wait asks a database that is away."""
 _BUSY: Final = frozenset({429, 502, 503, 504, *range(520, 531)})
 _PATIENCE_S: Final = 5.0  # asked to wait longer, leave the retry to the queue
 
@@ -56,26 +60,54 @@ def shared_session() -> httpx.Client:
 @cache
 def hasty_session() -> httpx.Client:
     """Return the session of whoever cannot wait: a database that does not answer in two seconds is away."""
-    session = httpx.Client(
-        timeout=_HASTE, transport=_Hasty(httpx.HTTPTransport(retries=1)), event_hooks={"response": [refuse_busy]}
-    )
+    session = httpx.Client(timeout=_HASTE, transport=_Hasty(httpx.HTTPTransport(retries=1)))
     atexit.register(session.close)
     return session
 
 
 class _Hasty(httpx.BaseTransport):
-    """A transport that has the retry left to the next run: nobody here waits for it."""
+    """A transport that has the retry left to the next run: nobody here waits for it.
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._transport = transport
+    A connection that cannot be made is tried twice, and so is a server that is busy. When a request fails during which
+    nothing else was answered, the database is away: for the next two seconds nobody waits for it again. One that fails
+    while others are answered is its own.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        *,
+        stopwatch: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport, self._stopwatch, self._wait = transport, stopwatch, wait
+        self._answered_s = self._away_until_s = float("-inf")
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once; a connection that cannot be made is tried twice."""
+        """Send a request; raise `TransientError` when the database is away."""
+        began_s = self._stopwatch()
+        if began_s < self._away_until_s:
+            raise self._away("the database did not answer a moment ago", began_s)
         try:
-            return self._transport.handle_request(request)
+            response = self._transport.handle_request(request)
+            if response.status_code in _BUSY:
+                response.close()
+                self._wait(_BUSY_WAIT_S)
+                response = self._transport.handle_request(request)
         except httpx.TransportError as error:
             why = f"the database cannot be reached: {type(error).__name__} {error}".rstrip()
-            raise TransientError(why, retry_after_s=_NEXT_RUN_S, source=SOURCE) from error
+            raise self._away(why, began_s) from error
+        if response.status_code in _BUSY:
+            response.close()
+            raise self._away(f"the database answers {response.status_code}", began_s)
+        self._answered_s = self._stopwatch()
+        return response
+
+    def _away(self, why: str, began_s: float) -> TransientError:
+        """Return why a request has failed that began at an instant, and remember when it was the only one."""
+        if self._answered_s < began_s and self._away_until_s <= began_s:
+            self._away_until_s = self._stopwatch() + AWAY_S
+        return TransientError(why, retry_after_s=_NEXT_RUN_S, source=SOURCE)
 
     def close(self) -> None:
         """Close the connections."""

@@ -57,7 +57,7 @@ def check_data(
     """Judge candles by the age of the newest close of every timeframe."""
     venues = store.venues()
     statuses = collectors.statuses([each.venue for each in venues if each.is_enabled and each.timeframes])
-    return judge_data(venues, statuses, now_ms=occasion.now_ms, speed=speed(), settings=settings)
+    return judge_data(venues, statuses, now_ms=occasion.now_ms, speed=speed(), settings=settings, before=occasion.last)
 
 
 def check_signals(occasion: Occasion, *, store: MonitorStore, wall_clock: Clock, settings: MonitorSettings) -> Looked:

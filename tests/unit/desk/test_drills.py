@@ -363,3 +363,21 @@ def test_a_name_that_is_no_drill_is_answered_with_those_that_are() -> None:
         choose(found, ["storm"])
     answer = CliRunner().invoke(app, ["drill", "collector", "--only", "storm"])
     assert isinstance(answer.exception, InvalidMessageError)
+
+
+async def test_a_gate_answers_for_a_server_that_is_away() -> None:
+    async with echoing() as gate, asyncio.timeout(20):
+        reader, cut = await asyncio.open_connection("127.0.0.1", gate.port)
+        cut.write(b"open")
+        assert await reader.read(10) == b"open"
+        gate.answer(b"busy")
+        assert await ends(reader)
+        refused, other = await asyncio.open_connection("127.0.0.1", gate.port)
+        other.write(b"a question")
+        assert await refused.read() == b"busy"
+        gate.open()
+        again, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(b"back")
+        assert await again.read(10) == b"back"
+        for one in (other, cut, writer):
+            one.close()
