@@ -19,6 +19,7 @@ from shared.messages import CronTick
 from shared.ports import Clock, Queue
 from shared.signal_messages import SignalAgentCommanded, SignalAgentResult, SignalsRecorded
 from shared.signal_ports import IntelligenceStore, ProposalStore
+from shared.usecases.alerts import announce_outbox
 from shared.usecases.raising import announce_intents
 from shared.venue_ports import InstrumentStore
 
@@ -36,6 +37,7 @@ class SignalDesk:
     states: DeskStates
     instruments: InstrumentStore
     intents_queue: Queue
+    notifications: Queue
     clock: Clock
 
 
@@ -47,6 +49,7 @@ class _Done:
     raised: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
 
 def signal_agent(event: CronTick | SignalsRecorded | SignalAgentCommanded, *, desk: SignalDesk) -> SignalAgentResult:
@@ -74,6 +77,7 @@ def signal_agent(event: CronTick | SignalsRecorded | SignalAgentCommanded, *, de
     for consensus in formed:
         if consensus.is_reached:
             _act(consensus, book, desk, done)
+    announce_outbox(done.told, queue=desk.notifications)
     return SignalAgentResult(
         verdicts=dict(Counter(consensus.verdict.value for consensus in formed)),
         proposed=done.proposed,
@@ -139,11 +143,14 @@ def _act(consensus: Consensus, book: Book, desk: SignalDesk, done: _Done) -> Non
         proposed = desk.proposals.propose(
             propose(consensus, book, desk.settings),
             cooldown_ms=desk.settings.cooldown_ms,
+            asks=desk.settings.autonomy is not Autonomy.FULL,
             actor=ACTOR,
             reason=sentence_of(consensus, desk.settings),
         )
         if proposed.is_new:
             done.proposed[instrument] = proposed.proposal.proposal_id
+        if proposed.told is not None:
+            done.told.append(proposed.told)
         if desk.settings.autonomy is Autonomy.FULL and _may_raise(proposed.proposal, desk):
             done.raised[instrument] = _raised(proposed.proposal, book, desk)
         elif not proposed.is_new:
