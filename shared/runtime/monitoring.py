@@ -4,11 +4,12 @@ A check that cannot be built, because a setting is missing, fails by itself. The
 a store that hangs must be known to be away before the time of a check is over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from shared.domain.agent_settings import RiskSettings
+from shared.domain.consensus import Consensus, SignalAgentSettings
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.monitor_ports import MonitorStore, VenuePings
 from shared.runtime.trading import Trading
@@ -127,7 +128,23 @@ class Monitoring(Trading):
         from shared.usecases.checks.market import check_signals
 
         return check_signals(
-            occasion, store=self.monitor_runs, wall_clock=self.wall_clock, settings=self.monitor_settings
+            occasion,
+            store=self.monitor_runs,
+            consensus=self._consensus,
+            wall_clock=self.wall_clock,
+            settings=self.monitor_settings,
+        )
+
+    def _consensus(self, now_ms: int) -> Sequence[Consensus]:
+        from shared.adapters.supabase.books import SupabaseBookStore
+        from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
+        from shared.usecases.signal_agent import consensus_seen
+
+        return consensus_seen(
+            intelligence=SupabaseIntelligenceStore(self.hasty_database),
+            books=SupabaseBookStore(self.hasty_database),
+            settings=self.hasty_clearances.settings("signal-agent", SignalAgentSettings),
+            now_ms=now_ms,
         )
 
     def _venues(self, _: Occasion) -> Looked:

@@ -95,16 +95,43 @@ def consensus_now(
     instruments: Collection[str],
     settings: SignalAgentSettings,
     now_ms: int,
+    windows: int = LOOKBACK_WINDOWS,
 ) -> Sequence[Consensus]:
-    """Return what sources make of instruments, or of all, now; of people's traders only the person's own vote."""
+    """Return what sources make of instruments, or of all, now; of people's traders only the person's own vote.
+
+    One window back is all that votes; more of them tell that sources would agree, had they spoken lately.
+    """
     views = intelligence.views(
         now_ms=now_ms,
-        since_ms=now_ms - LOOKBACK_WINDOWS * settings.window_ms,
+        since_ms=now_ms - windows * settings.window_ms,
         min_data_quality=settings.min_data_quality,
         person=person,
         instruments=instruments,
     )
     return form_all(views, settings=settings, now_ms=now_ms)
+
+
+def consensus_seen(
+    *, intelligence: IntelligenceStore, books: Books, settings: SignalAgentSettings, now_ms: int
+) -> Sequence[Consensus]:
+    """Return where sources agree now as signal-agent sees it, for who only wants to know; of its instruments alone."""
+    formed = consensus_now(
+        intelligence,
+        person=_owner(books, settings),
+        instruments=settings.instruments,
+        settings=settings,
+        now_ms=now_ms,
+        windows=1,
+    )
+    return [each for each in formed if each.is_reached]
+
+
+def _owner(books: Books, settings: SignalAgentSettings) -> str | None:
+    """Return whose traders vote beside the built-in ones: those of the owner of the configured book."""
+    try:
+        return None if settings.book_id is None else books.get(settings.book_id).owner_id
+    except NotFoundError:
+        return None
 
 
 def _book(desk: SignalDesk) -> Book | str:

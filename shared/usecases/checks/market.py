@@ -1,7 +1,11 @@
 """The monitor's checks of venues, of their candles, of the signals that come of them, and of what all of it costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from shared.domain.consensus import Consensus
+from shared.domain.consensus_words import figures_of
+from shared.domain.errors import NightdeskError
 from shared.domain.judging_market import (
     answer_of,
     judge_data,
@@ -60,11 +64,31 @@ def check_data(
     return judge_data(venues, statuses, now_ms=occasion.now_ms, speed=speed(), settings=settings)
 
 
-def check_signals(occasion: Occasion, *, store: MonitorStore, wall_clock: Clock, settings: MonitorSettings) -> Looked:
-    """Judge how runs went that have finished lately."""
+def check_signals(
+    occasion: Occasion,
+    *,
+    store: MonitorStore,
+    consensus: Callable[[int], Sequence[Consensus]],
+    wall_clock: Clock,
+    settings: MonitorSettings,
+) -> Looked:
+    """Judge how runs went that have finished lately, and tell where independent sources agree.
+
+    What sources agree on is signal-agent's to act on: when it cannot be read the details say so, and no alert does.
+    """
     flows = store.signals(window_ms=settings.signal_window_ms)
     is_real_time = abs(wall_clock.now_ms() - occasion.now_ms) <= REAL_TIME_MS
-    return judge_signals(flows, is_real_time=is_real_time, settings=settings)
+    looked = judge_signals(flows, is_real_time=is_real_time, settings=settings)
+    try:
+        agreed = consensus(occasion.now_ms)
+    except NightdeskError as error:
+        return replace(looked, details={**looked.details, "consensus": None, "consensus_error": str(error)})
+    return replace(
+        looked,
+        checked=looked.checked + len(agreed),
+        details={**looked.details, "consensus": {each.instrument: figures_of(each) for each in agreed}},
+        skipped_reason=None if agreed else looked.skipped_reason,
+    )
 
 
 def check_quotas(
