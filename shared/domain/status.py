@@ -38,16 +38,6 @@ class AgentPulse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorBeat:
-    """The monitor's last run as its heartbeat tells it: when it ended and how long ago (the database's clock), and
-    whether it ended without an error."""
-
-    finished_ms: int
-    age_ms: int
-    success: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """What /health looks at in the database; times in epoch ms of the database's clock."""
 

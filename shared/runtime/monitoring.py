@@ -46,11 +46,6 @@ class Monitoring(Trading):
         return connect_rest(url, token, timeout_s=REDIS_S)
 
     @cached_property
-    def hasty_executions(self) -> "SqsQueue":
-        """The queue of shards to evaluate, for whoever cannot wait for it."""
-        return _hasty_sqs(self.settings.need("executions_queue_url"))
-
-    @cached_property
     def venue_pings(self) -> VenuePings:
         """Venues, asked whether they are there."""
         from shared.adapters.venue_ping import HttpVenuePings
@@ -188,14 +183,16 @@ class Monitoring(Trading):
         )
 
     def _runs(self, _: Occasion) -> Looked:
+        from shared.adapters.sqs_depths import SqsDepths
         from shared.adapters.supabase.runs import SupabaseRunStore
         from shared.usecases.checks.desk import check_runs
 
+        url = self.settings.need("executions_queue_url")
         return check_runs(
             store=self.monitor_runs,
             runs=SupabaseRunStore(self.hasty_database),
-            queue=self.hasty_executions,
-            gauge=self.hasty_executions,
+            queue=_hasty_sqs(url),
+            depths=SqsDepths({"executions": url}),
             settings=self.monitor_settings,
         )
 
@@ -205,13 +202,13 @@ class Monitoring(Trading):
         return check_accounts(store=self.monitor_runs, settings=self.monitor_settings)
 
     def _quotas(self, occasion: Occasion) -> Looked:
-        from shared.adapters.redis_watch import UpstashCollectorReads
+        from shared.adapters.redis_usage import RestUsageReads
         from shared.usecases.checks.market import check_quotas
 
         return check_quotas(
             occasion,
             store=self.monitor_runs,
-            collectors=UpstashCollectorReads(self.hasty_redis),
+            usage=RestUsageReads(self.hasty_redis),
             wall_clock=self.wall_clock,
             settings=self.monitor_settings,
         )

@@ -31,7 +31,7 @@ from tests.fakes.monitor import (
     AlertBook,
     HandAgents,
     HandCollectors,
-    HandGauge,
+    HandDepths,
     HandPings,
     MemoryMonitorStore,
     MemoryPendingAlerts,
@@ -200,7 +200,7 @@ class MonitorInMemory:
     def _runs(self, _: Occasion) -> Looked:
         return check_runs(
             store=self.guarded(self.store), runs=self.guarded(self.runs), queue=self.queue,
-            gauge=HandGauge(partial(self.is_away, "queues")), settings=self.settings,
+            depths=HandDepths(partial(self.is_away, "queues")), settings=self.settings,
         )  # fmt: skip
 
     def _accounts(self, _: Occasion) -> Looked:
@@ -208,7 +208,7 @@ class MonitorInMemory:
 
     def _quotas(self, occasion: Occasion) -> Looked:
         return check_quotas(
-            occasion, store=self.guarded(self.store), collectors=self.collectors, wall_clock=self.clock,
+            occasion, store=self.guarded(self.store), usage=self.collectors, wall_clock=self.clock,
             settings=self.settings,
         )  # fmt: skip
 

@@ -217,7 +217,7 @@ def test_the_consensus_is_the_one_signal_agent_acts_on() -> None:
     for change in changes:
         desk.signal_agent = SignalAgentSettings(**change)
         told = result(desk, Task.SIGNALS).details["consensus"]
-        assert told.keys() == ({"BTC/USDT"} if "book_id" in change else set())  # type: ignore[attr-defined]
+        assert told.keys() == ({"BTC/USDT"} if "book_id" in change else set())
     assert asked == ["ann", None, None, None]  # whose traders vote, beside the built-in ones
 
 
@@ -246,7 +246,9 @@ def test_runs_that_are_overdue_are_sent_again_and_what_stays_is_told() -> None:
     sent = [ShardDue.model_validate_json(body) for body in desk.queue.bodies]
     assert [each.shard for each in sent] == [0, 1]
     assert {each.correlation_id for each in sent} == {"abcdefgh"}
-    assert result(desk, Task.EXECUTIONS).details["redispatched"] == 0  # the other sweep takes what this one has not
+    details = result(desk, Task.EXECUTIONS).details
+    assert (details["waiting_messages"], details["dead_messages"]) == (2, 1)
+    assert details["redispatched"] == 0  # the other sweep takes what this one has not
 
     desk.store.open_runs = replace(QUIET_RUNS, pending=1, oldest_ms=300_001)
     desk.minute()

@@ -6,8 +6,9 @@ from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.states import TradingState
 from shared.messages import ShardDue
-from shared.monitor_ports import AgentWatch, MonitorStore, QueueGauge
+from shared.monitor_ports import AgentWatch, MonitorStore
 from shared.ports import Clock, Queue, RunStore, VenueStore
+from shared.status_ports import QueueDepths
 from shared.trading_ports import IntentStore, OrderStore
 from shared.usecases.halting import read_desk_state
 
@@ -30,18 +31,18 @@ def check_agents(
 
 
 def check_runs(
-    *, store: MonitorStore, runs: RunStore, queue: Queue, gauge: QueueGauge, settings: MonitorSettings
+    *, store: MonitorStore, runs: RunStore, queue: Queue, depths: QueueDepths, settings: MonitorSettings
 ) -> Looked:
     """Send runs again that are stuck past their lease, and judge those that are open.
 
     The sweep of trigger-executions does the same; a run is taken by one of them alone, and finishes once.
     """
-    waiting = gauge.waiting()
+    messages = depths.depths()
     overdue = runs.take_overdue(older_than_ms=settings.run_overdue_ms, limit=settings.runs_at_once)
     if overdue:
         queue.send([ShardDue.of(shard, correlation_id).model_dump_json() for shard, correlation_id in overdue])
     found = store.runs(window_ms=settings.run_window_ms)
-    return judge_runs(found, redispatched=len(overdue), waiting=waiting, settings=settings)
+    return judge_runs(found, redispatched=len(overdue), messages=messages, settings=settings)
 
 
 def check_intents(

@@ -20,6 +20,7 @@ from shared.domain.settling import DATABASE, REDIS
 from shared.domain.usage import month_of
 from shared.monitor_ports import CollectorReads, MonitorStore, VenuePings
 from shared.ports import Clock
+from shared.status_ports import UsageReads
 
 REAL_TIME_MS = 5_000
 """How far the market's clock may be from the machine's to be the same time, and not a tape's."""
@@ -92,13 +93,13 @@ def check_signals(
 
 
 def check_quotas(
-    occasion: Occasion, *, store: MonitorStore, collectors: CollectorReads, wall_clock: Clock, settings: MonitorSettings
+    occasion: Occasion, *, store: MonitorStore, usage: UsageReads, wall_clock: Clock, settings: MonitorSettings
 ) -> Looked:
     """Judge what the month has taken of Redis, and what the database takes, now and then."""
     if not occasion.is_time(settings.quotas_every_ms):
         return Looked(checked=0, skipped_reason=f"looked at every {settings.quotas_every_ms // 60_000} min")
     now_ms = wall_clock.now_ms()
-    month = collectors.usage(month_of(now_ms))
+    month = usage.of(month_of(now_ms))
     sizes = store.sizes()
 
     alerts = [] if month is None else [*judge_redis(month, now_ms, settings)]
