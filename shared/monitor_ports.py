@@ -132,8 +132,11 @@ class AgentWatch(Protocol):
         """Return every agent that ever ran, by name."""
         ...
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
-        """Mark agents offline whose last heartbeat is older (by the database's clock); return all that are offline."""
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
+        """Mark agents offline whose last heartbeat is older (by the database's clock); return all that are offline.
+
+        Agents by name in `longer` may be silent for as many milliseconds more.
+        """
         ...
 
 

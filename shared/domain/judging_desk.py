@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.agents import Agent, AgentState
+from shared.domain.agents import WOKEN_BY_CLOSES, Agent, AgentState
 from shared.domain.alerts import Alert, Severity
 from shared.domain.monitor_facts import OpenOrders, OpenRuns, WaitingIntents
 from shared.domain.monitoring import Looked, MonitorSettings
@@ -19,8 +19,6 @@ from shared.domain.trading.states import Scope, StateEntry, TradingState
 
 WATCHMAN: Final = "ops-agent"
 """The monitor's own row: whether that is silent is for an alarm outside of it to say."""
-WOKEN_BY_CLOSES: Final = "strategy-agent"
-"""Runs when a boundary closes, not by the clock."""
 DRAWDOWN: Final = "drawdown"
 
 

@@ -273,10 +273,12 @@ class HandAgents:
         """Return every agent."""
         return [self._agent(each) for each in self.names]
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark agents offline that have been silent for longer."""
         now_ms = self.clock.now_ms()
-        self.offline = {each for each, since in self.silent.items() if now_ms - since > older_than_ms}
+        more = longer or {}
+        silent = {each: now_ms - since for each, since in self.silent.items()}
+        self.offline = {each for each, silent_ms in silent.items() if silent_ms > older_than_ms + more.get(each, 0)}
         return [each for each in self.list() if each.state is AgentState.OFFLINE]
 
     def _agent(self, name: str) -> Agent:

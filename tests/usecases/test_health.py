@@ -122,6 +122,12 @@ def test_a_silent_agent_degrades_and_a_paused_one_does_not(
     assert (found.agents, found.status) == ({"a": state}, status)
 
 
+def test_an_agent_that_closes_wake_is_as_patient_as_the_shortest_timeframe_is_long(desk: HandDesk) -> None:
+    for silent_ms, state in ((180_000, "online"), (180_001, "stale")):
+        desk.agents = (AgentPulse(agent="strategy-agent", version="1", last_beat_ms=NOW - silent_ms),)
+        assert desk.check().now().agents == {"strategy-agent": state}
+
+
 @pytest.mark.parametrize("run", [None, a_run(finished_ms=NOW - 120_001, age_ms=120_001, success=True)])
 def test_a_dead_watchman_degrades(desk: HandDesk, run: LastMonitorRun | None) -> None:
     desk.monitor = run

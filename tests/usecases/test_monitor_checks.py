@@ -278,6 +278,7 @@ def test_a_silent_agent_is_told_the_monitor_itself_is_not_and_nor_is_one_that_wa
     desk.agents.silent = {"ops-agent": now - 10 * MINUTE_MS, "strategy-agent": now - 2 * MINUTE_MS}
     desk.minute()
     assert not desk.open  # three minutes may pass between a close, and its run, and the next
+    assert desk.agents.offline == {"ops-agent"}
     desk.minute()
     assert desk.open == {"agent:strategy-agent"}
     desk.agents.silent.clear()

@@ -1,8 +1,10 @@
 """The monitor's checks of the desk itself: agents, runs, intents, accounts, the kill switch."""
 
 from shared.book_ports import DeskStates
+from shared.domain.agents import WOKEN_BY_CLOSES
 from shared.domain.judging_desk import judge_agents, judge_intents, judge_orders, judge_runs, judge_switch
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
+from shared.domain.status import shortest_of
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.states import TradingState
 from shared.messages import ShardDue
@@ -17,9 +19,9 @@ def check_agents(
     occasion: Occasion, *, agents: AgentWatch, venues: VenueStore, wall_clock: Clock, settings: MonitorSettings
 ) -> Looked:
     """Mark agents offline that are silent, and judge all of them."""
-    agents.silence(older_than_ms=settings.agent_stale_ms)
+    shortest_ms = shortest_of(venues.enabled())
+    agents.silence(older_than_ms=settings.agent_stale_ms, longer={WOKEN_BY_CLOSES: shortest_ms})
     known = [each for each in agents.list() if each.last_beat_ms]  # one that never ran is not silent
-    shortest_ms = min((each.ms for venue in venues.enabled() for each in venue.timeframes), default=0)
     before = occasion.last.details_of(Task.AGENT_HEALTH).get("degraded") if occasion.last else None
     return judge_agents(
         known,

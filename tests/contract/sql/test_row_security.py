@@ -33,7 +33,7 @@ CALLS: Final = (
     "beat_agent('ops-agent', '1')",
     "agent_gate('ops-agent')",
     "list_agents()",
-    "silence_agents(1)",
+    "silence_agents(1, '{}')",
     "recall_memories('ops-agent', 1)",
     "pause_agent('ops-agent', 'a', 'r')",
     "resume_agent('ops-agent', 'a')",
