@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from desk.migrate import SqlFile, sql_files
 from desk.schema_check import drift_of
 from shared.domain.errors import NightdeskError
-from shared.domain.status import SILENT_MS, DeskStatus, Schema
+from shared.domain.status import SILENT_MS, DeskStatus, Schema, shortest_of
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import month_of
 from shared.ports import Clock
@@ -262,7 +262,9 @@ def _cron(around: Surroundings, status: DeskStatus | None) -> Iterator[Finding]:
             yield Finding("monitor", State.WARN, "its last run could not look at everything", "desk logs, desk status")
         else:
             yield Finding("monitor", State.OK, f"ran {run.age_ms // 1_000} s ago")
-    silent = [each.agent for each in status.agents if each.condition(status.now_ms) in {"stale", "offline"}]
+    shortest_ms = shortest_of(each for each in status.venues if each.enabled)
+    conditions = {each.agent: each.condition(status.now_ms, shortest_ms=shortest_ms) for each in status.agents}
+    silent = [agent for agent, condition in conditions.items() if condition in {"stale", "offline"}]
     if silent:
         advice = "see that their schedules are on, and what their logs say: desk logs FUNCTION"
         yield Finding("agents", State.WARN, f"silent: {', '.join(silent)}", advice)

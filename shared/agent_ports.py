@@ -52,10 +52,11 @@ class AgentDirectory(Protocol):
         """Return an agent; raise `NotFoundError` for one nobody has heard of."""
         ...
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark agents offline whose last heartbeat is older (by the database's clock); return all that are offline.
 
-        A paused agent stays paused. The next heartbeat of an agent brings it back by itself.
+        Agents by name in `longer` may be silent for as many milliseconds more. A paused agent stays paused. The next
+        heartbeat of an agent brings it back by itself.
         """
         ...
 

@@ -18,7 +18,6 @@ from shared.domain.monitor_facts import (
     WatchedVenue,
 )
 from shared.domain.monitoring import MonitorRun
-from shared.domain.usage import MonthUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +96,6 @@ class CollectorReads(Protocol):
         """Return what each venue's collector has put down last; None where there is nothing."""
         ...
 
-    def usage(self, month: str) -> MonthUsage | None:
-        """Return what all collectors have used of Redis in a month (`2026-11`); None before anything was counted."""
-        ...
-
 
 class PendingAlerts(Protocol):
     """Alerts that are kept while the database does not answer, each once, for a week."""
@@ -137,8 +132,11 @@ class AgentWatch(Protocol):
         """Return every agent that ever ran, by name."""
         ...
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
-        """Mark agents offline whose last heartbeat is older (by the database's clock); return all that are offline."""
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
+        """Mark agents offline whose last heartbeat is older (by the database's clock); return all that are offline.
+
+        Agents by name in `longer` may be silent for as many milliseconds more.
+        """
         ...
 
 
@@ -147,12 +145,4 @@ class VenuePings(Protocol):
 
     def ask(self, venues: Sequence[str]) -> Mapping[str, Ping]:
         """Ask each venue for its time, all at once; what is wrong with one is said of it, and never raised."""
-        ...
-
-
-class QueueGauge(Protocol):
-    """How full a queue is."""
-
-    def waiting(self) -> int:
-        """Return about how many messages wait; raise `TransientError`."""
         ...

@@ -37,18 +37,22 @@ class IntelligenceStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposed:
-    """The proposal that stands for a consensus, and whether it is new."""
+    """The proposal that stands for a consensus, whether it is new, and the outbox row that tells of a new one."""
 
     proposal: Proposal
     is_new: bool
+    told: str | None = None
 
 
 class ProposalStore(Protocol):
     """Proposals and what became of them. Whose are seen is decided by the credentials the store was made with."""
 
-    def propose(self, proposal: Proposal, *, cooldown_ms: int, actor: str, reason: str) -> Proposed:
+    def propose(self, proposal: Proposal, *, cooldown_ms: int, asks: bool, actor: str, reason: str) -> Proposed:
         """Store a proposal, unless one of its book, instrument and direction was made in the same window or within the
-        cool-down: that one is returned. Open ones for the other direction expire: the sources say otherwise by now."""
+        cool-down: that one is returned. Open ones for the other direction expire: the sources say otherwise by now.
+
+        In the same transaction whoever the book is of is told of a new one, also when it does not ask them (`asks`).
+        """
         ...
 
     def get(self, proposal_id: str) -> Proposal:

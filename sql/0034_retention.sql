@@ -17,6 +17,7 @@ declare
     -- What was traded on stays as long as the intent that traded on it.
     when 'signals' then 't.close_time < $1 and not exists (
       select from public.trade_intents as i where i.signal_id = t.signal_id)'
+    when 'intelligence_signals' then 't.observed_at_ms < $1'
     when 'alerts' then 't.state = ''resolved'' and t.resolved_at_ms < $1'
     -- One point an hour stays: those on the hour.
     when 'equity_points' then 't.at_ms < $1 and t.at_ms % 3600000 <> 0'

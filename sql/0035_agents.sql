@@ -78,15 +78,16 @@ as $$
   select coalesce(jsonb_agg(desk.agent_json(a) order by a.agent), '[]') from public.agents as a
 $$;
 
--- Mark agents offline that have been silent for longer; all that are offline, of those that ever ran. A paused one stays
--- paused, and its heartbeat brings an offline one back.
-create or replace function public.silence_agents(p_older_than_ms bigint) returns jsonb
+-- Mark agents offline that have been silent for longer; all that are offline, of those that ever ran. Those of p_longer, by
+-- name, may be for as many milliseconds more. A paused one stays paused, and its heartbeat brings an offline one back.
+create or replace function public.silence_agents(p_older_than_ms bigint, p_longer jsonb default '{}') returns jsonb
 language plpgsql set search_path = ''
 as $$
 begin
   update public.agents as a set state = 'offline'
   where a.state in ('online', 'degraded')
-    and a.last_beat_at < clock_timestamp() - p_older_than_ms * interval '1 millisecond';
+    and a.last_beat_at < clock_timestamp()
+      - (p_older_than_ms + coalesce((p_longer ->> a.agent)::bigint, 0)) * interval '1 millisecond';
   return (
     select coalesce(jsonb_agg(desk.agent_json(a) order by a.agent), '[]') from public.agents as a
     where a.state = 'offline' and a.last_beat_at > 'epoch'
@@ -98,7 +99,7 @@ do $$
 declare
   signature text;
 begin
-  foreach signature in array array['agent_gate(text)', 'list_agents()', 'silence_agents(bigint)'] loop
+  foreach signature in array array['agent_gate(text)', 'list_agents()', 'silence_agents(bigint, jsonb)'] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);
     execute format('grant execute on function public.%s to service_role', signature);
   end loop;

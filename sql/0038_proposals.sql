@@ -130,15 +130,18 @@ as $$
 $$;
 
 -- Store a proposal unless one of its book, instrument and direction is of the same window, or younger than the cool-down;
--- returns the one that stands and whether it is new. The other side's open ones expire. One instrument of a book is
--- proposed for at a time, so that two instances on both sides of a window make one.
-create or replace function public.propose(p_proposal jsonb, p_cooldown_ms bigint, p_actor text, p_reason text)
-returns jsonb
+-- returns the one that stands, whether it is new, and the outbox row (desk.tell, 0040) by which the book's owner, or of the
+-- desk's own books the desk, is told of a new one: whether it asks them, or is approved without them. The other side's open
+-- ones expire. One instrument of a book is proposed for at a time, so that two instances on both sides of a window make one.
+create or replace function public.propose(
+  p_proposal jsonb, p_cooldown_ms bigint, p_asks boolean, p_actor text, p_reason text
+) returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
   given public.proposals := jsonb_populate_record(null::public.proposals, p_proposal);
   standing public.proposals;
+  told uuid;
 begin
   perform pg_advisory_xact_lock(hashtextextended(format('proposal %s %s', given.book_id, given.instrument), 0));
   update public.proposals as p set state = 'expired', actor = p_actor, reason = 'the sources say otherwise by now'
@@ -150,7 +153,7 @@ begin
   order by p.created_at_ms desc, p.proposal_id desc
   limit 1;
   if found then
-    return jsonb_build_object('proposal', desk.proposal_json(standing), 'is_new', false);
+    return jsonb_build_object('proposal', desk.proposal_json(standing), 'is_new', false, 'told', null);
   end if;
   insert into public.proposals (proposal_id, book_id, mode, instrument, direction, window_start_ms, notional, guard,
     share, confidence, votes, created_at_ms, expires_at_ms, correlation_id, actor, reason)
@@ -158,7 +161,12 @@ begin
     given.notional, given.guard, given.share, given.confidence, given.votes, given.created_at_ms, given.expires_at_ms,
     given.correlation_id, p_actor, p_reason)
   returning * into standing;
-  return jsonb_build_object('proposal', desk.proposal_json(standing), 'is_new', true);
+  select desk.tell('proposal', 'info', b.owner_id, b.owner_id is null, 'proposal:' || standing.proposal_id, null, null,
+    desk.proposal_json(standing) - 'votes' || jsonb_build_object('sentence', p_reason, 'asks', p_asks),
+    standing.correlation_id)
+  into told
+  from public.books as b where b.book_id = standing.book_id;
+  return jsonb_build_object('proposal', desk.proposal_json(standing), 'is_new', true, 'told', told);
 end
 $$;
 
@@ -307,7 +315,7 @@ declare
   signature text;
 begin
   foreach signature in array array[
-    'propose(jsonb, bigint, text, text)', 'approve_proposal(text, integer, jsonb, text, text, bigint)',
+    'propose(jsonb, bigint, boolean, text, text)', 'approve_proposal(text, integer, jsonb, text, text, bigint)',
     'dismiss_proposal(text, integer, text, text)', 'expire_proposals(bigint)'
   ] loop
     execute format('revoke all on function public.%s from public, anon, authenticated', signature);

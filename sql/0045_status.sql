@@ -1,10 +1,5 @@
 -- What the desk tells of itself: its pulse (for /health, read often), its status (for operators), and which of sql/ is
--- applied. Needs 0024_alerts.sql and 0029_measures.sql; what later files add to agents and alerts is told when it is there.
-create or replace function desk.epoch_ms(p_at timestamptz) returns bigint
-language sql immutable set search_path = ''
-as $$
-  select floor(extract(epoch from p_at) * 1000)::bigint
-$$;
+-- applied. Needs 0035_agents.sql and 0041_channels.sql.
 
 -- An agent as anybody who looks after the desk sees it.
 create or replace function desk.agent_told(a public.agents) returns jsonb
@@ -12,7 +7,7 @@ language sql stable set search_path = ''
 as $$
   select jsonb_build_object(
     'agent', a.agent, 'version', a.version, 'last_beat_ms', desk.epoch_ms(a.last_beat_at),
-    'state', to_jsonb(a) ->> 'state', 'paused_reason', to_jsonb(a) ->> 'paused_reason',
+    'state', a.state, 'paused_reason', a.paused_reason,
     'last_error', a.last_error, 'last_error_ms', desk.epoch_ms(a.last_error_at)
   )
 $$;
@@ -58,7 +53,7 @@ as $$
       ) order by v.venue)
       from public.venues as v where v.enabled
     ), '[]'),
-    'agents', coalesce((select jsonb_agg(desk.agent_told(a) order by a.agent) from public.agents as a), '[]'),
+    'agents', coalesce((select jsonb_agg(desk.agent_told(a) order by a.agent) from public.agents as a where a.last_beat_at > 'epoch'), '[]'),
     'last_finished_ms', (
       select max((b ->> 'finished_at_ms')::bigint) from jsonb_array_elements(desk.last_boundaries()) as b
     )
@@ -74,7 +69,7 @@ as $$
     'now_ms', desk.epoch_ms(clock_timestamp()),
     'database_bytes', pg_catalog.pg_database_size(pg_catalog.current_database()),
     'trading_state', (select d.trading_state from public.desk_state as d),
-    'agents', coalesce((select jsonb_agg(desk.agent_told(a) order by a.agent) from public.agents as a), '[]'),
+    'agents', coalesce((select jsonb_agg(desk.agent_told(a) order by a.agent) from public.agents as a where a.last_beat_at > 'epoch'), '[]'),
     'boundaries', desk.last_boundaries(),
     'unfinished_runs', (select count(*) from public.execution_runs as r where r.status <> 'finished'),
     'alerts', coalesce((
@@ -176,7 +171,7 @@ begin
     grant select on desk.schema_migrations to service_role;
   end if;
   foreach signature in array array[
-    'public.read_pulse()', 'public.read_status(integer)', 'public.read_schema()', 'desk.epoch_ms(timestamptz)',
+    'public.read_pulse()', 'public.read_status(integer)', 'public.read_schema()',
     'desk.agent_told(public.agents)', 'desk.last_boundaries()'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', signature);

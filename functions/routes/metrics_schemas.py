@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema
-from shared.domain.status import AgentPulse, BookWorth, LastBoundary, OpenAlert, QueueDepth
+from shared.domain.status import AgentPulse, BookWorth, LastBoundary, OpenAlert, QueueDepth, shortest_of
 from shared.domain.trading.decisions import plain
 from shared.domain.trading.status import Valued
 from shared.usecases.metrics import DeskMetrics, RedisCost
@@ -27,11 +27,11 @@ class AgentOut(Schema):
     last_error_at: int | None = Field(description="When that was (epoch ms).", examples=[None])
 
     @classmethod
-    def of(cls, agent: AgentPulse, now_ms: int) -> Self:
+    def of(cls, agent: AgentPulse, now_ms: int, shortest_ms: int) -> Self:
         """Make it of an agent at an instant."""
         return cls(
             agent=agent.agent,
-            state=agent.condition(now_ms),
+            state=agent.condition(now_ms, shortest_ms=shortest_ms),
             version=agent.version,
             last_beat=agent.last_beat_ms,
             age_ms=max(now_ms - agent.last_beat_ms, 0),
@@ -258,9 +258,10 @@ class MetricsOut(Schema):
     def of(cls, found: DeskMetrics, *, version: str) -> Self:
         """Make it of what was read."""
         status, run = found.status, found.monitor
+        shortest_ms = shortest_of(each for each in status.venues if each.enabled) if status else 0
         told = {} if status is None else {
             "trading_state": status.trading_state.value if status.trading_state else "halted",
-            "agents": [AgentOut.of(each, status.now_ms) for each in status.agents],
+            "agents": [AgentOut.of(each, status.now_ms, shortest_ms) for each in status.agents],
             "boundaries": [
                 BoundaryOut.of(each, found.ages.get((each.venue, each.timeframe)), is_real_time=found.is_real_time)
                 for each in status.boundaries

@@ -1,7 +1,6 @@
-"""What the monitor reads of Redis and leaves in it: collectors' statuses, the month's usage, alerts that wait for the
-database.
+"""What the monitor reads of Redis and leaves in it: collectors' statuses, alerts that wait for the database.
 
-Each question is one command: a venue's status, a month, all kept alerts.
+Each question is one command: a venue's status, all kept alerts.
 """
 
 import json
@@ -16,7 +15,6 @@ from shared.domain.alerts import Alert
 from shared.domain.errors import TransientError
 from shared.domain.monitor_facts import CollectorStatus
 from shared.domain.timeframe import Timeframe
-from shared.domain.usage import MonthUsage, Usage
 from shared.monitor_ports import KeptAlert
 
 KEPT_KEY: Final = "alerts:pending"
@@ -27,21 +25,13 @@ _KEPT: Final = TypeAdapter(KeptAlert)
 
 @dataclass(frozen=True, slots=True)
 class UpstashCollectorReads:
-    """Collectors' status hashes and usage, through Upstash's REST interface."""
+    """Collectors' status hashes, through Upstash's REST interface."""
 
     redis: RestRedis
 
     def statuses(self, venues: Sequence[str]) -> Mapping[str, CollectorStatus | None]:
         """Return what each venue's collector has put down last; None where there is nothing."""
         return {venue: _status(_hash(self.redis, f"collector:{venue}", "collector")) for venue in venues}
-
-    def usage(self, month: str) -> MonthUsage | None:
-        """Return what all collectors have used of Redis in a month; None before anything was counted."""
-        found = _hash(self.redis, f"usage:{month}", "usage")
-        if "since_ms" not in found:
-            return None
-        used = Usage(commands=int(found.get("commands", 0)), bytes=int(found.get("bytes", 0)))
-        return MonthUsage(month=month, since_ms=int(found["since_ms"]), used=used)
 
 
 def _hash(redis: RestRedis, key: str, what: str) -> dict[str, str]:

@@ -42,16 +42,6 @@ class SqsQueue:
         for batch in _batches(bodies):
             self._send_batch(batch, delay_s)
 
-    def waiting(self) -> int:
-        """Return about how many messages wait; raise `TransientError`."""
-        try:
-            found = self._client.get_queue_attributes(
-                QueueUrl=self._queue_url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise TransientError(f"{self._queue_url}: {error}", source=SOURCE) from error
-        return int(found["Attributes"]["ApproximateNumberOfMessages"])
-
     def _send_batch(self, batch: Sequence[str], delay_s: int) -> None:
         left: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_s} for number, body in enumerate(batch)

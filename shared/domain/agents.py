@@ -15,6 +15,10 @@ CONTEXT_CHARS: Final = 4_000
 _LINE_CHARS: Final = 240
 
 
+WOKEN_BY_CLOSES: Final = "strategy-agent"
+"""Runs when a boundary closes, not by the clock: it may be silent for the length of the shortest timeframe more."""
+
+
 class AgentState(StrEnum):
     """How an agent is.
 

@@ -143,10 +143,6 @@ class Consensus:
         weights = [vote.weight for vote in self.votes if vote.direction is self.direction and vote.weight]
         return sum(weights) / len(weights) if weights else 0.0
 
-    def share_of(self, direction: Direction) -> Fraction:
-        """Return the part of the weight on a side, exactly; 0 where nothing weighs anything."""
-        return _share(self.votes, direction)
-
 
 def form_consensus(instrument: str, views: Iterable[View], *, settings: SignalAgentSettings, now_ms: int) -> Consensus:
     """Return what views of an instrument come to; those of other instruments, and of the future, are left out.

@@ -40,6 +40,17 @@ def sentence_of_vote(vote: Vote, *, now_ms: int) -> str:
     return f"{vote.direction}, {vote.confidence:.2f} sure, {age} old: {weighs}"
 
 
+def figures_of(consensus: Consensus) -> dict[str, object]:
+    """Return the numbers of a consensus by name; of its votes only how many there are."""
+    return {
+        "direction": consensus.direction,
+        "agreeing": consensus.agreeing,
+        "sources": consensus.sources,
+        "share": round(consensus.share, 4),
+        "confidence": round(consensus.confidence, 4),
+    }
+
+
 def _sources(count: int) -> str:
     return f"{count} source" if count == 1 else f"{count} sources"
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from shared.domain.agents import Agent, AgentState
+from shared.domain.agents import WOKEN_BY_CLOSES, Agent, AgentState
 from shared.domain.alerts import Alert, Severity
 from shared.domain.monitor_facts import OpenOrders, OpenRuns, WaitingIntents
 from shared.domain.monitoring import Looked, MonitorSettings
 from shared.domain.settling import DATABASE, QUEUES
+from shared.domain.status import QueueDepth
 from shared.domain.tickers import VenueNow
 from shared.domain.trading.books import Limits
 from shared.domain.trading.money import ZERO
@@ -18,8 +19,6 @@ from shared.domain.trading.states import Scope, StateEntry, TradingState
 
 WATCHMAN: Final = "ops-agent"
 """The monitor's own row: whether that is silent is for an alarm outside of it to say."""
-WOKEN_BY_CLOSES: Final = "strategy-agent"
-"""Runs when a boundary closes, not by the clock."""
 DRAWDOWN: Final = "drawdown"
 
 
@@ -65,7 +64,9 @@ def _agent(kind: str, agent: Agent, severity: Severity, said: str) -> Alert:
     )
 
 
-def judge_runs(runs: OpenRuns, *, redispatched: int, waiting: int, settings: MonitorSettings) -> Looked:
+def judge_runs(
+    runs: OpenRuns, *, redispatched: int, messages: Sequence[QueueDepth], settings: MonitorSettings
+) -> Looked:
     """Say whether runs are stuck: given up, or open for too long."""
     said = []
     if runs.given_up:
@@ -83,7 +84,8 @@ def judge_runs(runs: OpenRuns, *, redispatched: int, waiting: int, settings: Mon
             "given_up": runs.given_up,
             "oldest_ms": runs.oldest_ms,
             "redispatched": redispatched,
-            "waiting_messages": waiting,
+            "waiting_messages": sum(each.waiting for each in messages),
+            "dead_messages": sum(each.dead or 0 for each in messages),
         },
         alerts=tuple(alerts),
         prefixes=("runs:",),

@@ -40,6 +40,7 @@ KEPT_DAYS: Final[Mapping[str, float]] = MappingProxyType(
         "alerts": 90,
         "paper_orders": 90,
         "signals": 365,
+        "intelligence_signals": 365,
     }
 )
 """For how many days rows of tables are kept; of `equity_points` one an hour stays for ever. A table that is not here is

@@ -130,18 +130,20 @@ def _signal(due: Due) -> Text:
     return Text(title=title, body="\n".join([f"Your traders fired at the {where}.", *lines]), severity=due.severity)
 
 
-def _fired(signal: Mapping[str, object]) -> str:
-    return f"{signal.get('trader')}: {signal.get('side')} {signal.get('symbol')} at {signal.get('price')}"
-
-
 def _proposal(due: Due) -> Text:
     data = due.data
-    said = data.get("sentence") or f"{data.get('direction')} {data.get('symbol')}"
-    lines = [f"The desk proposes: {said}."]
-    if data.get("expires_at_ms") is not None:
-        lines.append(f"It lapses at {clock(data.get('expires_at_ms'))}.")
-    lines.append("Approve or reject it: `desk proposals`.")
-    return Text(title=f"Proposal: {said}", body="\n".join(lines), severity=due.severity)
+    what = f"{data.get('direction')} {data.get('instrument')}"
+    lines = [
+        f"signal-agent proposes {what} for {data.get('notional')} in {data.get('mode')} book {data.get('book_id')}.",
+        _sentence(data),
+    ]
+    if data.get("asks"):
+        short = str(data.get("proposal_id"))[:8]
+        lines.append(f"It expires at {clock(data.get('expires_at_ms'))}.")
+        lines.append(f"Approve it: `desk proposals approve {short}`, or not: `desk proposals dismiss {short}`.")
+    else:
+        lines.append("The agent approves it by itself. Nothing is to be done.")
+    return Text(title=f"Proposal: {what}", body="\n".join(lines), severity=due.severity)
 
 
 def _test(due: Due) -> Text:

@@ -1,10 +1,11 @@
 """How the desk is, as it tells of itself: its pulse, its boundaries, its queues, what is wrong, what it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
+from shared.domain.agents import WOKEN_BY_CLOSES
 from shared.domain.alerts import Severity
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.records import HeldPosition
@@ -12,7 +13,17 @@ from shared.domain.trading.states import Mode, TradingState
 from shared.domain.venues import Venue
 
 SILENT_MS: Final = 120_000
-"""How long an agent may be silent: every one runs each minute."""
+"""How long an agent may be silent: every one runs each minute, but for what closes wake."""
+
+
+class _Watched(Protocol):
+    @property
+    def timeframes(self) -> Sequence[Timeframe]: ...
+
+
+def shortest_of(venues: Iterable[_Watched]) -> int:
+    """Return how often a boundary closes at least (ms), 0 where none does."""
+    return min((timeframe.ms for venue in venues for timeframe in venue.timeframes), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +39,17 @@ class AgentPulse:
     last_error: str | None = None
     last_error_ms: int | None = None
 
-    def condition(self, now_ms: int) -> str:
-        """Return how it is at an instant: what the directory says, but `stale` whenever it is silent and not paused."""
+    def condition(self, now_ms: int, *, shortest_ms: int) -> str:
+        """Return how it is at an instant: what the directory says, but `stale` whenever it is silent and not paused.
+
+        `shortest_ms` is how often a boundary closes at least.
+        """
         if self.state == "paused":
             return self.state
-        if now_ms - self.last_beat_ms > SILENT_MS:
+        patience_ms = SILENT_MS + (shortest_ms if self.agent == WOKEN_BY_CLOSES else 0)
+        if now_ms - self.last_beat_ms > patience_ms:
             return "stale"
         return self.state or "online"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorBeat:
-    """The monitor's last run as its heartbeat tells it: when it ended and how long ago (the database's clock), and
-    whether it ended without an error."""
-
-    finished_ms: int
-    age_ms: int
-    success: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

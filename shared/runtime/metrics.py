@@ -17,8 +17,6 @@ from shared.monitor_messages import MonitorResult
 from shared.notification_messages import NotifyResult
 
 NAMESPACE: Final = "nightdesk"
-DIMENSION: Final = "service"
-"""The one dimension: the function's name as in serverless.yml."""
 MONITOR: Final = "scheduled-monitor"
 
 Unit = Literal["Count", "Milliseconds"]

@@ -4,11 +4,12 @@ A check that cannot be built, because a setting is missing, fails by itself. The
 a store that hangs must be known to be away before the time of a check is over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from shared.domain.agent_settings import RiskSettings
+from shared.domain.consensus import Consensus, SignalAgentSettings
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
 from shared.monitor_ports import MonitorStore, VenuePings
 from shared.runtime.trading import Trading
@@ -43,11 +44,6 @@ class Monitoring(Trading):
 
         url, token = self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
         return connect_rest(url, token, timeout_s=REDIS_S)
-
-    @cached_property
-    def hasty_executions(self) -> "SqsQueue":
-        """The queue of shards to evaluate, for whoever cannot wait for it."""
-        return _hasty_sqs(self.settings.need("executions_queue_url"))
 
     @cached_property
     def venue_pings(self) -> VenuePings:
@@ -127,7 +123,23 @@ class Monitoring(Trading):
         from shared.usecases.checks.market import check_signals
 
         return check_signals(
-            occasion, store=self.monitor_runs, wall_clock=self.wall_clock, settings=self.monitor_settings
+            occasion,
+            store=self.monitor_runs,
+            consensus=self._consensus,
+            wall_clock=self.wall_clock,
+            settings=self.monitor_settings,
+        )
+
+    def _consensus(self, now_ms: int) -> Sequence[Consensus]:
+        from shared.adapters.supabase.books import SupabaseBookStore
+        from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
+        from shared.usecases.signal_agent import consensus_seen
+
+        return consensus_seen(
+            intelligence=SupabaseIntelligenceStore(self.hasty_database),
+            books=SupabaseBookStore(self.hasty_database),
+            settings=self.hasty_clearances.settings("signal-agent", SignalAgentSettings),
+            now_ms=now_ms,
         )
 
     def _venues(self, _: Occasion) -> Looked:
@@ -171,14 +183,16 @@ class Monitoring(Trading):
         )
 
     def _runs(self, _: Occasion) -> Looked:
+        from shared.adapters.sqs_depths import SqsDepths
         from shared.adapters.supabase.runs import SupabaseRunStore
         from shared.usecases.checks.desk import check_runs
 
+        url = self.settings.need("executions_queue_url")
         return check_runs(
             store=self.monitor_runs,
             runs=SupabaseRunStore(self.hasty_database),
-            queue=self.hasty_executions,
-            gauge=self.hasty_executions,
+            queue=_hasty_sqs(url),
+            depths=SqsDepths({"executions": url}),
             settings=self.monitor_settings,
         )
 
@@ -188,13 +202,13 @@ class Monitoring(Trading):
         return check_accounts(store=self.monitor_runs, settings=self.monitor_settings)
 
     def _quotas(self, occasion: Occasion) -> Looked:
-        from shared.adapters.redis_watch import UpstashCollectorReads
+        from shared.adapters.redis_usage import RestUsageReads
         from shared.usecases.checks.market import check_quotas
 
         return check_quotas(
             occasion,
             store=self.monitor_runs,
-            collectors=UpstashCollectorReads(self.hasty_redis),
+            usage=RestUsageReads(self.hasty_redis),
             wall_clock=self.wall_clock,
             settings=self.monitor_settings,
         )

@@ -112,6 +112,7 @@ class Deps(Telling):
             states=self.desk_states,
             instruments=self.instruments,
             intents_queue=self.intents_queue,
+            notifications=self.notifications,
             clock=self.clock,
         )
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, Literal, cast
 
 from shared.domain.errors import NightdeskError
-from shared.domain.status import SILENT_MS, Pulse
+from shared.domain.status import SILENT_MS, Pulse, shortest_of
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, month_of
 from shared.domain.venues import Venue
@@ -129,7 +129,7 @@ def judge(
     worst = {timeframe: _worst(known) for timeframe, known in by_timeframe.items()}
     stale = tuple(tf for tf in timeframes if by_timeframe[tf] and _is_stale(worst[tf], tf))
     unknown = tuple(tf for tf in timeframes if tf not in stale and any(log[1] is tf for log in slow))
-    agents = {each.agent: each.condition(seen.now_ms) for each in seen.agents} if seen else {}
+    agents = _conditions(seen) if seen else {}
     watched = monitor.value is not None and monitor.value.age_ms <= SILENT_MS
     silent = not watched or any(state not in {"online", "paused"} for state in agents.values())
     closes = [tf.last_close(now_ms) + tf.ms for tf in timeframes]
@@ -147,6 +147,11 @@ def judge(
         usage=usage,
         now_ms=now_ms,
     )  # fmt: skip
+
+
+def _conditions(pulse: Pulse) -> dict[str, str]:
+    shortest_ms = shortest_of(pulse.venues)
+    return {each.agent: each.condition(pulse.now_ms, shortest_ms=shortest_ms) for each in pulse.agents}
 
 
 def _database(pulse: Answer[Pulse]) -> Literal["connected", "slow", "unreachable"]:

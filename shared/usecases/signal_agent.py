@@ -19,6 +19,7 @@ from shared.messages import CronTick
 from shared.ports import Clock, Queue
 from shared.signal_messages import SignalAgentCommanded, SignalAgentResult, SignalsRecorded
 from shared.signal_ports import IntelligenceStore, ProposalStore
+from shared.usecases.alerts import announce_outbox
 from shared.usecases.raising import announce_intents
 from shared.venue_ports import InstrumentStore
 
@@ -36,6 +37,7 @@ class SignalDesk:
     states: DeskStates
     instruments: InstrumentStore
     intents_queue: Queue
+    notifications: Queue
     clock: Clock
 
 
@@ -47,6 +49,7 @@ class _Done:
     raised: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
 
 def signal_agent(event: CronTick | SignalsRecorded | SignalAgentCommanded, *, desk: SignalDesk) -> SignalAgentResult:
@@ -74,6 +77,7 @@ def signal_agent(event: CronTick | SignalsRecorded | SignalAgentCommanded, *, de
     for consensus in formed:
         if consensus.is_reached:
             _act(consensus, book, desk, done)
+    announce_outbox(done.told, queue=desk.notifications)
     return SignalAgentResult(
         verdicts=dict(Counter(consensus.verdict.value for consensus in formed)),
         proposed=done.proposed,
@@ -91,16 +95,43 @@ def consensus_now(
     instruments: Collection[str],
     settings: SignalAgentSettings,
     now_ms: int,
+    windows: int = LOOKBACK_WINDOWS,
 ) -> Sequence[Consensus]:
-    """Return what sources make of instruments, or of all, now; of people's traders only the person's own vote."""
+    """Return what sources make of instruments, or of all, now; of people's traders only the person's own vote.
+
+    One window back is all that votes; more of them tell that sources would agree, had they spoken lately.
+    """
     views = intelligence.views(
         now_ms=now_ms,
-        since_ms=now_ms - LOOKBACK_WINDOWS * settings.window_ms,
+        since_ms=now_ms - windows * settings.window_ms,
         min_data_quality=settings.min_data_quality,
         person=person,
         instruments=instruments,
     )
     return form_all(views, settings=settings, now_ms=now_ms)
+
+
+def consensus_seen(
+    *, intelligence: IntelligenceStore, books: Books, settings: SignalAgentSettings, now_ms: int
+) -> Sequence[Consensus]:
+    """Return where sources agree now as signal-agent sees it, for who only wants to know; of its instruments alone."""
+    formed = consensus_now(
+        intelligence,
+        person=_owner(books, settings),
+        instruments=settings.instruments,
+        settings=settings,
+        now_ms=now_ms,
+        windows=1,
+    )
+    return [each for each in formed if each.is_reached]
+
+
+def _owner(books: Books, settings: SignalAgentSettings) -> str | None:
+    """Return whose traders vote beside the built-in ones: those of the owner of the configured book."""
+    try:
+        return None if settings.book_id is None else books.get(settings.book_id).owner_id
+    except NotFoundError:
+        return None
 
 
 def _book(desk: SignalDesk) -> Book | str:
@@ -139,11 +170,14 @@ def _act(consensus: Consensus, book: Book, desk: SignalDesk, done: _Done) -> Non
         proposed = desk.proposals.propose(
             propose(consensus, book, desk.settings),
             cooldown_ms=desk.settings.cooldown_ms,
+            asks=desk.settings.autonomy is not Autonomy.FULL,
             actor=ACTOR,
             reason=sentence_of(consensus, desk.settings),
         )
         if proposed.is_new:
             done.proposed[instrument] = proposed.proposal.proposal_id
+        if proposed.told is not None:
+            done.told.append(proposed.told)
         if desk.settings.autonomy is Autonomy.FULL and _may_raise(proposed.proposal, desk):
             done.raised[instrument] = _raised(proposed.proposal, book, desk)
         elif not proposed.is_new:

@@ -98,6 +98,9 @@ def test_a_silent_agent_is_offline_until_it_beats(stores: Stores) -> None:
     assert list(agents.silence(older_than_ms=60_000)) == list(offline)
     agents.beat(RISK, version="0.1.0")
     assert agents.silence(older_than_ms=60_000) == []
+    agents.beat("strategy-agent", version="0.1.0")
+    silent = agents.silence(older_than_ms=-60_000, longer={"strategy-agent": 120_000})
+    assert [each.agent for each in silent] == [RISK]  # the other may be silent for two minutes more
 
 
 def test_settings_are_merged_and_taken_back(stores: Stores) -> None:

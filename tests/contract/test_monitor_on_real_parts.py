@@ -2,6 +2,7 @@
 real."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -14,9 +15,11 @@ from desk.local.upstash import UpstashFacade
 from functions.scheduled_monitor import handler
 from shared.adapters.redis_rest import connect_rest, run
 from shared.adapters.redis_watch import KEPT_KEY
-from shared.adapters.supabase.client import connect, once, rows
+from shared.adapters.supabase.client import connect, once, refuse_busy, rows
+from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
 from shared.adapters.venue_ping import HttpVenuePings
-from shared.domain.monitoring import Task
+from shared.domain.intelligence import Direction, IntelligenceSignal, Provenance
+from shared.domain.monitoring import MonitorSettings, Task
 from shared.domain.timeframe import Timeframe
 from shared.notification_messages import DirectNotification
 from shared.runtime.config import Settings
@@ -32,6 +35,15 @@ def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSqs]:
     spec = DeskSpec(service="tested", stage="dev", region="eu-central-1", functions={}, queues=QUEUES)
     with LocalSqs(spec=spec, log_dir=tmp_path_factory.mktemp("sqs")) as queues:
         yield queues
+
+
+class UnhurriedDeps(Deps):
+    """The runtime's parts, which have the time a busy machine takes; what is away refuses at once all the same."""
+
+    @property
+    def monitor_settings(self) -> MonitorSettings:
+        """The monitor's measures, but for how long a task may take."""
+        return replace(super().monitor_settings, task_limit_ms=30_000)
 
 
 class Parts:
@@ -60,11 +72,16 @@ class Parts:
 
     def run(self, venue: Callable[[httpx.Request], httpx.Response], **changes: str) -> dict[str, Any]:
         """Run the monitor."""
-        deps = Deps(Settings.from_env(self.env | changes))
+        settings = Settings.from_env(self.env | changes)
+        deps = UnhurriedDeps(settings)
+        session = httpx.Client(timeout=30, event_hooks={"response": [refuse_busy]})
+        url, key = settings.need("supabase_url"), settings.need("supabase_service_role_key")
+        deps.hasty_database = connect(url, key, session=session)
         deps.clock = self.clock
         deps.venue_pings = HttpVenuePings({}, session=httpx.Client(transport=httpx.MockTransport(venue)))
         answer: dict[str, Any] = handler(CRON, None, deps=deps)
         deps.hasty_redis.close()
+        session.close()
         return answer
 
     def alerts(self) -> dict[str, str]:
@@ -94,6 +111,24 @@ def parts(
     once(made.client.from_("alerts").delete().neq("dedupe_key", ""))
     yield made
     made.redis.close()
+
+
+def test_where_sources_agree_is_told(parts: Parts) -> None:
+    at_ms = parts.clock.now_ms()
+    signals = [
+        IntelligenceSignal(
+            source=source, kind="sentiment", instrument="BTC/USDT", direction=Direction.SHORT, confidence=0.8,
+            observed_at_ms=at_ms, expires_at_ms=at_ms + 3_600_000, provenance=Provenance.MEASURED, data_quality=1.0,
+            correlation_id="c",
+        )
+        for source in ("coingecko", "glassnode", "santiment")
+    ]  # fmt: skip
+    SupabaseIntelligenceStore(parts.client).record(signals)
+    (told,) = [each for each in parts.minute()["results"] if each["task"] == "signals"]
+    assert told["success"] is True
+    assert told["details"]["consensus"]["BTC/USDT"]["direction"] == "short"
+    assert told["details"]["consensus"]["BTC/USDT"]["agreeing"] == 3
+    assert parts.alerts() == {}
 
 
 def test_everything_is_looked_at(parts: Parts) -> None:

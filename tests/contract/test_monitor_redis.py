@@ -13,7 +13,6 @@ from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import TransientError
 from shared.domain.monitor_facts import CollectorStatus
 from shared.domain.timeframe import Timeframe
-from shared.domain.usage import MonthUsage, Usage
 from shared.monitor_ports import PendingAlerts
 from tests.fakes.monitor import MemoryPendingAlerts
 
@@ -78,14 +77,6 @@ def test_a_collector_tells_its_newest_closes(redis: RestRedis) -> None:
         venue: CollectorStatus(status="ok", newest_close={Timeframe.M1: 60_000, Timeframe.M5: 0}, open_gaps=2),
         "nobody": None,
     }
-
-
-def test_the_months_usage_is_what_collectors_have_counted(redis: RestRedis) -> None:
-    reads, month = UpstashCollectorReads(redis), "1999-12"
-    assert reads.usage(month) is None
-    run(redis, ["HSET", f"usage:{month}", "commands", 7, "bytes", 9, "since_ms", 5], "test")
-    assert reads.usage(month) == MonthUsage(month=month, since_ms=5, used=Usage(commands=7, bytes=9))
-    run(redis, ["DEL", f"usage:{month}"], "test")
 
 
 def test_what_cannot_be_read_and_a_redis_that_is_away_name_the_dependency(redis: RestRedis) -> None:

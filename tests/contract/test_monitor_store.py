@@ -8,10 +8,12 @@ from postgrest import SyncPostgrestClient
 
 from desk.local.supabase_lite import SupabaseLite
 from shared.adapters.supabase.client import connect, once, rows
+from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
 from shared.adapters.supabase.monitor import SupabaseMonitorStore
 from shared.adapters.supabase.runs import SupabaseRunStore
 from shared.adapters.supabase.traders import SupabaseTraderStore
 from shared.domain.errors import InvalidMessageError
+from shared.domain.intelligence import Direction, IntelligenceSignal, Provenance
 from shared.domain.monitor_facts import VenueAnswer, VenueHealth, VenueState
 from shared.domain.monitoring import DAY_MS, KEPT_DAYS, MonitorRun
 from shared.domain.timeframe import Timeframe
@@ -248,6 +250,21 @@ def test_signals_stay_while_an_intent_is_of_them(client: SyncPostgrestClient, st
     an_intent(client, "i", source="signal", signal_id=stored["BTC/USDT"], trader_id=trader.trader_id)
     assert store.forget("signals", keep_ms=DAY_MS, now_ms=CLOSE + 2 * DAY_MS, limit=100) == 1
     assert [row["symbol"] for row in rows(client.from_("signals").select("symbol").execute())] == ["BTC/USDT"]
+
+
+def test_what_sources_said_long_ago_is_forgotten(client: SyncPostgrestClient, store: SupabaseMonitorStore) -> None:
+    said = [
+        IntelligenceSignal(
+            source="glassnode", kind="onchain", instrument="BTC/USDT", direction=Direction.LONG, confidence=0.5,
+            observed_at_ms=CLOSE + age * DAY_MS, expires_at_ms=CLOSE + 9 * DAY_MS, provenance=Provenance.MEASURED,
+            data_quality=1.0, correlation_id="c",
+        )
+        for age in range(3)
+    ]  # fmt: skip
+    SupabaseIntelligenceStore(client).record(said)
+    gone = store.forget("intelligence_signals", keep_ms=DAY_MS, now_ms=CLOSE + 3 * DAY_MS - 1, limit=100)
+    left = rows(client.from_("intelligence_signals").select("observed_at_ms").execute())
+    assert (gone, [row["observed_at_ms"] for row in left]) == (2, [CLOSE + 2 * DAY_MS])
 
 
 def test_one_point_an_hour_stays_of_an_equity_curve(client: SyncPostgrestClient, store: SupabaseMonitorStore) -> None:

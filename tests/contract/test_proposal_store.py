@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.domain.alerts import Severity
 from shared.domain.consensus import SignalAgentSettings, form_consensus
 from shared.domain.errors import ConflictError, HaltedError, InvalidMessageError, NotFoundError
 from shared.domain.intelligence import Direction, View
@@ -14,7 +15,9 @@ from shared.domain.proposals import Proposal, ProposalState, intent_of, propose
 from shared.domain.trading.books import Book
 from shared.domain.trading.intents import Sizing, SizingMethod
 from shared.domain.trading.states import IntentState, Mode, TradingState
+from shared.signal_ports import Proposed
 from tests.contract.stores import CLOSE, Stores
+from tests.contract.test_outbox import LEASE_MS, a_channel, create, route_all
 
 ALICE, BOB = str(uuid4()), str(uuid4())
 HOUR = 3_600_000
@@ -43,8 +46,14 @@ def of_consensus(book: Book, at_ms: int = NOON, direction: Direction = Direction
     return propose(form_consensus("BTC/USDT", views, settings=SETTINGS, now_ms=at_ms), book, SETTINGS)
 
 
+def proposed(stores: Stores, proposal: Proposal, *, cooldown_ms: int = HOUR, asks: bool = True) -> Proposed:
+    return stores.proposals().propose(
+        proposal, cooldown_ms=cooldown_ms, asks=asks, actor="signal-agent", reason="they agree"
+    )
+
+
 def stored(stores: Stores, proposal: Proposal, cooldown_ms: int = HOUR) -> tuple[Proposal, bool]:
-    done = stores.proposals().propose(proposal, cooldown_ms=cooldown_ms, actor="signal-agent", reason="they agree")
+    done = proposed(stores, proposal, cooldown_ms=cooldown_ms)
     return done.proposal, done.is_new
 
 
@@ -63,6 +72,42 @@ def test_a_proposal_comes_back_as_it_was_made(stores: Stores, book: Book) -> Non
     assert stores.proposals().get(made.proposal_id) == proposal
     assert len(proposal.votes) == 3
     assert proposal.guard.trailing_rate == Decimal("0.03")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_whose_book_it_is_for_is_told_of_a_proposal_once(stores: Stores, book: Book, asks: bool) -> None:
+    stores.enrol(ALICE, BOB)
+    hers = create(stores, a_channel(ALICE, kinds=("proposal",)))
+    for owner in (BOB, None):
+        create(stores, a_channel(owner))
+    made = of_consensus(book)
+    first, again = (proposed(stores, made, asks=asks) for _ in range(2))
+    assert (first.is_new, again.is_new, again.told) == (True, False, None)
+    assert [(each.outbox_id, each.channels) for each in route_all(stores)] == [(first.told, (hers.channel_id,))]
+    (channel,) = stores.deliveries().claim(str(uuid4()), lease_ms=LEASE_MS, channels=9, rows=9).channels
+    (due,) = channel.deliveries
+    assert (due.kind, due.severity, due.correlation_id) == ("proposal", Severity.INFO, made.correlation_id)
+    assert {name: due.data[name] for name in ("proposal_id", "instrument", "direction", "sentence", "asks")} == {
+        "proposal_id": made.proposal_id,
+        "instrument": "BTC/USDT",
+        "direction": "long",
+        "sentence": "they agree",
+        "asks": asks,
+    }
+    assert due.data["expires_at_ms"] == made.expires_at_ms
+    assert "votes" not in due.data
+
+
+def test_the_desk_is_told_of_proposals_for_its_own_books(stores: Stores) -> None:
+    own = stores.books().create(
+        Book(
+            book_id=str(uuid4()), owner_id=None, name="Ours", mode=Mode.PAPER, quote="USDT", capital=Decimal(100_000),
+            state=TradingState.ACTIVE, venues=("binance",),
+        )
+    )  # fmt: skip
+    desk = create(stores, a_channel(None))
+    told = proposed(stores, of_consensus(own)).told
+    assert [(each.outbox_id, each.channels) for each in route_all(stores)] == [(told, (desk.channel_id,))]
 
 
 def test_the_same_consensus_makes_one(stores: Stores, book: Book) -> None:

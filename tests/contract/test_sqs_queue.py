@@ -51,20 +51,13 @@ def test_every_body_arrives_more_than_one_batch_of_them(sqs: LocalSqs, queue: Sq
     assert sorted(received(sqs)) == sorted(bodies)
 
 
-def test_a_queue_tells_about_how_many_wait(sqs: LocalSqs, queue: SqsQueue) -> None:
-    assert queue.waiting() == 0
-    queue.send(["a", "b"])
-    assert queue.waiting() == 2
-    received(sqs)
-
-
 def test_whoever_cannot_wait_is_told_at_once_that_a_queue_is_away(
     queue: SqsQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    nobody = SqsQueue("http://127.0.0.1:9/123456789012/jobs", hasty=True)
+    url = "http://127.0.0.1:9/123456789012/jobs"
     began = time.perf_counter()
-    for ask in (nobody.waiting, lambda: nobody.send(["a"])):
+    for ask in (SqsDepths({"jobs": url}).depths, lambda: SqsQueue(url, hasty=True).send(["a"])):
         with pytest.raises(TransientError) as away:
             ask()
         assert away.value.source == "queues"

@@ -53,13 +53,22 @@ def test_the_pulse_has_venues_and_agents_and_the_monitor_is_one_of_them(stores: 
     assert reads.pulse().agents == ()
     stores.agents().beat("strategy-agent", version="0.1.0", error="lost the log")
     stores.agents().beat("ops-agent", version="0.1.0")
+    stores.agents().pause("ops-agent", actor="ann", reason="drill")
+    stores.agents().configure("signal-agent", {"book_id": "b"}, actor="ann")  # which never ran: it is not missed
     pulse = reads.pulse()
-    assert [(each.agent, each.last_error) for each in pulse.agents] == [
-        ("ops-agent", None),
-        ("strategy-agent", "lost the log"),
+    assert [(each.agent, each.last_error, each.state, each.paused_reason) for each in pulse.agents] == [
+        ("ops-agent", None, "paused", "drill"),
+        ("strategy-agent", "lost the log", "degraded", None),
     ]
-    assert {each.condition(pulse.now_ms) for each in pulse.agents} <= {"online", "degraded"}
-    assert {each.condition(pulse.now_ms + 120_001) for each in pulse.agents} == {"stale"}
+    assert reads.status(limit=1).agents == pulse.agents
+
+    def conditions(later_ms: int, shortest_ms: int) -> list[str]:
+        return [each.condition(pulse.now_ms + later_ms, shortest_ms=shortest_ms) for each in pulse.agents]
+
+    assert conditions(0, 0) == ["paused", "degraded"]
+    assert conditions(120_001, 0) == ["paused", "stale"]
+    assert conditions(120_001, 60_000) == ["paused", "degraded"]  # closes wake it, a minute apart
+    assert conditions(180_001, 60_000) == ["paused", "stale"]
     assert [(venue.venue, venue.timeframes) for venue in pulse.venues] == [("binance", tuple(Timeframe))]
 
 

@@ -67,10 +67,11 @@ class MemoryAgentStore:
         except KeyError as error:
             raise NotFoundError(f"nobody has heard of agent {agent!r}") from error
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark silent agents offline; return all that are."""
-        since_ms = self.database.clock.now_ms() - older_than_ms
+        now_ms = self.database.clock.now_ms()
         for name, each in self.database.agents.items():
+            since_ms = now_ms - older_than_ms - (longer or {}).get(name, 0)
             if each.state in _SILENT and each.last_beat_ms < since_ms:
                 self.database.agents[name] = replace(each, state=AgentState.OFFLINE)
         return [each for each in self.list() if each.state is AgentState.OFFLINE and each.last_beat_ms]

@@ -3,6 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from pydantic import TypeAdapter
+
+from shared.domain.alerts import Severity
 from shared.domain.errors import ConflictError, InvalidMessageError, NotFoundError
 from shared.domain.intelligence import TRADER, Direction, IntelligenceSignal, Provenance, View
 from shared.domain.proposals import Proposal, ProposalState, check_proposal_step
@@ -12,7 +15,10 @@ from shared.domain.trading.states import TradingState
 from shared.signal_ports import Proposed
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.stores import MemoryDatabase, may_see
+from tests.fakes.telling_tables import OutboxRow
 from tests.fakes.trading_tables import check_version, require_trading
+
+_PROPOSAL = TypeAdapter(Proposal)
 
 
 @dataclass(slots=True)
@@ -101,8 +107,8 @@ class MemoryProposalStore:
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     user_id: str | None = None
 
-    def propose(self, proposal: Proposal, *, cooldown_ms: int, actor: str, reason: str) -> Proposed:
-        """Store a proposal, or return the one that stands for the consensus."""
+    def propose(self, proposal: Proposal, *, cooldown_ms: int, asks: bool, actor: str, reason: str) -> Proposed:
+        """Store a proposal and have its book's people told, or return the one that stands for the consensus."""
         tables = self.database.trading
         mine = [
             each
@@ -131,7 +137,7 @@ class MemoryProposalStore:
         stored = replace(proposal, actor=actor, reason=reason)
         tables.proposals[stored.proposal_id] = stored
         self._note(stored, None)
-        return Proposed(proposal=stored, is_new=True)
+        return Proposed(proposal=stored, is_new=True, told=self._tell(stored, book.owner_id, asks=asks))
 
     def get(self, proposal_id: str) -> Proposal:
         """Return a proposal; raise `NotFoundError`."""
@@ -205,6 +211,17 @@ class MemoryProposalStore:
         self.database.trading.proposals[stored.proposal_id] = moved
         self._note(moved, stored.state)
         return moved
+
+    def _tell(self, row: Proposal, owner_id: str | None, *, asks: bool) -> str:
+        told = _PROPOSAL.dump_python(row, mode="json", exclude={"votes"})
+        now_ms = self.database.clock.now_ms()
+        return self.database.telling.tell(
+            OutboxRow(
+                kind="proposal", severity=Severity.INFO, person_id=owner_id, to_desk=owner_id is None,
+                subject=f"proposal:{row.proposal_id}", data=told | {"sentence": row.reason, "asks": asks},
+                created_at_ms=now_ms, due_at_ms=now_ms, correlation_id=row.correlation_id,
+            )
+        )  # fmt: skip
 
     def _note(self, row: Proposal, before: ProposalState | None) -> None:
         self.database.trading.steps.append(

@@ -19,6 +19,7 @@ from shared.domain.monitor_facts import (
     WatchedVenue,
 )
 from shared.domain.monitoring import MonitorRun
+from shared.domain.status import QueueDepth
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, Usage
 from shared.monitor_ports import KeptAlert, MonitorStore, Turn
@@ -38,6 +39,13 @@ class MonitorTables:
     lease: tuple[str, int] | None = None
     runs: dict[str, tuple[str, int, MonitorRun | None]] = field(default_factory=dict)  # task, began, what it found
     health: dict[str, tuple[VenueAnswer, int, int]] = field(default_factory=dict)  # answer, asked at, failures
+
+
+def a_run(*, finished_ms: int, age_ms: int, success: bool = True) -> MonitorRun:
+    """Return a run of the monitor that ended some time ago."""
+    return MonitorRun(
+        run_id="r", at_ms=finished_ms, finished_ms=finished_ms, age_ms=age_ms, success=success, duration_ms=1.0
+    )
 
 
 def ran(store: MonitorStore, *, at_ms: int, success: bool = True) -> None:
@@ -236,8 +244,8 @@ class HandCollectors:
         known = {each.venue: each for each in self.database.venues}
         return {venue: self._status(venue, known[venue].timeframes) for venue in venues}
 
-    def usage(self, month: str) -> MonthUsage | None:
-        """Return what was set."""
+    def of(self, month: str) -> MonthUsage | None:
+        """Return what was set of the month's use of Redis."""
         self._answer()
         return self.month
 
@@ -265,10 +273,12 @@ class HandAgents:
         """Return every agent."""
         return [self._agent(each) for each in self.names]
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark agents offline that have been silent for longer."""
         now_ms = self.clock.now_ms()
-        self.offline = {each for each, since in self.silent.items() if now_ms - since > older_than_ms}
+        more = longer or {}
+        silent = {each: now_ms - since for each, since in self.silent.items()}
+        self.offline = {each for each, silent_ms in silent.items() if silent_ms > older_than_ms + more.get(each, 0)}
         return [each for each in self.list() if each.state is AgentState.OFFLINE]
 
     def _agent(self, name: str) -> Agent:
@@ -283,16 +293,16 @@ class HandAgents:
 
 
 @dataclass(slots=True)
-class HandGauge:
-    """A queue that tells how many wait, unless it is away."""
+class HandDepths:
+    """A queue that tells how much waits, unless it is away."""
 
     away: Callable[[], bool] = lambda: False
 
-    def waiting(self) -> int:
-        """Return how many wait."""
+    def depths(self) -> Sequence[QueueDepth]:
+        """Return how much waits."""
         if self.away():
             raise TransientError("the queue is away", source="queues")
-        return 0
+        return [QueueDepth(queue="executions", waiting=2, in_flight=0, delayed=0, dead=1)]
 
 
 def a_month(used: int, *, clock: ManualClock, month: str = "2023-11") -> MonthUsage:

@@ -81,10 +81,11 @@ class MemoryStatusReads:
     def _agents(self) -> tuple[AgentPulse, ...]:
         return tuple(
             AgentPulse(
-                agent=each.agent, version=each.version, last_beat_ms=each.last_beat_ms, last_error=each.last_error,
-                last_error_ms=each.last_error_at_ms,
+                agent=each.agent, version=each.version, last_beat_ms=each.last_beat_ms, state=each.state.value,
+                paused_reason=each.paused_reason, last_error=each.last_error, last_error_ms=each.last_error_at_ms,
             )
             for _, each in sorted(self.database.agents.items())
+            if each.last_beat_ms
         )  # fmt: skip
 
     def _boundaries(self) -> Sequence[LastBoundary]:

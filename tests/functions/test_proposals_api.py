@@ -16,6 +16,7 @@ from shared.messages import CronTick
 from shared.usecases.signal_agent import SignalDesk, signal_agent
 from tests.contract.stores import a_trader
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
+from tests.fakes.queue import MemoryQueue
 from tests.fakes.stores import MemorySignalStore, MemoryTraderStore
 from tests.functions.api_client import ALICE, BOB, Answer, call
 from tests.functions.trading_desk import HERS, OPERATOR, SECRET, trading_api, trading_desk
@@ -66,6 +67,7 @@ def proposed(desk: TradingInMemory, book_id: str = HERS) -> str:
             states=desk.states,
             instruments=desk.instruments,
             intents_queue=desk.raised,
+            notifications=MemoryQueue(),
             clock=desk.clock,
         ),
     )

@@ -33,7 +33,7 @@ class AgentDeps(Deps):
         self.intelligence = MemoryIntelligenceStore(desk.database)
         self.proposals = MemoryProposalStore(desk.database)
         self.books, self.desk_states, self.instruments = desk.books, desk.states, desk.instruments
-        self.intents_queue, self.dead_letters = desk.raised, MemoryQueue()
+        self.intents_queue, self.dead_letters, self.notifications = desk.raised, MemoryQueue(), MemoryQueue()
         self.agents = MemoryAgentStore(desk.database)
 
     @property

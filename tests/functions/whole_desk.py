@@ -113,6 +113,7 @@ class WholeDesk:
                     correlation_id="a-consensus",
                 ),
                 cooldown_ms=0,
+                asks=True,
                 actor="signal-agent",
                 reason="three sources agree",
             ).proposal.proposal_id

@@ -1,11 +1,12 @@
 """A desk in memory that the monitor watches: everything it looks at, set by hand, and dependencies that can be away."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Any
 
+from shared.domain.consensus import Consensus, SignalAgentSettings
 from shared.domain.errors import TransientError
 from shared.domain.monitor_facts import Ping
 from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
@@ -21,14 +22,16 @@ from shared.usecases.checks.desk import check_accounts, check_agents, check_inte
 from shared.usecases.checks.market import check_data, check_exchanges, check_quotas, check_signals, check_venues
 from shared.usecases.checks.retention import forget_old_rows
 from shared.usecases.scheduled_monitor import MonitorDesk, scheduled_monitor
+from shared.usecases.signal_agent import consensus_seen
 from tests.fakes.books import MemoryBookStore, MemoryDeskStates
 from tests.fakes.clock import ManualClock
+from tests.fakes.intelligence import MemoryIntelligenceStore
 from tests.fakes.intents import MemoryIntentStore
 from tests.fakes.monitor import (
     AlertBook,
     HandAgents,
     HandCollectors,
-    HandGauge,
+    HandDepths,
     HandPings,
     MemoryMonitorStore,
     MemoryPendingAlerts,
@@ -78,6 +81,8 @@ class MonitorInMemory:
         self.queue, self.notices = MemoryQueue(), MemoryQueue()
         self.alerts = AlertBook(away=partial(self.is_away, "database"))
         self.pending = MemoryPendingAlerts(away=partial(self.is_away, "redis"))
+        self.intelligence: Any = self.guarded(MemoryIntelligenceStore(self.database))
+        self.signal_agent = SignalAgentSettings()
         self.release = Event()
         self.checks = self._checks()
 
@@ -162,7 +167,15 @@ class MonitorInMemory:
         )  # fmt: skip
 
     def _signals(self, occasion: Occasion) -> Looked:
-        return check_signals(occasion, store=self.guarded(self.store), wall_clock=self.clock, settings=self.settings)
+        return check_signals(
+            occasion, store=self.guarded(self.store), consensus=self._consensus, wall_clock=self.clock,
+            settings=self.settings,
+        )  # fmt: skip
+
+    def _consensus(self, now_ms: int) -> Sequence[Consensus]:
+        return consensus_seen(
+            intelligence=self.intelligence, books=self.guarded(self.books), settings=self.signal_agent, now_ms=now_ms
+        )
 
     def _venues(self, _: Occasion) -> Looked:
         return check_venues(store=self.guarded(self.store), settings=self.settings)
@@ -187,7 +200,7 @@ class MonitorInMemory:
     def _runs(self, _: Occasion) -> Looked:
         return check_runs(
             store=self.guarded(self.store), runs=self.guarded(self.runs), queue=self.queue,
-            gauge=HandGauge(partial(self.is_away, "queues")), settings=self.settings,
+            depths=HandDepths(partial(self.is_away, "queues")), settings=self.settings,
         )  # fmt: skip
 
     def _accounts(self, _: Occasion) -> Looked:
@@ -195,7 +208,7 @@ class MonitorInMemory:
 
     def _quotas(self, occasion: Occasion) -> Looked:
         return check_quotas(
-            occasion, store=self.guarded(self.store), collectors=self.collectors, wall_clock=self.clock,
+            occasion, store=self.guarded(self.store), usage=self.collectors, wall_clock=self.clock,
             settings=self.settings,
         )  # fmt: skip
 

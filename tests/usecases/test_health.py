@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.candles import CandleFrame
 from shared.domain.errors import NightdeskError, TransientError
-from shared.domain.status import AgentPulse, DeskStatus, MonitorBeat, Pulse, Schema
+from shared.domain.status import AgentPulse, DeskStatus, Pulse, Schema
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, Usage, month_of
 from shared.domain.venues import Venue
@@ -17,6 +17,7 @@ from shared.status_ports import LastMonitorRun
 from shared.usecases.health import HealthCheck
 from shared.usecases.side_by_side import SlowError, ask_all
 from tests.fakes.clock import ManualClock
+from tests.fakes.monitor import a_run
 from tests.fakes.status import MemoryUsage
 
 NOW = 1_700_000_040_000
@@ -36,7 +37,7 @@ class HandDesk:
     )
     agents: tuple[AgentPulse, ...] = (AgentPulse(agent="a", version="1", last_beat_ms=NOW),)
     monitor: LastMonitorRun | None = field(
-        default_factory=lambda: MonitorBeat(finished_ms=NOW - 30_000, age_ms=30_000, success=True)
+        default_factory=lambda: a_run(finished_ms=NOW - 30_000, age_ms=30_000, success=True)
     )
     error: NightdeskError | None = None
     hang: set[str] = field(default_factory=set)
@@ -121,8 +122,14 @@ def test_a_silent_agent_degrades_and_a_paused_one_does_not(
     assert (found.agents, found.status) == ({"a": state}, status)
 
 
-@pytest.mark.parametrize("run", [None, MonitorBeat(finished_ms=NOW - 120_001, age_ms=120_001, success=True)])
-def test_a_dead_watchman_degrades(desk: HandDesk, run: MonitorBeat | None) -> None:
+def test_an_agent_that_closes_wake_is_as_patient_as_the_shortest_timeframe_is_long(desk: HandDesk) -> None:
+    for silent_ms, state in ((180_000, "online"), (180_001, "stale")):
+        desk.agents = (AgentPulse(agent="strategy-agent", version="1", last_beat_ms=NOW - silent_ms),)
+        assert desk.check().now().agents == {"strategy-agent": state}
+
+
+@pytest.mark.parametrize("run", [None, a_run(finished_ms=NOW - 120_001, age_ms=120_001, success=True)])
+def test_a_dead_watchman_degrades(desk: HandDesk, run: LastMonitorRun | None) -> None:
     desk.monitor = run
     assert desk.check().now().status == "degraded"
 

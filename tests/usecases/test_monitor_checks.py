@@ -3,25 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from shared.domain.alerts import Alert, Severity
-from shared.domain.errors import InvalidMessageError
+from shared.domain.consensus import SignalAgentSettings
+from shared.domain.errors import FatalError, InvalidMessageError, TransientError
+from shared.domain.intelligence import Direction, IntelligenceSignal, Provenance, View
 from shared.domain.judging_market import judge_data, judge_redis, judge_signals
 from shared.domain.monitor_facts import CollectorStatus, Ping, SignalFlow, WatchedVenue
 from shared.domain.monitoring import Looked, MonitorRun, MonitorSettings, Occasion, Task
 from shared.domain.runs import ClosedBoundary
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.books import Book
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Sizing, SizingMethod
 from shared.domain.trading.limits import Caps
-from shared.domain.trading.states import TradingState
+from shared.domain.trading.states import Mode, TradingState
 from shared.domain.usage import MonthUsage, Usage, month_start
 from shared.messages import ShardDue
 from shared.monitor_messages import TaskResult
 from shared.usecases.checks.books import check_books
 from shared.usecases.checks.desk import check_switch
+from tests.fakes.intelligence import MemoryIntelligenceStore
 from tests.fakes.monitor import QUIET_INTENTS, QUIET_ORDERS, QUIET_RUNS, MemoryMonitorStore
 from tests.usecases.monitor_in_memory import MINUTE_MS, MonitorInMemory
 from tests.usecases.trading_in_memory import VENUE, HandBoard, TradingInMemory
@@ -180,6 +185,80 @@ def test_signals_are_late_by_the_slowest_but_one_of_a_hundred_runs() -> None:
     assert judge_signals([], is_real_time=True, settings=SETTINGS).skipped_reason
 
 
+def say(desk: MonitorInMemory, *sources: str, **changes: Any) -> None:
+    """Let sources say something of an instrument now."""
+    now_ms = desk.clock.now_ms()
+    values: dict[str, Any] = {
+        "kind": "sentiment", "instrument": "BTC/USDT", "direction": Direction.LONG, "confidence": 0.9,
+        "observed_at_ms": now_ms, "expires_at_ms": now_ms + 86_400_000, "provenance": Provenance.MEASURED,
+        "data_quality": 1.0, "correlation_id": "c",
+    }  # fmt: skip
+    desk.intelligence.record([IntelligenceSignal(source=each, **(values | changes)) for each in sources])
+
+
+def test_where_independent_sources_agree_is_told_and_is_no_alert() -> None:
+    desk = MonitorInMemory().warm()
+    say(desk, "coingecko", "glassnode", "santiment")
+    say(desk, "coingecko", "glassnode", instrument="ETH/USDT")  # two are too few
+    say(desk, "a", "b", "c", instrument="SOL/USDT", provenance=Provenance.SIMULATED)
+    say(desk, "a", "b", instrument="ADA/USDT")
+    say(desk, "c", instrument="ADA/USDT", direction=Direction.SHORT)  # two thirds are too little
+    found = result(desk, Task.SIGNALS)
+    assert found.details["consensus"] == {
+        "BTC/USDT": {"direction": "long", "agreeing": 3, "sources": 3, "share": 1.0, "confidence": 0.9}
+    }
+    assert (found.checked, found.skipped_reason) == (1, None)
+    assert not desk.open
+    desk.clock.advance(desk.signal_agent.window_ms + 1)
+    stale = result(desk, Task.SIGNALS)
+    assert (stale.checked, stale.details["consensus"]) == (0, {})
+    assert stale.skipped_reason
+
+
+def test_the_consensus_is_the_one_signal_agent_acts_on() -> None:
+    desk = MonitorInMemory()
+    say(desk, "coingecko", "glassnode", "santiment")
+    desk.database.people.enrol("ann")
+    book = desk.books.create(
+        Book(
+            book_id="b", owner_id="ann", name="Hers", mode=Mode.PAPER, quote="USDT", capital=Decimal(1),
+            state=TradingState.ACTIVE, venues=("binance",),
+        )
+    )  # fmt: skip
+    asked: list[str | None] = []
+
+    class Listening(MemoryIntelligenceStore):
+        def views(self, *, person: str | None, **named: Any) -> Sequence[View]:
+            asked.append(person)
+            return super().views(person=person, **named)
+
+    desk.intelligence = Listening(desk.database)
+    changes: list[dict[str, Any]] = [{"book_id": book.book_id}, {"book_id": "gone"}]
+    changes += [{"instruments": ("ETH/USDT",)}, {"min_sources": 4}]
+    for change in changes:
+        desk.signal_agent = SignalAgentSettings(**change)
+        told = result(desk, Task.SIGNALS).details["consensus"]
+        assert told.keys() == ({"BTC/USDT"} if "book_id" in change else set())
+    assert asked == ["ann", None, None, None]  # whose traders vote, beside the built-in ones
+
+
+@pytest.mark.parametrize("error", [TransientError("it took too long", source="database"), FatalError("what is set …")])
+def test_a_consensus_nobody_can_read_keeps_nothing_else_and_is_no_alert(error: Exception) -> None:
+    desk = MonitorInMemory().warm()
+    desk.store.flows = [flow(errors=6)]
+
+    class Broken:
+        def views(self, **_: object) -> Sequence[View]:
+            raise error
+
+    desk.intelligence = Broken()
+    found = result(desk, Task.SIGNALS)
+    assert found.success
+    assert found.details["consensus"] is None
+    assert found.details["consensus_error"] == str(error)
+    assert desk.open == {"signals:errors"}
+
+
 def test_runs_that_are_overdue_are_sent_again_and_what_stays_is_told() -> None:
     desk = MonitorInMemory().warm()
     boundary = ClosedBoundary(venue="binance", timeframe=M1, close_time=NOW)
@@ -188,7 +267,9 @@ def test_runs_that_are_overdue_are_sent_again_and_what_stays_is_told() -> None:
     sent = [ShardDue.model_validate_json(body) for body in desk.queue.bodies]
     assert [each.shard for each in sent] == [0, 1]
     assert {each.correlation_id for each in sent} == {"abcdefgh"}
-    assert result(desk, Task.EXECUTIONS).details["redispatched"] == 0  # the other sweep takes what this one has not
+    details = result(desk, Task.EXECUTIONS).details
+    assert (details["waiting_messages"], details["dead_messages"]) == (2, 1)
+    assert details["redispatched"] == 0  # the other sweep takes what this one has not
 
     desk.store.open_runs = replace(QUIET_RUNS, pending=1, oldest_ms=300_001)
     desk.minute()
@@ -218,6 +299,7 @@ def test_a_silent_agent_is_told_the_monitor_itself_is_not_and_nor_is_one_that_wa
     desk.agents.silent = {"ops-agent": now - 10 * MINUTE_MS, "strategy-agent": now - 2 * MINUTE_MS}
     desk.minute()
     assert not desk.open  # three minutes may pass between a close, and its run, and the next
+    assert desk.agents.offline == {"ops-agent"}
     desk.minute()
     assert desk.open == {"agent:strategy-agent"}
     desk.agents.silent.clear()

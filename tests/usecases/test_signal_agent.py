@@ -16,11 +16,13 @@ from shared.domain.intelligence import Direction, IntelligenceSignal, Provenance
 from shared.domain.proposals import Proposal, ProposalState
 from shared.domain.trading.states import Mode, TradingState
 from shared.messages import CronTick, IntentRaised
+from shared.notification_messages import NotificationDue
 from shared.signal_messages import SignalAgentCommanded, SignalAgentResult, SignalsRecorded
 from shared.usecases.books import Caller
 from shared.usecases.proposals import ProposalDesk, approve_proposal
 from shared.usecases.signal_agent import SignalDesk, signal_agent
 from tests.fakes.intelligence import MemoryIntelligenceStore, MemoryProposalStore
+from tests.fakes.queue import MemoryQueue
 from tests.usecases.trading_in_memory import FUTURE, INSTRUMENT, SYMBOL, TradingInMemory
 
 CRON = CronTick(trigger="cron")
@@ -37,6 +39,7 @@ class Agent:
         self.settings = SignalAgentSettings(**({"book_id": self.desk.book.book_id} | changes))
         self.intelligence = MemoryIntelligenceStore(self.desk.database)
         self.proposals = MemoryProposalStore(self.desk.database)
+        self.notifications = MemoryQueue()
 
     def say(
         self, *sources: str, direction: Direction = Direction.LONG, instrument: str = SYMBOL, **changes: Any
@@ -71,6 +74,7 @@ class Agent:
             states=self.desk.states,
             instruments=self.desk.instruments,
             intents_queue=self.desk.raised,
+            notifications=self.notifications,
             clock=self.desk.clock,
         )
 
@@ -128,7 +132,7 @@ def test_with_full_autonomy_the_intent_is_raised_and_traded() -> None:
 
 
 @pytest.mark.parametrize("autonomy", [Autonomy.FULL, Autonomy.SEMI])
-def test_redelivery_and_a_second_instance_make_one(autonomy: Autonomy) -> None:
+def test_redelivery_and_a_second_instance_make_one_and_tell_of_it_once(autonomy: Autonomy) -> None:
     agent = Agent(autonomy=autonomy)
     other = Agent(agent.desk, autonomy=autonomy)
     agent.say(*THREE)
@@ -139,6 +143,21 @@ def test_redelivery_and_a_second_instance_make_one(autonomy: Autonomy) -> None:
         each.run()
     assert len(agent.made()) == 1
     assert len(agent.intents()) == len(agent.desk.raised.bodies) == (1 if autonomy is Autonomy.FULL else 0)
+    (told,) = agent.desk.database.telling.outbox.values()
+    assert (told.kind, told.data["asks"]) == ("proposal", autonomy is Autonomy.SEMI)
+    (wake,) = [*agent.notifications.bodies, *other.notifications.bodies]
+    assert NotificationDue.model_validate_json(wake).outbox_id == told.outbox_id
+
+
+def test_a_queue_that_takes_no_message_keeps_no_proposal() -> None:
+    class Deaf(MemoryQueue):
+        def send(self, bodies: Sequence[str], *, delay_s: int = 0) -> None:
+            raise TransientError("it does not answer", source="queues")
+
+    agent = Agent()
+    agent.say(*THREE)
+    assert list(agent.run(notifications=Deaf()).proposed) == [SYMBOL]
+    assert len(agent.desk.database.telling.outbox) == 1  # notify's sweep finds it
 
 
 def test_a_run_that_died_before_its_approval_is_finished_by_the_next() -> None:

@@ -58,9 +58,10 @@ class SupabaseAgentStore:
         """Return an agent; raise `NotFoundError` for one nobody has heard of."""
         return _found(agent, call(self.client, "agent_gate", {"p_agent": agent}))
 
-    def silence(self, *, older_than_ms: int) -> Sequence[Agent]:
+    def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark silent agents offline; return all that are."""
-        return _AGENTS.validate_python(call(self.client, "silence_agents", {"p_older_than_ms": older_than_ms}))
+        asked = {"p_older_than_ms": older_than_ms, "p_longer": dict(longer or {})}
+        return _AGENTS.validate_python(call(self.client, "silence_agents", asked))
 
     def pause(self, agent: str, *, actor: str, reason: str) -> Agent:
         """Have an agent do nothing until it is resumed."""

@@ -60,10 +60,15 @@ class SupabaseProposalStore:
 
     client: SyncPostgrestClient
 
-    def propose(self, proposal: Proposal, *, cooldown_ms: int, actor: str, reason: str) -> Proposed:
-        """Store a proposal, or return the one that stands for the consensus."""
-        row = write(_PROPOSAL, proposal)
-        asked = {"p_proposal": row, "p_cooldown_ms": cooldown_ms, "p_actor": actor, "p_reason": reason}
+    def propose(self, proposal: Proposal, *, cooldown_ms: int, asks: bool, actor: str, reason: str) -> Proposed:
+        """Store a proposal and have its book's people told, or return the one that stands for the consensus."""
+        asked = {
+            "p_proposal": write(_PROPOSAL, proposal),
+            "p_cooldown_ms": cooldown_ms,
+            "p_asks": asks,
+            "p_actor": actor,
+            "p_reason": reason,
+        }
         return read(_PROPOSED, call(self.client, "propose", asked), "no proposal")
 
     def get(self, proposal_id: str) -> Proposal:

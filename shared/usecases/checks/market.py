@@ -1,7 +1,11 @@
 """The monitor's checks of venues, of their candles, of the signals that come of them, and of what all of it costs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from shared.domain.consensus import Consensus
+from shared.domain.consensus_words import figures_of
+from shared.domain.errors import NightdeskError
 from shared.domain.judging_market import (
     answer_of,
     judge_data,
@@ -16,6 +20,7 @@ from shared.domain.settling import DATABASE, REDIS
 from shared.domain.usage import month_of
 from shared.monitor_ports import CollectorReads, MonitorStore, VenuePings
 from shared.ports import Clock
+from shared.status_ports import UsageReads
 
 REAL_TIME_MS = 5_000
 """How far the market's clock may be from the machine's to be the same time, and not a tape's."""
@@ -60,21 +65,41 @@ def check_data(
     return judge_data(venues, statuses, now_ms=occasion.now_ms, speed=speed(), settings=settings, before=occasion.last)
 
 
-def check_signals(occasion: Occasion, *, store: MonitorStore, wall_clock: Clock, settings: MonitorSettings) -> Looked:
-    """Judge how runs went that have finished lately."""
+def check_signals(
+    occasion: Occasion,
+    *,
+    store: MonitorStore,
+    consensus: Callable[[int], Sequence[Consensus]],
+    wall_clock: Clock,
+    settings: MonitorSettings,
+) -> Looked:
+    """Judge how runs went that have finished lately, and tell where independent sources agree.
+
+    What sources agree on is signal-agent's to act on: when it cannot be read the details say so, and no alert does.
+    """
     flows = store.signals(window_ms=settings.signal_window_ms)
     is_real_time = abs(wall_clock.now_ms() - occasion.now_ms) <= REAL_TIME_MS
-    return judge_signals(flows, is_real_time=is_real_time, settings=settings)
+    looked = judge_signals(flows, is_real_time=is_real_time, settings=settings)
+    try:
+        agreed = consensus(occasion.now_ms)
+    except NightdeskError as error:
+        return replace(looked, details={**looked.details, "consensus": None, "consensus_error": str(error)})
+    return replace(
+        looked,
+        checked=looked.checked + len(agreed),
+        details={**looked.details, "consensus": {each.instrument: figures_of(each) for each in agreed}},
+        skipped_reason=None if agreed else looked.skipped_reason,
+    )
 
 
 def check_quotas(
-    occasion: Occasion, *, store: MonitorStore, collectors: CollectorReads, wall_clock: Clock, settings: MonitorSettings
+    occasion: Occasion, *, store: MonitorStore, usage: UsageReads, wall_clock: Clock, settings: MonitorSettings
 ) -> Looked:
     """Judge what the month has taken of Redis, and what the database takes, now and then."""
     if not occasion.is_time(settings.quotas_every_ms):
         return Looked(checked=0, skipped_reason=f"looked at every {settings.quotas_every_ms // 60_000} min")
     now_ms = wall_clock.now_ms()
-    month = collectors.usage(month_of(now_ms))
+    month = usage.of(month_of(now_ms))
     sizes = store.sizes()
 
     alerts = [] if month is None else [*judge_redis(month, now_ms, settings)]

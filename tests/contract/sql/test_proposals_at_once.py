@@ -13,7 +13,7 @@ from shared.domain.proposals import PROPOSAL_STEPS, ProposalState
 from tests.contract.sql.test_concurrency import CLIENTS, all_at_once, count, value
 from tests.contract.sql.test_trading_concurrency import ROWS, STATE, sqlstate
 
-PROPOSE = "select public.propose(%s::jsonb, %s, 'signal-agent', 'they agree')"
+PROPOSE = "select public.propose(%s::jsonb, %s, true, 'signal-agent', 'they agree')"
 APPROVE = "select public.approve_proposal(%s, 1, %s::jsonb, %s, 'yes', %s)"
 DISMISS = "select public.dismiss_proposal(%s, 1, %s, 'no')"
 HOUR = 3_600_000
@@ -44,7 +44,9 @@ def empty_book(postgres: str) -> Iterator[str]:
         connection.execute(ROWS.encode())
     yield postgres
     with psycopg.connect(postgres) as connection:
-        connection.execute("truncate public.books, public.instruments, public.intelligence_signals cascade")
+        connection.execute(
+            "truncate public.books, public.instruments, public.intelligence_signals, public.outbox cascade"
+        )
         connection.execute(STATE.encode(), ("active",))
 
 
@@ -66,6 +68,7 @@ def test_instances_at_once_make_one_proposal_on_both_sides_of_a_window(empty_boo
     assert Counter(answer["is_new"] for answer in answers) == {True: 1, False: CLIENTS - 1}
     assert len({answer["proposal"]["proposal_id"] for answer in answers}) == 1
     assert count(empty_book, "select count(*) from public.proposals") == 1
+    assert count(empty_book, "select count(*) from public.outbox where kind = 'proposal'") == 1
 
 
 def test_both_sides_at_once_leave_one_open(empty_book: str) -> None:

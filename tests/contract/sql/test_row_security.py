@@ -16,7 +16,7 @@ from tests.contract.sql.actors import ALICE, BOB, Session
 CALLS: Final = (
     "record_signals('binance', 'c', '[]')",
     "record_intelligence('[]')",
-    "propose(desk.proposal_json(p), 1, 'a', 'r') from public.proposals as p where p.proposal_id = 'alices'",
+    "propose(desk.proposal_json(p), 1, true, 'a', 'r') from public.proposals as p where p.proposal_id = 'alices'",
     "approve_proposal('nobody', 1, '{}', 'a', 'r', 1)",
     "dismiss_proposal('nobody', 1, 'a', 'r')",
     "expire_proposals(0)",
@@ -33,7 +33,7 @@ CALLS: Final = (
     "beat_agent('ops-agent', '1')",
     "agent_gate('ops-agent')",
     "list_agents()",
-    "silence_agents(1)",
+    "silence_agents(1, '{}')",
     "recall_memories('ops-agent', 1)",
     "pause_agent('ops-agent', 'a', 'r')",
     "resume_agent('ops-agent', 'a')",

@@ -21,7 +21,6 @@ from shared.domain.status import (
     AgentPulse,
     DeskStatus,
     LastBoundary,
-    MonitorBeat,
     Pulse,
     QueueDepth,
     Schema,
@@ -32,6 +31,7 @@ from shared.domain.trading.states import TradingState
 from shared.domain.usage import MonthUsage, Usage, month_of
 from shared.status_ports import LastMonitorRun
 from tests.fakes.clock import ManualClock
+from tests.fakes.monitor import a_run
 from tests.fakes.status import MemoryDepths, MemoryUsage
 
 NOW = 1_700_000_040_000
@@ -130,7 +130,7 @@ def well(**change: Any) -> Surroundings:
     """Return surroundings in which nothing is wrong, but what a test changes."""
     parts: dict[str, Any] = {
         "status": HandDatabase(schema_of()),
-        "monitor": HandMonitor(MonitorBeat(finished_ms=NOW - 9_000, age_ms=9_000, success=True)),
+        "monitor": HandMonitor(a_run(finished_ms=NOW - 9_000, age_ms=9_000, success=True)),
         "redis": HandRedis(),
         "usage": usage(10),
         "queues": MemoryDepths([QueueDepth(queue="orders", waiting=1, in_flight=0, delayed=0, dead=0)]),
@@ -209,9 +209,9 @@ SILENT = replace(STATUS, agents=(AgentPulse(agent="risk-agent", version="1", las
         ("boundaries", State.FAIL, "binance 1m never", {"status": HandDatabase(schema_of(), NEVER)}),
         ("monitor", State.FAIL, "never run", {"monitor": HandMonitor()}),
         ("monitor", State.FAIL, "121 s ago",
-         {"monitor": HandMonitor(MonitorBeat(finished_ms=0, age_ms=121_000, success=True))}),
+         {"monitor": HandMonitor(a_run(finished_ms=0, age_ms=121_000, success=True))}),
         ("monitor", State.WARN, "everything",
-         {"monitor": HandMonitor(MonitorBeat(finished_ms=0, age_ms=1_000, success=False))}),
+         {"monitor": HandMonitor(a_run(finished_ms=0, age_ms=1_000, success=False))}),
         ("agents", State.WARN, "silent: risk-agent", {"status": HandDatabase(schema_of(), SILENT)}),
         ("agents", State.WARN, "no agent", {"status": HandDatabase(schema_of(), replace(STATUS, agents=()))}),
         ("channels", State.WARN, "nobody is told", {"channels": lambda: None}),

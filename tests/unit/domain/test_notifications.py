@@ -38,6 +38,10 @@ from tests.fakes.outbox import utc_offset_ms
 NOW = 1_700_000_040_000
 DAY_MS = 86_400_000
 NIGHT = QuietHours(from_minute=22 * 60, to_minute=7 * 60)
+PROPOSAL: dict[str, object] = {
+    "proposal_id": "1234abcd-0000", "book_id": "b", "mode": "paper", "instrument": "BTC/USDT", "direction": "long",
+    "notional": "100", "sentence": "long: 3 of 3 agree", "expires_at_ms": NOW, "asks": True,
+}  # fmt: skip
 severities = st.sampled_from(Severity)
 kinds = st.sampled_from(["alert_opened", "alert_risen", "alert_resolved", "signal", "proposal", "test"])
 
@@ -292,15 +296,21 @@ ALERT = {
             ["Dip: long BTC/USDT at 1", "and 29 more"],
         ),
         (
-            a_due(kind="proposal", data={"sentence": "buy 1 BTC/USDT", "expires_at_ms": NOW}),
-            "Proposal: buy 1 BTC/USDT",
-            ["lapses at 2023-11-14 22:14:00 UTC", "desk proposals"],
+            a_due(kind="proposal", data=PROPOSAL),
+            "Proposal: long BTC/USDT",
+            ["long BTC/USDT for 100", "3 of 3 agree", "expires at 2023-11-14 22:14:00 UTC",
+             "desk proposals approve 1234abcd", "desk proposals dismiss 1234abcd"],
+        ),
+        (
+            a_due(kind="proposal", data=PROPOSAL | {"asks": False}),
+            "Proposal: long BTC/USDT",
+            ["3 of 3 agree", "approves it by itself", "Nothing is to be done"],
         ),
         (a_due(kind="test", data={"name": "Phone"}), "A test of your channel", ["the channel Phone"]),
         (a_due(kind="strange_thing", data={}), "strange thing", ["strange thing."]),
         (a_due(title="T", body="B"), "T", ["B"]),
     ],
-    ids=["opened", "risen", "resolved", "signals", "proposal", "test", "unknown", "its own"],
+    ids=["opened", "risen", "resolved", "signals", "proposal", "approved", "test", "unknown", "its own"],
 )  # fmt: skip
 def test_texts_say_what_happened_since_when_and_what_to_do(due: Due, title: str, said: list[str]) -> None:
     text = text_of([due])
