@@ -23,6 +23,9 @@ _PATIENCE: Final = 4
 _LASTS: Final = 2
 """For how many more runs a fault that was told lasts, and for how many what is over is watched."""
 _CHANCE: Final = 0.06
+_DATABASE: Final = "dependency:database"
+_STALL: Final = "a stall"
+_STALLS: Final = 0.01
 _OPENED, _RESOLVED = "alert_opened", "alert_resolved"
 
 
@@ -31,6 +34,7 @@ class OperationsOutcome(DrillOutcome):
     """What a drill of operations showed; durations are of the monitor's invocations, in milliseconds.
 
     `until_told` and `until_resolved` count runs, None where it never came to that; in a day they are not counted.
+    `stalls` are runs in which the database was too slow by itself, as on a machine that is busy.
     """
 
     runs: int
@@ -40,6 +44,7 @@ class OperationsOutcome(DrillOutcome):
     notifications: int
     direct: int
     blind: tuple[str, ...]
+    stalls: int
     p50_ms: float
     p99_ms: float
     max_ms: float
@@ -120,9 +125,11 @@ def run_day(stage: OperationsStage, *, seed: int, runs: int = DAY_RUNS) -> Opera
             causes[name].begin()
             hits[name] += 1
         run = watch.minute(stage)
+        if run.stalled:  # nobody made it so, and it was so
+            episodes[_STALL] = Episode(Cause(_DATABASE, _nothing, _nothing, hidden_by=()), number, number)
         seen = Seen(open=run.open, kept=run.kept, away=run.away)
         problems += judge([*episodes.values()], number, seen)
-        blinds = {name: drills[name].blinds for name in episodes}
+        blinds = {name: drills[name].blinds for name in episodes if name != _STALL}
         problems += [f"run {number}: {problem}" for problem in _of_runs([run], blinds)]
         episodes = {name: each for name, each in episodes.items() if not each.is_over(number)}
     for episode in episodes.values():
@@ -132,9 +139,15 @@ def run_day(stage: OperationsStage, *, seed: int, runs: int = DAY_RUNS) -> Opera
         last = watch.minute(stage)
     problems += [f"{key} is open after everything was mended" for key in last.open]
     problems += _order_of(watch.heard, {cause.key for cause in causes.values()})
+    if (stalls := sum(run.stalled for run in watch.runs)) > _STALLS * runs + 1:
+        problems.append(f"the database stalled in {stalls} runs by itself: this machine is too busy for a drill")
     if (slowest := _percentile(_durations(watch.runs), 0.99)) > LIMIT_MS:
         problems.append(f"of a hundred runs the slowest but one took {slowest:,.0f} ms, more than {LIMIT_MS:,} ms")
     return _outcome(DAY, "everything, at random", watch, stage, problems=problems, began=began, hits=dict(hits))
+
+
+def _nothing() -> None:
+    """Leave things as they are."""
 
 
 def _patience(cause: Cause) -> int:
@@ -155,13 +168,14 @@ def _alone(drill: Drill, cause: Cause, watch: _Watch, told: int | None, resolved
         yield f"{cause.key} was never told"
     if resolved is None:
         yield f"{cause.key} was never over"
-    if others := sorted(watch.told - {cause.key}):
+    unplanned = {_DATABASE} if any(run.stalled for run in watch.runs) else set[str]()
+    if others := sorted(watch.told - {cause.key} - unplanned):
         yield f"{', '.join(others)} was told too"
     heard = watch.heard.of(cause.key)
     for kind in (_OPENED, _RESOLVED):
         if heard[kind] != 1:
             yield f"people heard {heard[kind]} times that it {kind.removeprefix('alert_')}"
-    directly = 1 if cause.key == "dependency:database" else 0
+    directly = 1 if cause.key == _DATABASE else 0
     if watch.heard.direct != directly:
         yield f"operators were told {watch.heard.direct} times without the database, {directly} is right"
     if drill.blinds and not watch.blind:
@@ -175,6 +189,8 @@ def _of_runs(runs: Sequence[Run], blinds: Mapping[str, frozenset[Task]]) -> Iter
         if run.error is not None:
             if not {"database", "redis"} <= run.away:
                 yield f"the monitor failed: {run.error}"
+            continue
+        if run.stalled:
             continue
         if run.skipped_reason is not None:
             yield f"the monitor did not look: {run.skipped_reason}"
@@ -223,6 +239,7 @@ def _outcome(name: str, breaks: str, watch: _Watch, stage: OperationsStage, **sh
         notifications=sum(told.values()),
         direct=watch.heard.direct,
         blind=tuple(sorted(watch.blind)),
+        stalls=sum(run.stalled for run in watch.runs),
         p50_ms=round(_percentile(took, 0.5), 1),
         p99_ms=round(_percentile(took, 0.99), 1),
         max_ms=round(took[-1], 1),

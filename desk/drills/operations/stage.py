@@ -45,6 +45,7 @@ DESK, SPARE, DIRECT = "/desk", "/spare", "/direct"
 _QUEUE: Final = "NotificationsQueue"
 _PASSING: Final = Path(__file__).with_name("9999_let_time_pass.sql")
 _TEMPLATES: Final = PROJECT / ".desk" / "drills" / "supabase"
+_TIMEOUT: Final = "ReadTimeout"
 _CALM: Final = 3
 _FORGETS_S: Final = AWAY_S + 0.1
 _CRON: Final = {"source": "aws.events"}
@@ -52,7 +53,10 @@ _CRON: Final = {"source": "aws.events"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of the monitor as seen from outside: how long its invocation took, and what every task came to."""
+    """One run of the monitor as seen from outside: how long its invocation took, and what every task came to.
+
+    It has `stalled` when the database took too long to answer though nothing was done to it: the machine was busy.
+    """
 
     duration_ms: float
     error: str | None
@@ -62,6 +66,7 @@ class Run:
     open: tuple[str, ...]
     kept: frozenset[str]
     away: frozenset[str]
+    stalled: bool
 
 
 @dataclass(slots=True)
@@ -130,6 +135,7 @@ class OperationsStage:
             open=tuple(each["dedupe_key"] for each in self.alerts() if each["state"] != "resolved"),
             kept=frozenset(each.decode() if isinstance(each, bytes) else each for each in kept),
             away=frozenset(self.away),
+            stalled="database" not in self.away and any(_TIMEOUT in (each.get("error") or "") for each in results),
         )
 
     def tell(self) -> None:
