@@ -167,12 +167,12 @@ def _tell_health(health: Sequence[ChannelHealth], desk: NotifyDesk) -> bool:
 
 def alert_of(health: ChannelHealth) -> Alert:
     """Return the alert that a channel is not reached; it is its owner's, or the desk's."""
-    whose = "a channel of the desk" if health.owner_id is None else "your channel"
+    whose = "The desk's channel" if health.owner_id is None else "Your channel"
     return Alert(
         dedupe_key=f"{ALERTS}{health.channel_id}",
         kind="channel",
         severity=Severity.WARNING,
-        sentence=f"{whose}, {health.name!r}, was not reached {health.failures} times in a row: {health.last_error}",
+        sentence=f"{whose} {health.name} was not reached {health.failures} times in a row: {health.last_error}.",
         details={"channel_id": health.channel_id, "failing_since_ms": health.failing_since_ms},
         person_id=health.owner_id,
     )

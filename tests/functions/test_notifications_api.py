@@ -204,10 +204,12 @@ def test_alerts_are_listed_and_looked_after(desk: TradingInMemory, monkeypatch: 
 
 
 def test_channels_are_added_tried_logged_and_removed(desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no channels" in run(monkeypatch, "channels").stderr
+    assert "nothing was sent yet" in run(monkeypatch, "channels", "log").stderr
     added = run(monkeypatch, "channels", "add", "Hook", "--webhook", "--to", HOOK["target"], "--quiet", "22:00-07:00")
     assert added.exit_code == 0, added.output
     assert "secret, told this once: " in added.stdout
-    listed = run(monkeypatch, "channels", "list").stdout
+    listed = run(monkeypatch, "channels").stdout
     assert "https://example.com/…" in listed
     assert "quiet 22:00-07:00" in listed
     assert max(map(len, listed.splitlines())) <= 120
