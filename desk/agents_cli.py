@@ -21,7 +21,7 @@ app = typer.Typer(name="agents", help="Agents: how they are, and what they may d
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="Its name: `risk` and `risk-agent` are one.")]
 _AGENTS: Final = "/api/v1/agents"
 _COMMAND: Final = "/api/v1/engine/agent/command"
-_SHOWN_CHARS: Final = 46
+_WIDTH: Final = 80
 
 
 @app.callback(invoke_without_command=True)
@@ -147,9 +147,17 @@ def memory(
     table = Table(box=None, pad_edge=False)
     for name in ("at", "kind", "what"):
         table.add_column(name, no_wrap=True)
+    if not items:
+        typer.echo("nothing is remembered", err=True)
+        return
+    screen = console(highlight=False)
+    before = len(when(0)) + max(len(item["event_type"]) for item in items) + 2 * 2
+    room = (screen.width if screen.is_terminal else _WIDTH) - before
     for item in items:
-        table.add_row(when(item["at_ms"]), item["event_type"], escape(_worded(item["data"])[:_SHOWN_CHARS]))
-    console(highlight=False).print(table)
+        said = _worded(item["data"])
+        said = said if len(said) <= room else f"{said[: room - 1]}…"
+        table.add_row(when(item["at_ms"]), item["event_type"], escape(said))
+    screen.print(table)
 
 
 @app.command()
