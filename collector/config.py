@@ -20,6 +20,7 @@ from pydantic import (
 from shared.adapters.venues.registry import dialect_of
 from shared.domain.errors import FatalError
 from shared.domain.timeframe import Timeframe, parse_timeframe
+from shared.validation import problem_in_words
 
 FILE: Final = Path(__file__).with_name("collector.toml")
 IN_FILE: Final = {
@@ -110,7 +111,7 @@ class Settings(BaseModel):
 
 
 def _problem(error: Any) -> str:
-    said = str(error["msg"]).removeprefix("Value error, ")
+    said = problem_in_words(error)
     return f"{str(error['loc'][0]).upper()}: {said}" if error["loc"] else said
 
 

@@ -16,12 +16,19 @@ from desk.trading_text import styled, when
 from shared.domain.agents import CONTEXT_CHARS, Memory, Remembered, context
 from shared.domain.errors import InvalidMessageError
 
-app = typer.Typer(name="agents", help="Agents: how they are, and what they may do.", no_args_is_help=True)
+app = typer.Typer(name="agents", help="Agents: how they are, and what they may do.")
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="Its name: `risk` and `risk-agent` are one.")]
 _AGENTS: Final = "/api/v1/agents"
 _COMMAND: Final = "/api/v1/engine/agent/command"
-_SHOWN_CHARS: Final = 46
+_WIDTH: Final = 80
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """List agents when nothing else is asked for."""
+    if context.invoked_subcommand is None:
+        list_all()
 
 
 @app.command("list")
@@ -106,8 +113,10 @@ def config(
         typer.echo(json.dumps(done, indent=2))
         return
     own = _flat(done["operators_settings"])
-    for name, value in _flat(done["settings"] or {}).items():
-        typer.echo(f"{name:28} {_worded(value):24} {'set by an operator' if name in own else ''}".rstrip())
+    told = _flat(done["settings"] or {})
+    width = max(map(len, told), default=0)
+    for name, value in told.items():
+        typer.echo(f"{name:{width}}  {_worded(value):24} {'set by an operator' if name in own else ''}".rstrip())
     for sentence in _wrong(done):
         typer.echo(sentence, err=True)
 
@@ -138,9 +147,17 @@ def memory(
     table = Table(box=None, pad_edge=False)
     for name in ("at", "kind", "what"):
         table.add_column(name, no_wrap=True)
+    if not items:
+        typer.echo("nothing is remembered", err=True)
+        return
+    screen = console(highlight=False)
+    before = len(when(0)) + max(len(item["event_type"]) for item in items) + 2 * 2
+    room = (screen.width if screen.is_terminal else _WIDTH) - before
     for item in items:
-        table.add_row(when(item["at_ms"]), item["event_type"], escape(_worded(item["data"])[:_SHOWN_CHARS]))
-    console(highlight=False).print(table)
+        said = _worded(item["data"])
+        said = said if len(said) <= room else f"{said[: room - 1]}…"
+        table.add_row(when(item["at_ms"]), item["event_type"], escape(said))
+    screen.print(table)
 
 
 @app.command()

@@ -13,12 +13,19 @@ from desk.terminal import console, refusals
 from desk.trading_text import SHORT_ID, when
 from shared.domain.errors import InvalidMessageError, NotFoundError
 
-app = typer.Typer(name="channels", help="Channels: where messages go, and what became of them.", no_args_is_help=True)
+app = typer.Typer(name="channels", help="Channels: where messages go, and what became of them.")
 
 CHANNELS: Final = "/api/v1/channels"
 LOG: Final = "/api/v1/notifications"
 OfDesk = Annotated[bool, typer.Option("--desk", help="The desk's instead of yours; for operators.")]
 Which = Annotated[str, typer.Argument(metavar="CHANNEL", help="Its id, the beginning of it, or its name.")]
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """List your channels when nothing else is asked for."""
+    if context.invoked_subcommand is None:
+        list_channels()
 
 
 @app.command("list")
@@ -38,6 +45,9 @@ def list_channels(*, desk: OfDesk = False, api: Address = None, token: Token = N
         state = f"[red]failing ×{item['failures']}[/]" if item["failures"] else state
         row = (item["channel_id"][:SHORT_ID], escape(item["name"][:16]), escape(item["shown"][:24]), told, state)
         table.add_row(*row)
+    if not items:
+        typer.echo("no channels; `desk channels add` makes one", err=True)
+        return
     console(highlight=False).print(table)
 
 
@@ -115,11 +125,15 @@ def log(
     if as_json:
         typer.echo(json.dumps(items, indent=2))
         return
-    table = _table("since", "channel", "what", "state", "why")
+    if not items:
+        typer.echo("nothing was sent yet", err=True)
+        return
+    table = _table("since", "channel", "what", "state")
+    table.add_column("why", overflow="fold")
     for item in items:
         tries = f" ×{item['attempts']}" if item["attempts"] > 1 else ""
         what = f"{item['severity']} {item['kind']}"
-        why = escape((item["last_error"] or "")[:18])
+        why = escape(item["last_error"] or "")
         table.add_row(when(item["created_at_ms"]), escape(item["channel"][:14]), what, f"{item['state']}{tries}", why)
     console(highlight=False).print(table)
 

@@ -14,6 +14,7 @@ _KNOWN: Final = frozenset({"level", "location", "message", "timestamp", "service
                            "xray_trace_id", "exception", "exception_name", "stack_trace", "taskName"})  # fmt: skip
 _UNKNOWN_TIME: Final = 0
 _LONGEST: Final = 240
+_NOTHING: Final[tuple[object, ...]] = (None, 0, "", [], {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +76,22 @@ def text_of(line: LogLine) -> str:
     at = "" if line.at_ms == _UNKNOWN_TIME else f"{datetime.fromtimestamp(line.at_ms / 1_000, UTC):%H:%M:%S.%f}"[:-3]
     style = _STYLES.get(line.level, "")
     message = f"[{style}]{escape(line.message)}[/]" if style else escape(line.message)
-    fields = " ".join(f"{name}={_short(value)}" for name, value in line.more.items())
+    told_of = {name: _telling(value) for name, value in line.more.items()}
+    fields = " ".join(f"{name}={_short(value)}" for name, value in told_of.items() if value != {})
     told = f"[dim]{at:12}[/] [cyan]{escape(line.source):18}[/] {message}"
     if line.correlation_id:
         told += f" [magenta]{escape(line.correlation_id)}[/]"
     if fields:
         told += f" [dim]{escape(fields)}[/]"
     return told + (f"\n[red]{escape(line.trace)}[/]" if line.trace else "")
+
+
+def _telling(value: object) -> object:
+    """Return a field without what in it is none, empty or zero: most of a result says that nothing was to be done."""
+    if not isinstance(value, Mapping):
+        return value
+    told = {name: _telling(part) for name, part in value.items()}
+    return {name: part for name, part in told.items() if part is False or part not in _NOTHING}
 
 
 def _short(value: object) -> str:

@@ -9,13 +9,22 @@ from rich.table import Table
 
 from desk.api import Address, DeskApi, Token, connect_operator
 from desk.terminal import console, refusals
+from shared.domain.errors import InvalidMessageError, NotFoundError
 
-app = typer.Typer(name="people", help="People, their roles and tiers; for admins.", no_args_is_help=True)
+app = typer.Typer(name="people", help="People, their roles and tiers; for admins.")
 
 PEOPLE = "/api/v1/people"
 _PAGE = 500
+_ID_CHARS = 36
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="Their id.")]
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="Their id, or the beginning of it.")]
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """List people when nothing else is asked for."""
+    if context.invoked_subcommand is None:
+        list_people()
 
 
 @app.command("list")
@@ -69,5 +78,18 @@ def _everybody(desk: DeskApi) -> list[dict[str, Any]]:
 
 def _change(person: str, change: dict[str, str], api: str | None, token: str | None) -> None:
     with refusals():
-        stored = connect_operator(api, token).send("PATCH", f"{PEOPLE}/{person}", change)
+        desk = connect_operator(api, token)
+        stored = desk.send("PATCH", f"{PEOPLE}/{_found(desk, person)}", change)
     typer.echo(f"{stored['user_id']} is {stored['role']}, tier {stored['tier']}")
+
+
+def _found(desk: DeskApi, wanted: str) -> str:
+    """Return the id of somebody, of whom it may be the beginning."""
+    if len(wanted) == _ID_CHARS:
+        return wanted
+    found = [person["user_id"] for person in _everybody(desk) if person["user_id"].startswith(wanted)]
+    if not found:
+        raise NotFoundError(f"no person {wanted!r}")
+    if len(found) > 1:
+        raise InvalidMessageError("PERSON", f"{wanted!r} may be any of {', '.join(found)}")
+    return str(found[0])

@@ -21,6 +21,7 @@ _AGENT_STYLES: Final = {"online": "green", "degraded": "yellow", "paused": "yell
 _SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 _LATE_MS: Final = 5_000
 _SILENT_MS: Final = 120_000
+_MINUTE_MS: Final = 60_000
 
 Told = Mapping[str, Any]
 
@@ -42,6 +43,8 @@ def _head(told: Told) -> RenderableType:
     state = styled(told["trading_state"] or "unknown")
     redis = told["redis"]
     cost = "not counted" if redis is None else f"{redis['commands']:,} commands, {_usd(redis['usd'])} USD"
+    if redis is not None and not redis["commands"]:
+        cost = "none counted yet; collectors count every half hour"
     if redis is not None and redis["projected_usd"] is not None:
         cost += f", {_usd(redis['projected_usd'])} by its end"
     database = UNKNOWN if told["database_bytes"] is None else size(told["database_bytes"])
@@ -89,7 +92,8 @@ def _boundaries(told: Told) -> RenderableType:
     for last in told["boundaries"] or ():
         closed = UNKNOWN if last["close_time"] is None else f"{_clock(last['close_time']):%H:%M}"
         lag = last["lag_ms"]
-        lag_text = UNKNOWN if lag is None else f"[yellow]{lag:,} ms[/]" if lag > _LATE_MS else f"{lag:,} ms"
+        took = UNKNOWN if lag is None else f"{lag:,} ms" if lag < _MINUTE_MS else span(lag)
+        lag_text = f"[yellow]{took}[/]" if lag is not None and lag > _LATE_MS else took
         age = UNKNOWN if last["data_age_ms"] is None else span(last["data_age_ms"])
         errors = f"[red]{last['errors']}[/]" if last["errors"] else _number(last["errors"])
         name = f"{escape(last['venue'])} {last['timeframe']}"

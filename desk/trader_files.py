@@ -13,6 +13,7 @@ from functions.routes.schemas import TraderId
 from functions.routes.trader_schemas import TraderBody
 from shared.domain.errors import NightdeskError
 from shared.domain.traders import DEFINITION
+from shared.validation import problem_in_words
 
 VERSION: Final = 1
 _SHORTEST: Final = {"name": "n", "rule": "r", "timeframe": "1m"}
@@ -176,7 +177,7 @@ def _from_mapping(mapping: object, path: str, wrong: list[Wrong]) -> TraderEntry
             return TraderEntry(trader_id=body.trader_id, definition=body.model_dump(mode="json", exclude={"trader_id"}))
         except ValidationError as error:
             found = [
-                Wrong(path_of(".".join((path, *map(str, problem["loc"])))), problem["msg"])
+                Wrong(path_of(".".join((path, *map(str, problem["loc"])))), problem_in_words(problem))
                 for problem in error.errors()
             ]
     wrong += found

@@ -79,11 +79,13 @@ def positions(book: OfBook = None, api: Address = None, token: Token = None, as_
     items = _listed("positions", book, None, None, api=api, token=token, as_json=as_json)
     if items is None:
         return
+    with refusals():
+        names = {each["book_id"]: each["name"] for each in connect(api, token).get(BOOKS)["items"]}
     numbers = ("quantity", "entry", "now", "unrealised", "stop")
     table = _table("book", "venue", "symbol", *numbers, right=numbers)
     for item in items:
         table.add_row(
-            item["book_id"][:SHORT_ID],
+            escape(names.get(item["book_id"], item["book_id"])[:SHORT_ID]),
             item["venue"],
             item["symbol"],
             exact(item["qty"]),
@@ -137,16 +139,16 @@ def trace(
     screen = console(highlight=False)
     screen.print(f"[bold]{found['correlation_id']}[/]  {first_instant(found)}")
     for gone, subject, sentence in story(found):
-        first, *rest = wrap(sentence, _WIDTH - 20) or [""]
-        screen.print(f"{gone:>10}  [bold]{subject:<6}[/]  {escape(first)}", soft_wrap=True)
+        first, *rest = wrap(sentence, _WIDTH - 22) or [""]
+        screen.print(f"{gone:>10}  [bold]{subject:<8}[/]  {escape(first)}", soft_wrap=True)
         for part in rest:
-            screen.print(f"{'':20}{escape(part)}", soft_wrap=True)
+            screen.print(f"{'':22}{escape(part)}", soft_wrap=True)
     for position in found["positions"]:
         unrealised = money(position["unrealised"])
         line = (
             f"{exact(position['qty'])} {position['symbol']} at {exact(position['entry_price'])} on {position['venue']}"
         )
-        screen.print(f"{'now':>10}  [bold]holds[/]   {escape(line)}, unrealised {unrealised}", soft_wrap=True)
+        screen.print(f"{'now':>10}  [bold]{'holds':<8}[/]  {escape(line)}, unrealised {unrealised}", soft_wrap=True)
 
 
 def withdraw(

@@ -1,9 +1,11 @@
 """Run the desk until Ctrl-C: a synthetic market in real time, the collector, the functions, the API."""
 
+import fcntl
 import json
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -15,6 +17,7 @@ from rich.table import Table
 
 from desk.house_book import open_house_book
 from desk.local.desk import LocalDesk
+from desk.local.process import LocalPartError
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.books import Book
 from shared.domain.trading.states import Mode
@@ -23,6 +26,7 @@ __all__ = ["LocalDesk", "run_until_interrupted"]
 
 HOME: Final = Path(".desk")
 ADDRESSES: Final = "desk.json"
+LOCK: Final = "desk.lock"
 _CHECK_S: Final = 2.0
 _TOKEN_TTL_S: Final = 7 * 86_400
 
@@ -40,7 +44,6 @@ def run_until_interrupted(
     It has a paper book. With `live_simulator` it has a live one too, which trades at the simulated venue; because that
     forgets its accounts when it stops, the desk forgets with it.
     """
-    console = Console()
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     desk = LocalDesk(
@@ -52,22 +55,46 @@ def run_until_interrupted(
         data_dir=None if live_simulator else home / "supabase",
         live_simulator=live_simulator,
     )
+    modes = (Mode.PAPER, Mode.LIVE) if live_simulator else (Mode.PAPER,)
+    with _alone(home):
+        _run(desk, modes)
+
+
+def _run(desk: LocalDesk, modes: Sequence[Mode]) -> None:
+    console = Console()
     try:
         with console.status("Starting the desk …"):
             desk.start()
-            books = [
-                open_house_book(desk, mode) for mode in (Mode.PAPER, Mode.LIVE) if mode is Mode.PAPER or live_simulator
-            ]
-        _write_addresses(desk)
+            books = [open_house_book(desk, mode) for mode in modes]
+        _serve(desk, console, books)
+    except KeyboardInterrupt:
+        console.print("Stopping …")
+    finally:
+        desk.stop()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep a second desk out of a directory: its database can only be open once, its addresses can only be one's."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / LOCK).open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go when the process ends, however it ends
+        except OSError as error:
+            raise LocalPartError(f"a desk runs in {home} already: end it, or start this one elsewhere") from error
+        yield
+
+
+def _serve(desk: LocalDesk, console: Console, books: Sequence[Book]) -> None:
+    """Say where the desk is until it is interrupted, and then no longer."""
+    _write_addresses(desk)
+    try:
         console.print(_panel(desk, books))
         while True:
             time.sleep(_CHECK_S)
             desk.check()
-    except KeyboardInterrupt:
-        console.print("Stopping …")
     finally:
-        (home / ADDRESSES).unlink(missing_ok=True)
-        desk.stop()
+        (desk.home / ADDRESSES).unlink(missing_ok=True)
 
 
 def real_time_tape(*, symbols: int, timeframes: tuple[Timeframe, ...]) -> dict[str, Any]:

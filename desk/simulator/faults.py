@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from desk.simulator import wire
 from shared.ports import Clock
+from shared.validation import problem_in_words
 
 DEFAULT_SEED: Final = 7
 
@@ -229,7 +230,7 @@ class Faults:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "fault"
-            return _answer({"error": f"{field}: {first['msg']}"}, status=400)
+            return _answer({"error": f"{field}: {problem_in_words(first)}"}, status=400)
         await self.switch_on(fault)
         return await self._list(request)
 

@@ -26,6 +26,7 @@ from desk.simulator.gate import Gate, RefusedError, cut, mandatory, number
 from desk.simulator.matching import Matching
 from desk.simulator.order_forms import list_orders, new_order, order_of
 from shared.ports import Clock
+from shared.validation import problem_in_words
 
 MAX_ROWS: Final = 1_000
 _EARLY_MS: Final = 1_000
@@ -207,7 +208,9 @@ class PrivateRest:
             spec = AccountSpec.model_validate_json(await request.read())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            return _own({"error": f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"}, status=400)
+            return _own(
+                {"error": f"{'.'.join(str(part) for part in first['loc'])}: {problem_in_words(first)}"}, status=400
+            )
         key = request.match_info["key"]
         self._exchange.accounts[key] = VenueAccount(api_key=key, **dict(spec))
         return await self._show(request)

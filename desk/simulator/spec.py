@@ -21,6 +21,7 @@ from desk.simulator.tape import Tape
 from shared.domain.candles import COLUMNS, CandleFrame
 from shared.domain.errors import InvalidMessageError
 from shared.domain.timeframe import Timeframe
+from shared.validation import problem_in_words
 
 MAX_HISTORY_BARS: Final = 20_000
 DEFAULT_LIVE_FROM: Final = 1_704_067_200_000  # 2024-01-01T00:00Z
@@ -89,7 +90,7 @@ def read_spec(path: Path) -> TapeSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "tape"
-        raise InvalidMessageError(f"{path.name}: {field}", first["msg"]) from error
+        raise InvalidMessageError(f"{path.name}: {field}", problem_in_words(first)) from error
 
 
 def build_tape(spec: TapeSpec) -> Tape:

@@ -19,7 +19,7 @@ from functions.routes.channel_schemas import (
 )
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, read_cursor, write_cursor
 from functions.routes.schemas import EXAMPLE_ID
-from shared.usecases.channels import change_channel, create_channel, own_channel, owner_of, try_channel
+from shared.usecases.channels import change_channel, create_channel, forget_failures, own_channel, owner_of, try_channel
 
 router = APIRouter(prefix="/api/v1/channels", tags=["notifications"], responses=PROBLEMS | FORBIDDEN)
 log_router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=PROBLEMS | FORBIDDEN)
@@ -59,6 +59,8 @@ def change(channel_id: Id, body: ChannelPatch, caller: CallerOf, deps: DepsOf) -
         addresses=deps.addresses,
         may_be_private=deps.settings.allow_private_webhooks,
     )
+    if not channel.enabled:
+        forget_failures(channel_id, alerts=deps.alerts, clock=deps.clock)
     return ChannelKeptOut(channel=ChannelOut.of(channel), secret=secret)
 
 
@@ -66,6 +68,7 @@ def change(channel_id: Id, body: ChannelPatch, caller: CallerOf, deps: DepsOf) -
 def remove(channel_id: Id, caller: CallerOf, deps: DepsOf) -> None:
     """Remove a channel with its delivery log."""
     deps.channels.delete(own_channel(channel_id, caller=caller, channels=deps.channels).channel_id)
+    forget_failures(channel_id, alerts=deps.alerts, clock=deps.clock)
 
 
 @router.post("/{channel_id}/test", status_code=202, responses=NOT_FOUND)

@@ -19,6 +19,8 @@ FIRST_DELAY_MS: Final = 30_000
 LONGEST_DELAY_MS: Final = 3_600_000
 FAILING: Final = 3
 """After so many failures in a row a channel is an alert."""
+FAILING_CHANNEL: Final = "channel:"
+"""What begins the key of that alert."""
 TEST: Final = "test"
 KINDS: Final = ("alert", "signal", "proposal")
 """What a channel may be for; without any it is for everything."""

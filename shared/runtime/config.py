@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from shared.domain.errors import FatalError
 from shared.domain.trading.states import Mode
+from shared.validation import problem_in_words
 
 TRADED_VENUES: Final = (
     "binance",
@@ -115,7 +116,9 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(known)
         except ValidationError as error:
-            problems = "; ".join(f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False))
+            problems = "; ".join(
+                f"{_variable(e['loc'])}: {problem_in_words(e)}" for e in error.errors(include_input=False)
+            )
             raise FatalError(f"bad settings: {problems}") from None
 
     @classmethod

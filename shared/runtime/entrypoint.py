@@ -23,6 +23,7 @@ from shared.runtime.problems import problem_of
 from shared.runtime.redaction import redact
 from shared.runtime.telemetry import Invocation, invocation, start_logging
 from shared.runtime.wiring import Deps, process_deps
+from shared.validation import problem_in_words
 
 MAX_BODY_BYTES: Final = 65_536
 
@@ -205,7 +206,7 @@ def read_message(messages: TypeAdapter[M], payload: Any) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"][1:])  # the first part is the tag of the message
-        raise InvalidMessageError(place or "body", first["msg"]) from error
+        raise InvalidMessageError(place or "body", problem_in_words(first)) from error
 
 
 def _claimed_id(payload: Any) -> str | None:

@@ -22,6 +22,7 @@ from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
 from shared.runtime.telemetry import VERSION, start_logging
 from shared.runtime.visits import Visit, recognise
 from shared.runtime.wiring import Deps, process_deps
+from shared.validation import problem_in_words
 
 MAX_BODY_BYTES: Final = 262_144
 TEXT_TYPES: Final = ["text/", "application/json", MEDIA_TYPE]
@@ -163,7 +164,7 @@ async def _oversized(request: Request) -> Problem | None:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
     wrong = [
-        {"field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), "problem": str(e["msg"])}
+        {"field": ".".join(str(part) for part in e["loc"][1:]) or str(e["loc"][0]), "problem": problem_in_words(e)}
         for e in error.errors()
     ]
     detail = "; ".join(f"{e['field']}: {e['problem']}" for e in wrong[:5])

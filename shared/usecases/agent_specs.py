@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from shared.domain.agents import AgentConfig, Autonomy
 from shared.domain.errors import InvalidMessageError, RefusedError
 from shared.messages import Message
+from shared.validation import problem_in_words
 
 Problem = tuple[str, str]
 _COMMON: Final = ("enabled", "autonomy")
@@ -30,7 +31,7 @@ class Errand:
             read: Message = self.messages.validate_python({**self.message, **params})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise InvalidMessageError(f"params.{_place(first['loc'][1:])}", first["msg"]) from error
+            raise InvalidMessageError(f"params.{_place(first['loc'][1:])}", problem_in_words(first)) from error
         return read.model_dump(mode="json")
 
 
@@ -113,4 +114,4 @@ def _problem(place: str, error: ErrorDetails) -> Problem:
     where = [place, *(str(part) for part in error["loc"])]
     if isinstance(cause, InvalidMessageError):
         return ".".join([*where, cause.field]), cause.problem
-    return ".".join(where), error["msg"]
+    return ".".join(where), problem_in_words(error)

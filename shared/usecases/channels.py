@@ -4,11 +4,11 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
-from shared.alert_ports import Addresses, ChannelStore
+from shared.alert_ports import Addresses, AlertStore, ChannelStore
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError, NotFoundError
-from shared.domain.notifications import KINDS, Channel, ChannelKind
+from shared.domain.notifications import FAILING_CHANNEL, KINDS, Channel, ChannelKind
 from shared.domain.targets import Target, read_target
-from shared.ports import Queue
+from shared.ports import Clock, Queue
 from shared.usecases.alerts import announce_outbox
 from shared.usecases.books import Caller
 
@@ -73,6 +73,11 @@ def try_channel(channel_id: str, *, channels: ChannelStore, queue: Queue) -> str
     outbox_id = channels.test(channel_id)
     announce_outbox([outbox_id], queue=queue)
     return outbox_id
+
+
+def forget_failures(channel_id: str, *, alerts: AlertStore, clock: Clock) -> None:
+    """Resolve the alert that a channel is not reached: nobody will try one that is removed or switched off."""
+    alerts.settle([f"{FAILING_CHANNEL}{channel_id}"], [], at_ms=clock.now_ms())
 
 
 def _check(channel: Channel) -> None:

@@ -12,6 +12,7 @@ from shared.domain.errors import TransientError
 from shared.domain.notification_texts import Item, Parcel, Text, parcel_of
 from shared.domain.notifications import (
     FAILING,
+    FAILING_CHANNEL,
     ChannelHealth,
     ChannelKind,
     Claimed,
@@ -27,7 +28,6 @@ from shared.messages import CronTick
 from shared.notification_messages import DirectNotification, NotificationDue, NotifyResult, SignalsStored
 from shared.ports import Clock
 
-ALERTS: Final = "channel:"
 LEASE_MS: Final = 90_000
 """Longer than notify may run: what it was sending when it was killed is sent again, and never twice at a time."""
 BUDGET_MS: Final = 15_000
@@ -160,19 +160,19 @@ def _tell_health(health: Sequence[ChannelHealth], desk: NotifyDesk) -> bool:
     looked_at = failing + [each for each in health if each.failures == 0 and each.before > 0]
     if not looked_at:
         return False
-    prefixes = [f"{ALERTS}{each.channel_id}" for each in looked_at]
+    prefixes = [f"{FAILING_CHANNEL}{each.channel_id}" for each in looked_at]
     settled = desk.alerts.settle(prefixes, [alert_of(each) for each in failing], at_ms=desk.clock.now_ms())
     return bool(settled.told)
 
 
 def alert_of(health: ChannelHealth) -> Alert:
     """Return the alert that a channel is not reached; it is its owner's, or the desk's."""
-    whose = "a channel of the desk" if health.owner_id is None else "your channel"
+    whose = "The desk's channel" if health.owner_id is None else "Your channel"
     return Alert(
-        dedupe_key=f"{ALERTS}{health.channel_id}",
+        dedupe_key=f"{FAILING_CHANNEL}{health.channel_id}",
         kind="channel",
         severity=Severity.WARNING,
-        sentence=f"{whose}, {health.name!r}, was not reached {health.failures} times in a row: {health.last_error}",
+        sentence=f"{whose} {health.name} was not reached {health.failures} times in a row: {health.last_error}.",
         details={"channel_id": health.channel_id, "failing_since_ms": health.failing_since_ms},
         person_id=health.owner_id,
     )

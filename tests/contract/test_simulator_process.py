@@ -48,7 +48,7 @@ def test_what_prevents_it_from_starting_is_one_clear_line(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
         attempts = {
             f"simulator: port {port} of 127.0.0.1 cannot be used": start(tmp_path, "--port", str(port)),
-            "simulator: tape.json: synthetic.symbols: Input should be": start(tmp_path / "a", symbols=0),
+            "simulator: tape.json: synthetic.symbols: expected": start(tmp_path / "a", symbols=0),
             "simulator: nowhere.json does not exist": start(tmp_path / "b", "--clock-file", "nowhere.json"),
         }
         for problem, process in attempts.items():

@@ -203,11 +203,24 @@ def test_alerts_are_listed_and_looked_after(desk: TradingInMemory, monkeypatch: 
     assert "resolved" in run(monkeypatch, "alerts", "list", "--all").stdout
 
 
+@pytest.mark.parametrize("switched_off", [False, True])
+def test_a_channel_nobody_tries_again_is_no_alert(desk: TradingInMemory, switched_off: bool) -> None:
+    kept = call("POST", CHANNELS, PHONE | {"desk": True}, user=OPERATOR).body["channel"]["channel_id"]
+    failing = Alert(dedupe_key=f"channel:{kept}", kind="channel", severity=Severity.WARNING, sentence="not reached")
+    MemoryAlertStore(desk.database).settle([failing.dedupe_key], [failing], at_ms=desk.clock.now_ms())
+    assert sentences(OPERATOR, "state=open") == ["not reached"]
+    change = {"enabled": False} if switched_off else None
+    assert call("PATCH" if switched_off else "DELETE", f"{CHANNELS}/{kept}", change, user=OPERATOR).status in {200, 204}
+    assert sentences(OPERATOR, "state=open") == []
+
+
 def test_channels_are_added_tried_logged_and_removed(desk: TradingInMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no channels" in run(monkeypatch, "channels").stderr
+    assert "nothing was sent yet" in run(monkeypatch, "channels", "log").stderr
     added = run(monkeypatch, "channels", "add", "Hook", "--webhook", "--to", HOOK["target"], "--quiet", "22:00-07:00")
     assert added.exit_code == 0, added.output
     assert "secret, told this once: " in added.stdout
-    listed = run(monkeypatch, "channels", "list").stdout
+    listed = run(monkeypatch, "channels").stdout
     assert "https://example.com/…" in listed
     assert "quiet 22:00-07:00" in listed
     assert max(map(len, listed.splitlines())) <= 120

@@ -46,6 +46,13 @@ def give(user_id: str, *, user: str | None = ADMIN, token: str | None = None, **
     return call("PATCH", f"{PEOPLE}/{user_id}", change, user=user, token=token)
 
 
+def test_people_are_named_by_the_beginning_of_their_id(run: Run) -> None:
+    assert ALICE in run("people").stdout
+    done = run("people", "set-tier", ALICE[:8], "pro")
+    assert (done.exit_code, done.stdout) == (0, f"{ALICE} is trader, tier pro\n")
+    assert "no person 'nobody'" in run("people", "set-tier", "nobody", "pro").stderr
+
+
 def test_one_is_told_ones_role_tier_and_what_is_used(desk: TradingInMemory) -> None:
     give(ALICE, tier="free")
     answer = call("GET", "/api/v1/me")

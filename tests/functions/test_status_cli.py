@@ -91,6 +91,18 @@ def test_a_person_who_is_no_operator_is_refused(run: Run) -> None:
     assert "only operators" in refused.stderr
 
 
+def test_long_spans_are_told_in_their_units_and_what_nobody_counted_as_such(deps: TradingDeps) -> None:
+    told = call("GET", "/api/metrics", token=SECRET).body
+    told["boundaries"] = [{"venue": "binance", "timeframe": "1m", "close_time": 0, "lag_ms": 667_537, "data_age_ms": 0,
+                           "signals": 0, "errors": 0}]  # fmt: skip
+    told["redis"] = {"commands": 0, "bytes": 0, "usd": "0", "projected_usd": None}
+    screen = Console(width=80, highlight=False, record=True, file=StringIO())
+    screen.print(render(told, width=80))
+    text = screen.export_text()
+    assert "11 min 7 s" in text
+    assert "none counted yet" in text
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_it_fits_the_terminal(deps: TradingDeps, width: int) -> None:
     trade(deps.desk, size_usd=4_000)

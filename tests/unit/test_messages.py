@@ -36,11 +36,11 @@ def test_a_shard_message_survives_the_queue() -> None:
     [
         ({"timeframe": "7m"}, "timeframe", "'1m', '3m', '5m'"),
         ({"close_time": CLOSE + 1}, "close_time", "no boundary of 1m"),
-        ({"close_time": str(CLOSE)}, "close_time", "valid integer"),
+        ({"close_time": str(CLOSE)}, "close_time", "whole number"),
         ({"close_time": -60_000}, "close_time", "greater than or equal to 0"),
-        ({"venue": "Binance!"}, "venue", "match pattern"),
-        ({"correlation_id": "x"}, "correlation_id", "match pattern"),
-        ({"surprise": 1}, "surprise", "not permitted"),
+        ({"venue": "Binance!"}, "venue", "of the form"),
+        ({"correlation_id": "x"}, "correlation_id", "of the form"),
+        ({"surprise": 1}, "surprise", "unknown"),
     ],
 )
 def test_a_wrong_announcement_names_the_field(change: dict[str, Any], field: str, problem: str) -> None:

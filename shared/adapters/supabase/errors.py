@@ -60,7 +60,7 @@ def named(error: APIError) -> NightdeskError:
         return InvalidMessageError(_field(message), message)
     if kind is TransientError:
         return TransientError(f"{message} ({code})", source=SOURCE)
-    return kind(f"{message} ({code})")
+    return kind(message if code.startswith("ND") else f"{message} ({code})")
 
 
 def _field(message: str) -> str:

@@ -86,6 +86,17 @@ def test_a_line_reads_well_and_is_never_markup() -> None:
     assert text.endswith("[red]Traceback\nValueError[/]")
 
 
+def test_what_a_result_says_nothing_of_is_left_out() -> None:
+    idle: dict[str, Any] = {"skipped": None, "orders": 0, "exits": [], "errors": {}}
+    read = read_line(line(NOW_MS, "CronTick", took_ms=0, result=idle), source="execution-agent", at_ms=0)
+    assert read is not None
+    assert text_of(read).endswith("[dim]took_ms=0[/]")
+    busy = idle | {"orders": 2, "success": False, "why": {"a": None, "b": "x"}}
+    read = read_line(line(NOW_MS, "CronTick", result=busy), source="execution-agent", at_ms=0)
+    assert read is not None
+    assert 'result={"orders":2,"success":false,"why":{"b":"x"}}' in text_of(read)
+
+
 def test_the_command_prints_what_was_asked_for(folder: Path) -> None:
     import time
 
