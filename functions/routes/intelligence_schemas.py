@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from functions.routes.schemas import EXAMPLE_TIME, Schema
-from shared.domain.consensus import Consensus, SignalAgentSettings, Standing, Verdict, Vote
+from shared.domain.consensus import Consensus, SignalAgentSettings, Validity, Verdict, Vote
 from shared.domain.consensus_words import sentence_of, sentence_of_vote
 from shared.domain.intelligence import Direction
 
@@ -15,7 +15,7 @@ class VoteOut(Schema):
     kind: str = Field(description="What it looks at; `trader` for traders.", examples=["sentiment"])
     label: str = Field(description="What people call it.", examples=["coingecko"])
     direction: Direction = Field(description="Where it expects the instrument to go.", examples=["long"])
-    standing: Standing = Field(description="`counted`, or why it does not count.", examples=["counted"])
+    validity: Validity = Field(description="`counted`, or why it does not count.", examples=["counted"])
     confidence: float = Field(description="How sure it is, 0 to 1.", examples=[0.8])
     freshness: float = Field(description="A half for every half-life of its age.", examples=[0.76])
     weight: float = Field(description="Confidence x freshness; 0 where it does not count.", examples=[0.61])
@@ -30,7 +30,7 @@ class VoteOut(Schema):
             kind=vote.kind,
             label=vote.label,
             direction=vote.direction,
-            standing=vote.standing,
+            validity=vote.validity,
             confidence=round(vote.confidence, 4),
             freshness=round(vote.freshness, 4),
             weight=round(vote.weight, 4),

@@ -32,7 +32,7 @@ class ProposalOut(Schema):
     confidence: Number = Field(description="What the sources on it weigh on average.", examples=["0.62"])
     votes: list[dict[str, Any]] = Field(
         description="Who said what when it was made.",
-        examples=[[{"source": "coingecko", "direction": "long", "standing": "counted", "weight": 0.61}]],
+        examples=[[{"source": "coingecko", "direction": "long", "validity": "counted", "weight": 0.61}]],
     )
     created_at_ms: int = Field(description="When it was made (epoch ms).", examples=[EXAMPLE_TIME])
     expires_at_ms: int = Field(

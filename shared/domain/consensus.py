@@ -87,7 +87,7 @@ class Verdict(StrEnum):
     STALE = "stale"
 
 
-class Standing(StrEnum):
+class Validity(StrEnum):
     """Why a view counts or does not: too old, made up, of data too poor, or of a source that is not sure at all."""
 
     COUNTED = "counted"
@@ -108,7 +108,7 @@ class Vote:
     kind: str
     label: str
     direction: Direction
-    standing: Standing
+    validity: Validity
     confidence: float
     freshness: float
     weight: float
@@ -151,12 +151,12 @@ def form_consensus(instrument: str, views: Iterable[View], *, settings: SignalAg
     """
     known = [view for view in views if view.instrument == instrument and view.observed_at_ms <= now_ms]
     votes = tuple(sorted(_votes(known, settings, now_ms), key=_place))
-    counted = [vote for vote in votes if vote.standing is Standing.COUNTED]
+    counted = [vote for vote in votes if vote.validity is Validity.COUNTED]
     long, short = _share(counted, Direction.LONG), _share(counted, Direction.SHORT)
     direction = None if long == short else Direction.LONG if long > short else Direction.SHORT
     share = max(long, short)
     agreeing = sum(vote.direction is direction for vote in counted)
-    stale = sum(vote.standing is Standing.STALE for vote in votes)
+    stale = sum(vote.validity is Validity.STALE for vote in votes)
     return Consensus(
         instrument=instrument,
         verdict=_verdict(share, agreeing, len(counted), stale, settings),
@@ -188,8 +188,8 @@ def _verdict(share: Fraction, agreeing: int, counted: int, stale: int, settings:
 
 
 def _votes(views: Sequence[View], settings: SignalAgentSettings, now_ms: int) -> Iterator[Vote]:
-    """Yield the vote of every source, and of those with views that may not vote one of each such standing too."""
-    groups: dict[tuple[str, Standing], list[View]] = {}
+    """Yield the vote of every source, and of those with views that may not vote one for each such reason too."""
+    groups: dict[tuple[str, Validity], list[View]] = {}
     for view in views:
         groups.setdefault((view.source, _barred(view, settings)), []).append(view)
     for (_, barred), group in groups.items():
@@ -197,32 +197,32 @@ def _votes(views: Sequence[View], settings: SignalAgentSettings, now_ms: int) ->
         yield _vote([view for view in group if view.observed_at_ms == newest], barred, settings, now_ms)
 
 
-def _barred(view: View, settings: SignalAgentSettings) -> Standing:
+def _barred(view: View, settings: SignalAgentSettings) -> Validity:
     """Return why a view may never vote, `counted` where it may."""
     if view.provenance is Provenance.SIMULATED:
-        return Standing.SIMULATED
-    return Standing.POOR if view.data_quality < settings.min_data_quality else Standing.COUNTED
+        return Validity.SIMULATED
+    return Validity.POOR if view.data_quality < settings.min_data_quality else Validity.COUNTED
 
 
-def _vote(newest: Sequence[View], barred: Standing, settings: SignalAgentSettings, now_ms: int) -> Vote:
+def _vote(newest: Sequence[View], barred: Validity, settings: SignalAgentSettings, now_ms: int) -> Vote:
     """Return the vote of a source's newest views; of several at once the least counts, whatever their order."""
     weighed = [(*_weighed(view, settings, now_ms), view) for view in newest]
     confidence, freshness, view = min(weighed, key=lambda each: (each[0] * each[1], each[2].kind, each[2].label))
     expired = any(each.expires_at_ms is not None and each.expires_at_ms <= now_ms for each in newest)
-    standing = barred
-    if barred is Standing.COUNTED and (expired or now_ms - view.observed_at_ms > settings.window_ms):
-        standing = Standing.STALE
-    elif barred is Standing.COUNTED and confidence * freshness == 0:
-        standing = Standing.UNSURE
+    validity = barred
+    if barred is Validity.COUNTED and (expired or now_ms - view.observed_at_ms > settings.window_ms):
+        validity = Validity.STALE
+    elif barred is Validity.COUNTED and confidence * freshness == 0:
+        validity = Validity.UNSURE
     return Vote(
         source=view.source,
         kind=view.kind,
         label=view.label or view.source,
         direction=view.direction if len({each.direction for each in newest}) == 1 else Direction.NEUTRAL,
-        standing=standing,
+        validity=validity,
         confidence=confidence,
         freshness=freshness,
-        weight=confidence * freshness if standing is Standing.COUNTED else 0.0,
+        weight=confidence * freshness if validity is Validity.COUNTED else 0.0,
         observed_at_ms=view.observed_at_ms,
     )
 
@@ -242,7 +242,7 @@ def _share(votes: Sequence[Vote], direction: Direction) -> Fraction:
 
 
 def _place(vote: Vote) -> tuple[float, str, str]:
-    return -vote.weight, vote.source, vote.standing
+    return -vote.weight, vote.source, vote.validity
 
 
 def _require(name: str, holds: bool, expected: str) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.domain.consensus import MINUTE_MS, Consensus, SignalAgentSettings, Standing, Verdict, Vote
+from shared.domain.consensus import MINUTE_MS, Consensus, SignalAgentSettings, Validity, Verdict, Vote
 
-_WHY_NOT: Final[Mapping[Standing, str]] = {
-    Standing.STALE: "too old to count",
-    Standing.SIMULATED: "made up, which never counts",
-    Standing.POOR: "of data too poor to count",
-    Standing.UNSURE: "not sure at all, which weighs nothing",
+_WHY_NOT: Final[Mapping[Validity, str]] = {
+    Validity.STALE: "too old to count",
+    Validity.SIMULATED: "made up, which never counts",
+    Validity.POOR: "of data too poor to count",
+    Validity.UNSURE: "not sure at all, which weighs nothing",
 }
 
 
@@ -36,7 +36,7 @@ def sentence_of(consensus: Consensus, settings: SignalAgentSettings) -> str:
 def sentence_of_vote(vote: Vote, *, now_ms: int) -> str:
     """Return what a source says, how sure and how old it is, and what that weighs or why it does not count."""
     age = _age(now_ms - vote.observed_at_ms)
-    weighs = _WHY_NOT.get(vote.standing, f"weighs {vote.weight:.2f}")
+    weighs = _WHY_NOT.get(vote.validity, f"weighs {vote.weight:.2f}")
     return f"{vote.direction}, {vote.confidence:.2f} sure, {age} old: {weighs}"
 
 
@@ -56,7 +56,7 @@ def _sources(count: int) -> str:
 
 
 def _stale(consensus: Consensus) -> int:
-    return sum(vote.standing is Standing.STALE for vote in consensus.votes)
+    return sum(vote.validity is Validity.STALE for vote in consensus.votes)
 
 
 def _age(age_ms: int) -> str:

@@ -128,7 +128,7 @@ def _told(vote: Vote) -> dict[str, Any]:
         "kind": vote.kind,
         "label": vote.label,
         "direction": vote.direction.value,
-        "standing": vote.standing.value,
+        "validity": vote.validity.value,
         "confidence": round(vote.confidence, 4),
         "freshness": round(vote.freshness, 4),
         "weight": round(vote.weight, 4),

@@ -1,5 +1,6 @@
 """The API is asked everything its description allows, and much that it does not: no failure, no answer undescribed."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.api import app
-from tests.functions.api_client import ALICE, token_of
+from tests.functions.api_client import ALICE, BOB, token_of
 from tests.functions.trading_desk import HERS, HIS, OPERATOR, SECRET
 from tests.functions.whole_desk import DESK_TRADER, HER_TRADER, HIS_TRADER, WholeDesk, whole_api
 
@@ -58,6 +59,9 @@ def known_ids(desk: WholeDesk) -> dict[str, list[str]]:
         "wanted_id": [desk.her_intent],
         "alert_id": [desk.her_alert, desk.his_alert],
         "channel_id": [desk.her_channel, desk.his_channel],
+        "proposal_id": [desk.her_proposal, desk.his_proposal],
+        "user_id": [ALICE, BOB],
+        "agent": ["risk-agent", "signal"],
         "signal_id": signals,
         "venue": ["binance"],
         "version": ["1", "2"],
@@ -65,6 +69,12 @@ def known_ids(desk: WholeDesk) -> dict[str, list[str]]:
         "symbols": ["BTC/USDT"],
         "timeframe": ["1m"],
     }
+
+
+def test_everything_that_is_named_in_an_address_is_there() -> None:
+    ids = known_ids(WholeDesk())
+    named = {name for _, path in OPERATIONS for name in re.findall(r"{(\w+)}", path)}
+    assert {name for name in named if not ids.get(name)} == set()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.instruments import PositionSide
 from shared.domain.trading.states import Mode
 from shared.runtime.wiring import process_deps
+from tests.contract.stores import a_signal
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.alerts import MemoryAlertStore
 from tests.fakes.intelligence import MemoryProposalStore
@@ -64,6 +65,8 @@ class WholeDesk:
         for trader_id, owner in ((HER_TRADER, ALICE), (HIS_TRADER, BOB), (DESK_TRADER, None)):
             made = traders.create(replace(make_trader(1, "close > 1"), trader_id=trader_id, owner_id=owner))
             traders.update(replace(made, rule="close > 2"), expected_updated_at_ms=made.updated_at_ms)
+        signals = [a_signal(each) for each in (HER_TRADER, HIS_TRADER, DESK_TRADER)]
+        MemorySignalStore(desk.database).record(VENUE, "a-boundary", signals)
         desk.ledger.open_account(VENUE, LIVE_ACCOUNT, {"USDT": Decimal(1_000)})
         self.her_alert, self.his_alert = self._alerts()
         self.her_proposal, self.his_proposal = self._proposals()

@@ -13,7 +13,7 @@ from shared.domain.consensus import (
     LOOKBACK_WINDOWS,
     Consensus,
     SignalAgentSettings,
-    Standing,
+    Validity,
     Verdict,
     form_all,
     form_consensus,
@@ -48,7 +48,7 @@ def share_of(consensus: Consensus, side: Direction) -> Fraction:
 
 def decided(consensus: Consensus) -> tuple[object, ...]:
     """Return all that is decided, without the votes that do not count."""
-    counted = [vote for vote in consensus.votes if vote.standing is Standing.COUNTED]
+    counted = [vote for vote in consensus.votes if vote.validity is Validity.COUNTED]
     return (consensus.verdict, consensus.direction, consensus.share, consensus.agreeing, consensus.sources, counted)
 
 
@@ -118,11 +118,11 @@ def test_mirrored_views_mirror_the_answer(views: list[View]) -> None:
 def test_weights_are_fractions_and_shares_add_up(views: list[View]) -> None:
     found = of(*views)
     assert all(0.0 <= vote.weight <= vote.confidence <= 1.0 and 0.0 <= vote.freshness <= 1.0 for vote in found.votes)
-    assert all((vote.weight > 0) == (vote.standing is Standing.COUNTED) for vote in found.votes)
+    assert all((vote.weight > 0) == (vote.validity is Validity.COUNTED) for vote in found.votes)
     shares = [share_of(found, direction) for direction in Direction]
     assert sum(shares) == (1 if found.sources else 0)
     assert 0.0 <= found.confidence <= 1.0
-    counted = [vote.source for vote in found.votes if vote.standing is Standing.COUNTED]
+    counted = [vote.source for vote in found.votes if vote.validity is Validity.COUNTED]
     assert len(counted) == len(set(counted)) == found.sources
 
 
@@ -195,14 +195,14 @@ def test_a_source_counts_once_by_what_it_said_last() -> None:
 def test_a_source_that_says_both_at_once_is_neutral() -> None:
     found = of(view("a"), view("a", SHORT, kind="news"), view("b"), view("c"), view("d"))
     (both,) = [vote for vote in found.votes if vote.source == "a"]
-    assert (both.direction, both.standing) == (NEUTRAL, Standing.COUNTED)
+    assert (both.direction, both.validity) == (NEUTRAL, Validity.COUNTED)
 
 
 def test_a_made_up_view_does_not_hide_what_was_measured_before() -> None:
     later = view("a", SHORT, provenance=Provenance.SIMULATED)
     found = of(view("a", observed_at_ms=NOW - MINUTE), later, view("b"), view("c"))
     assert found.is_reached
-    assert {vote.standing for vote in found.votes} == {Standing.COUNTED, Standing.SIMULATED}
+    assert {vote.validity for vote in found.votes} == {Validity.COUNTED, Validity.SIMULATED}
 
 
 def test_a_view_weighs_half_after_its_half_life() -> None:
