@@ -87,7 +87,7 @@ def test_a_line_reads_well_and_is_never_markup() -> None:
 
 
 def test_what_a_result_says_nothing_of_is_left_out() -> None:
-    idle = {"skipped": None, "orders": 0, "exits": [], "errors": {}}
+    idle: dict[str, Any] = {"skipped": None, "orders": 0, "exits": [], "errors": {}}
     read = read_line(line(NOW_MS, "CronTick", took_ms=0, result=idle), source="execution-agent", at_ms=0)
     assert read is not None
     assert text_of(read).endswith("[dim]took_ms=0[/]")
