@@ -208,6 +208,7 @@ class Demo:
             denied=traded.denied,
             ledger_mismatches=traded.ledger_mismatches,
             notifications=told,
+            alerts=self.observer.alerts(),
         )
         return report, compared, self.trading.now()
 

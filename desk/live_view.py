@@ -85,6 +85,7 @@ def summary(report: Report, traded: TradingNow, *, took_s: float, mismatched: in
             f"{report.notifications.sent} told in {report.notifications.messages} messages, "
             f"{report.notifications.failed} not delivered",
         ),
+        ("alerts", ", ".join(f"{cause} {severity}" for cause, severity in report.alerts.items()) or "none"),
         ("denied", ", ".join(f"{reason} {count}" for reason, count in report.denied.items()) or "none"),
         ("paper book", Text.from_markup(worth_text(traded))),
         (

@@ -73,6 +73,11 @@ class Observer:
         query = query.gt("close_time", self._since).eq("shard", 0).eq("status", "finished")
         return int(query.execute().count or 0)
 
+    def alerts(self) -> dict[str, str]:
+        """Return the severity of everything that was found wrong, by cause."""
+        rows: Any = self._database.from_("alerts").select("dedupe_key,severity").order("dedupe_key").execute().data
+        return {row["dedupe_key"]: row["severity"] for row in rows}
+
     def _newest(self, table: str, columns: str, limit: int) -> list[dict[str, Any]]:
         query = self._database.from_(table).select(columns).gt("close_time", self._since)
         rows: Any = query.order("close_time", desc=True).limit(limit).execute().data

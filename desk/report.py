@@ -38,7 +38,8 @@ class Report:
     should hold at the end, history included; `latency_ms` is from the simulator sending the closing frame of a signal's
     candle to the commit of the signal's row, in real milliseconds. `denied` counts the reasons of denied intents;
     `ledger_mismatches` where the ledger, its fills and the venue's balances differ. `notifications` counts what people
-    were told, in how many messages, and what did not arrive.
+    were told, in how many messages, and what did not arrive. `alerts` are causes that were found, with their severity:
+    they say how the machine kept up, and are no fault of the run.
     """
 
     symbols: int
@@ -61,6 +62,7 @@ class Report:
     denied: Mapping[str, int]
     ledger_mismatches: int
     notifications: Notifications
+    alerts: Mapping[str, str]
 
     @property
     def is_good(self) -> bool:

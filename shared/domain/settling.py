@@ -74,10 +74,11 @@ def settlement(
     beside what the last run has told.
     """
     gone = {*away, *(each.source for each in outcomes if each.source is not None)}
-    well = {*answered, *(each for one in outcomes if one.looked for each in one.looked.answered)} - gone
+    heard = {*answered, *(each for one in outcomes if one.looked for each in one.looked.answered)}
+    well = heard - gone
     uneasy = gone | {*before} | _away_at(last)
     prefixes = [f"{DEPENDENCY}{source}" for source in sorted(gone | well)]
-    alerts = [_dependency(source, outcomes) for source in sorted(gone)]
+    alerts = [_dependency(source, outcomes, slow=source in heard) for source in sorted(gone)]
     for outcome in outcomes:
         known, found = _of_task(outcome, uneasy=bool(gone))
         prefixes += known
@@ -122,14 +123,16 @@ def _of_task(outcome: TaskOutcome, *, uneasy: bool) -> tuple[list[str], list[Ale
     return [key], [alert]
 
 
-def _dependency(source: str, outcomes: Sequence[TaskOutcome]) -> Alert:
+def _dependency(source: str, outcomes: Sequence[TaskOutcome], *, slow: bool) -> Alert:
+    """Say that a dependency does not answer; one that has answered others in the same run is `slow`, not away."""
     kept = [each for each in outcomes if each.source == source]
     said = f": {kept[0].error}" if kept else ""
+    some = " everybody in time" if slow else ""
     return Alert(
         dedupe_key=f"{DEPENDENCY}{source}",
         kind="dependency",
-        severity=Severity.CRITICAL,
-        sentence=f"{_NAMES.get(source, f'{source} does')} not answer{said}"[:2_000],
+        severity=Severity.WARNING if slow else Severity.CRITICAL,
+        sentence=f"{_NAMES.get(source, f'{source} does')} not answer{some}{said}"[:2_000],
         details={"tasks": [each.task.value for each in kept]},
     )
 

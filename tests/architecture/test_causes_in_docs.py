@@ -35,7 +35,8 @@ def keys_in(source: str) -> Iterator[str]:
         name = node.func.id if isinstance(node.func, ast.Name) else None
         if name == "Alert":
             given = {each.arg: literal(each.value) for each in node.keywords}
-            yield given.get("dedupe_key") or f"{given.get('kind') or '{}'}:{{}}"
+            key = given.get("dedupe_key") or "{}"
+            yield f"{given.get('kind')}:{{}}" if key.startswith("{}") and given.get("kind") else key
         elif name in HELPERS and node.args and (first := literal(node.args[0])) is not None:
             yield HELPERS[name].replace("{}", first, 1)
 

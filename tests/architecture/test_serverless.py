@@ -61,7 +61,7 @@ def test_something_wakes_every_function(function: FunctionSpec) -> None:
 
 @each_function
 def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
-    known = Settings.variables() | {"LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED"}
+    known = Settings.variables() | {"LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED", "POWERTOOLS_TRACE_DISABLED"}
     assert set(function.environment) <= known, "nobody reads these"
 
 

@@ -35,6 +35,7 @@ REPORT = Report(
     denied={"open_positions": 1},
     ledger_mismatches=0,
     notifications=Notifications(sent=3, messages=2, failed=0),
+    alerts={"signals:late": "warning"},
 )
 WORTH = Equity(capital=D(1_000), realised=D(5), fees=D(2), funding=D(0), unrealised=D("7.5"), unpriced=())
 

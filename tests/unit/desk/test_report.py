@@ -54,6 +54,7 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         denied={"market_data": 1},
         ledger_mismatches=0,
         notifications=Notifications(sent=3, messages=2, failed=0),
+        alerts={"signals:late": "warning"},
     )
     assert list(asdict(report)) == [
         "symbols",
@@ -76,6 +77,7 @@ def test_the_report_has_exactly_the_promised_fields(tmp_path: Path) -> None:
         "denied",
         "ledger_mismatches",
         "notifications",
+        "alerts",
     ]
     report.write(tmp_path / "r.json")
     assert '"p99": 1.0' in (tmp_path / "r.json").read_text()

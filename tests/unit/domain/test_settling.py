@@ -97,5 +97,15 @@ def test_what_another_cause_explains_is_not_told_nor_right_after_it() -> None:
     assert all(why not in EXPLAINED for reasons in EXPLAINED.values() for why in reasons if why != "boundaries:")
 
 
+def test_a_dependency_that_answers_some_is_slow_and_not_away() -> None:
+    missed = TaskOutcome(task=Task.QUOTAS, error="timed out", source="database")
+    answered = TaskOutcome(task=Task.SIGNALS, looked=Looked(checked=1, answered=frozenset({"database"})))
+    (away,) = settlement([missed], last=a_run()).alerts
+    assert (away.severity, away.sentence) == (Severity.CRITICAL, "The database does not answer: timed out")
+    (slow,) = settlement([missed, answered], last=a_run()).alerts
+    assert (slow.dedupe_key, slow.severity) == (away.dedupe_key, Severity.WARNING)
+    assert slow.sentence == "The database does not answer everybody in time: timed out"
+
+
 def test_no_task_is_named_as_another_begins() -> None:
     assert not [(one, other) for one in Task for other in Task if one != other and other.startswith(one)]
