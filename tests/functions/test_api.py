@@ -180,7 +180,7 @@ def test_candles_are_the_newest_ascending(desk: DeskInMemory) -> None:
         ({"venue": "nowhere"}, "venue", "binance"),
         ({"cooldown_bars": -1}, "cooldown_bars", ""),
         ({"universe": {"min_quote_volume_24h": "NaN"}}, "universe.min_quote_volume_24h", "finite"),
-        ({"universe": {"include": ["BTCUSDT"]}}, "universe.include.0", "pattern"),
+        ({"universe": {"include": ["BTCUSDT"]}}, "universe.include.0", "a symbol such as"),
         ({"name": " "}, "name", ""),
         ({"owner_id": BOB}, "owner_id", ""),
     ],
