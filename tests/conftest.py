@@ -1,5 +1,7 @@
 """What many tests share: a Supabase on this machine, and a Postgres that takes many connections."""
 
+import logging
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +31,16 @@ def _no_metrics() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
         yield
+
+
+@pytest.fixture(autouse=True)
+def open_logs() -> Iterator[None]:
+    """Let no logger keep the output that was caught of one test: it is closed then, and the next one's would fail."""
+    yield
+    for logger in logging.root.manager.loggerDict.values():
+        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
+            if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+                handler.stream = sys.stdout
 
 
 @pytest.fixture(scope="session")
