@@ -98,13 +98,13 @@ def test_a_damaged_snapshot_is_not_the_callers_fault(desk: DeskInMemory) -> None
 @pytest.mark.parametrize(
     ("query", "field", "problem"),
     [
-        ("", "symbols", "required"),
-        ("symbols=", "symbols.0", "pattern"),
-        ("symbols=BTCUSDT", "symbols.0", "pattern"),
-        ("symbols=BTC/USDT,eth", "symbols.1", "pattern"),
+        ("", "symbols", "missing"),
+        ("symbols=", "symbols.0", "a symbol such as BTC/USDT"),
+        ("symbols=BTCUSDT", "symbols.0", "a symbol such as"),
+        ("symbols=BTC/USDT,eth", "symbols.1", "a symbol such as"),
         ("symbols=" + ",".join(f"A{number}/USDT" for number in range(201)), "symbols", "200"),
         ("symbols=BTC/USDT&venue=nowhere", "venue", "binance, binance_usdm"),
-        ("symbols=BTC/USDT&venue=No", "venue", "pattern"),
+        ("symbols=BTC/USDT&venue=No", "venue", "a text of the form"),
     ],
 )
 def test_a_bad_question_names_the_field(desk: DeskInMemory, query: str, field: str, problem: str) -> None:

@@ -61,12 +61,12 @@ def test_one_task_is_looked_at_by_name(desk: MonitorInMemory) -> None:
     ("body", "field", "said"),
     [
         ({"task": "everything"}, "task", "expected one of all, kill_switch, exchange_health"),
-        ({"task": 5}, "task", "string"),
-        ({"task": ["all"]}, "task", "string"),
-        ({}, "task", "required"),
-        ({"task": "all", "tusk": 1}, "tusk", "not permitted"),
+        ({"task": 5}, "task", "expected a text"),
+        ({"task": ["all"]}, "task", "expected a text"),
+        ({}, "task", "missing"),
+        ({"task": "all", "tusk": 1}, "tusk", "unknown"),
         ("", "body", "JSON"),
-        ("[]", "body", "valid dictionary"),
+        ("[]", "body", "names with values"),
     ],
     ids=["unknown", "number", "list", "nothing", "more", "empty", "array"],
 )
