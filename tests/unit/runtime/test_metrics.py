@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from desk.metrics_reference import PAGE, with_table
 from shared.domain.errors import NotFoundError, TransientError
+from shared.domain.monitoring import Task
 from shared.domain.timeframe import Timeframe
 from shared.messages import (
     BoundaryClosed,
@@ -24,7 +25,7 @@ from shared.messages import (
     Swept,
     Triggered,
 )
-from shared.monitor_messages import MonitorResult
+from shared.monitor_messages import MonitorResult, RunMonitor, TaskResult
 from shared.notification_messages import NotifyResult
 from shared.runtime.metrics import ANSWERS, METRICS, NAMESPACE, measured
 from shared.runtime.telemetry import invocation, is_traced, measured_http
@@ -153,6 +154,30 @@ def test_http_answers_of_500_and_above_are_failures(capsys: pytest.CaptureFixtur
 )  # fmt: skip
 def test_the_table_reads_answers(asked: Message, answer: Message, found: dict[str, float]) -> None:
     assert measured(asked, answer, now_ms=CLOSE + 1_234) == found
+
+
+def looked(task: Task, *, success: bool = True, **details: object) -> TaskResult:
+    return TaskResult(task=task, success=success, checked=1, details=details, duration_ms=1.0)
+
+
+def monitored(*results: TaskResult) -> dict[str, float]:
+    answer = MonitorResult(success=True, run_id="r", timestamp=CLOSE, total_duration_ms=1.0, results=[*results])
+    return measured(RunMonitor(task="all"), answer, now_ms=CLOSE)
+
+
+def test_data_is_as_old_as_the_newest_candle_of_the_venue_that_lags_most() -> None:
+    brisk = {"age_ms": {"1m": 20_000, "1h": 900_000}, "open_gaps": 0}
+    lagging = {"age_ms": {"1m": 65_000, "1h": None}, "open_gaps": 2}
+    blank = {"age_ms": {"1m": None}, "open_gaps": None}
+    data = looked(Task.MARKET_DATA, binance=brisk, kraken=lagging, okx=blank)
+    assert monitored(data) == {"DataAge": 65_000}
+    assert monitored(data.model_copy(update={"success": False})) == {"TasksFailed": 1}
+    assert monitored(looked(Task.MARKET_DATA, okx=blank)) == monitored(looked(Task.MARKET_DATA)) == {}
+
+
+def test_tasks_that_failed_are_counted_whatever_they_found() -> None:
+    failed = [looked(task, success=False) for task in (Task.SIGNALS, Task.QUOTAS)]
+    assert monitored(*failed, looked(Task.RETENTION)) == {"TasksFailed": 2}
 
 
 def test_the_table_names_fields_that_are_there_and_every_metric_once() -> None:
