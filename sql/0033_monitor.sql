@@ -164,7 +164,8 @@ as $$
 $$;
 
 -- What runs did that finished within a window, by venue and timeframe: how many, what they stored, how many of their
--- traders failed, and of a hundred the slowest but one: after the boundary closed, and after it was claimed.
+-- traders failed, and of a hundred the slowest but one (of fewer too: a single slow run is no percentile): after the
+-- boundary closed, and after it was claimed.
 create or replace function public.watch_signals(p_window_ms bigint) returns jsonb
 language sql volatile set search_path = ''
 as $$
@@ -172,12 +173,15 @@ as $$
   from (
     select r.venue, r.timeframe, count(*) as runs, coalesce(sum(r.traders), 0) as traders,
       coalesce(sum(r.errors), 0) as errors, coalesce(sum(r.signals_new), 0) as signals,
-      percentile_disc(0.99) within group (order by floor(extract(epoch from r.finished_at) * 1000)::bigint - r.close_time)
-        as lag_p99_ms,
-      percentile_disc(0.99) within group (order by floor(extract(epoch from r.finished_at - r.created_at) * 1000)::bigint)
-        as work_p99_ms
-    from public.execution_runs as r
-    where r.finished_at > clock_timestamp() - p_window_ms * interval '1 millisecond'
+      (array_agg(r.lag_ms order by r.lag_ms desc))[least(greatest(2, 1 + count(*) / 100), count(*))] as lag_p99_ms,
+      (array_agg(r.work_ms order by r.work_ms desc))[least(greatest(2, 1 + count(*) / 100), count(*))] as work_p99_ms
+    from (
+      select e.venue, e.timeframe, e.traders, e.errors, e.signals_new,
+        floor(extract(epoch from e.finished_at) * 1000)::bigint - e.close_time as lag_ms,
+        floor(extract(epoch from e.finished_at - e.created_at) * 1000)::bigint as work_ms
+      from public.execution_runs as e
+      where e.finished_at > clock_timestamp() - p_window_ms * interval '1 millisecond'
+    ) as r
     group by r.venue, r.timeframe
   ) as f
 $$;

@@ -170,8 +170,9 @@ def judge_signals(flows: Sequence[SignalFlow], *, is_real_time: bool, settings: 
                 kind="signals",
                 severity=Severity.WARNING,
                 sentence=(
-                    f"Of a hundred runs of {worst.timeframe} at {worst.venue} the slowest but one stored its signals "
-                    f"{worst.lag_p99_ms:,} ms after the close, more than {settings.signal_lag_ms:,} ms."
+                    f"Of {worst.runs:,} runs of {worst.timeframe} at {worst.venue} more than one in a hundred stored "
+                    f"their signals {worst.lag_p99_ms:,} ms after the close or later, which should take "
+                    f"{settings.signal_lag_ms:,} ms."
                 ),
             )
         )

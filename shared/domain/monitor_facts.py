@@ -67,7 +67,7 @@ class CollectorStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalFlow:
     """What the runs of a timeframe did within the window: what they stored, how many of their traders failed, and of a
-    hundred the slowest but one, after its boundary closed and after it was claimed."""
+    hundred (and of fewer) the slowest but one, after its boundary closed and after it was claimed."""
 
     venue: str
     timeframe: Timeframe

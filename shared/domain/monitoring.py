@@ -53,13 +53,14 @@ class MonitorSettings:
 
     A venue is slow above `venue_latency_ms`, and not known of when it was not asked for `venue_stale_ms`. An agent is
     silent after `agent_stale_ms`. Candles are stale when a close is overdue by `data_allowance_ms`, a boundary nobody
-    has claimed by `claim_allowance_ms`. A run should store its signals within `signal_lag_ms` of its boundary (of a
-    hundred all but one, of at least `signal_runs` within `signal_window_ms`), and no more than `trader_error_rate` of
-    its traders fail. An intent nobody decides for `undecided_ms`, or that works `intent_grace_ms` beyond its time, is
-    stuck; so is a run that is not finished after `run_stuck_ms`, or was given up within `run_window_ms`. One that was
-    not begun `run_overdue_ms` after it was sent is sent again, `runs_at_once` at most. An order is in doubt after
-    `doubt_ms`, what rests against a halt counts after `halt_allowance_ms`, a book is unwatched when its equity was not
-    marked for `book_mark_ms`. A loss or a quota is near at `near_rate` of its limit. Quotas of Redis are a month's.
+    has claimed by `claim_allowance_ms`. A run should store its signals within `signal_lag_ms` of its boundary (all but
+    one of a hundred and of fewer, of at least `signal_runs` within `signal_window_ms`), and no more than
+    `trader_error_rate` of its traders fail. An intent nobody decides for `undecided_ms`, or that works
+    `intent_grace_ms` beyond its time, is stuck; so is a run that is not finished after `run_stuck_ms`, or was given up
+    within `run_window_ms`. One that was not begun `run_overdue_ms` after it was sent is sent again, `runs_at_once` at
+    most. An order is in doubt after `doubt_ms`, what rests against a halt counts after `halt_allowance_ms`, a book is
+    unwatched when its equity was not marked for `book_mark_ms`. A loss or a quota is near at `near_rate` of its limit.
+    Quotas of Redis are a month's.
     """
 
     venue_latency_ms: int = 2_000
