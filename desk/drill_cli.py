@@ -101,7 +101,8 @@ def operations(
 ) -> None:
     """Break what the desk stands on, or a part of it; exit code 1 unless people are told of it once, and of its end."""
     from desk.drills.operations.catalogue import DAY, choose_operations_drills
-    from desk.drills.operations.runner import run_day, run_drills
+    from desk.drills.operations.day import run_day
+    from desk.drills.operations.runner import run_drills
     from desk.drills.operations.stage import operations_stage
 
     wanted = only or []

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from desk.cli import app
 from desk.drills.operations.catalogue import catalogue
+from desk.drills.operations.day import run_day
 from desk.drills.operations.judge import Cause
-from desk.drills.operations.runner import run_day, run_operations_drill
+from desk.drills.operations.runner import run_operations_drill
 from desk.drills.operations.stage import OperationsStage, operations_stage
 from shared.domain.monitoring import Task
 

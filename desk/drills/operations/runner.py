@@ -1,6 +1,5 @@
-"""Run drills of operations: one fault alone until it is told and over, or a day in which all strike at random."""
+"""Run drills of operations: one fault alone until it is told and over."""
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,25 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from desk.drills.operations.cast import MINUTE_MS
-from desk.drills.operations.catalogue import DAY, Drill, catalogue
-from desk.drills.operations.judge import Cause, Episode, Seen, judge
+from desk.drills.operations.catalogue import Drill
+from desk.drills.operations.judge import Cause
 from desk.drills.operations.stage import Heard, OperationsStage, Run
 from desk.drills.outcome import DrillOutcome
 from shared.domain.alerts import COOL_DOWN_MS
 from shared.domain.monitoring import Task
 
-LIMIT_MS: Final = 5_000
-"""How long of a hundred runs all but one may take."""
-DAY_RUNS: Final = 1_440
-_PATIENCE: Final = 4
+DATABASE: Final = "dependency:database"
+OPENED, RESOLVED = "alert_opened", "alert_resolved"
+PATIENCE: Final = 4
 """How many runs beyond the measure of a cause it may take until it is told, or until it is over."""
 _LASTS: Final = 2
 """For how many more runs a fault that was told lasts, and for how many what is over is watched."""
-_CHANCE: Final = 0.06
-_DATABASE: Final = "dependency:database"
-_STALL: Final = "a stall"
-_STALLS: Final = 0.01
-_OPENED, _RESOLVED = "alert_opened", "alert_resolved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +44,7 @@ class OperationsOutcome(DrillOutcome):
 
 
 @dataclass(slots=True)
-class _Watch:
+class Watch:
     """What runs have shown so far."""
 
     runs: list[Run] = field(default_factory=list)
@@ -86,7 +79,7 @@ def run_drills(drills: Sequence[Drill], stage: OperationsStage) -> Iterator[Oper
 
 def run_operations_drill(drill: Drill, stage: OperationsStage) -> OperationsOutcome:
     """Break one thing on a stage where all is well, wait until that is told, mend it, and wait until that is told."""
-    began, watch = time.monotonic(), _Watch()
+    began, watch = time.monotonic(), Watch()
     cause = drill.make(stage)
     stage.heard()
 
@@ -95,66 +88,21 @@ def run_operations_drill(drill: Drill, stage: OperationsStage) -> OperationsOutc
     for _ in range(_LASTS):
         watch.minute(stage)
     cause.end()
-    resolved = _until(watch, stage, lambda run: cause.key not in run.open and not run.kept, _PATIENCE)
+    resolved = _until(watch, stage, lambda run: cause.key not in run.open and not run.kept, PATIENCE)
     for _ in range(_LASTS):
         watch.minute(stage)
 
-    problems = [*_alone(drill, cause, watch, told, resolved), *_of_runs(watch.runs, {drill.name: drill.blinds})]
-    return _outcome(
+    problems = [*_alone(drill, cause, watch, told, resolved), *wrong_with(watch.runs, {drill.name: drill.blinds})]
+    return outcome_of(
         drill.name, drill.breaks, watch, stage, problems=problems, began=began, told=told, resolved=resolved
     )
 
 
-def run_day(stage: OperationsStage, *, seed: int, runs: int = DAY_RUNS) -> OperationsOutcome:
-    """Let everything in the catalogue break at random, alone and together, one run a minute."""
-    began, watch, chance = time.monotonic(), _Watch(), random.Random(seed)  # noqa: S311 - a game of chance
-    drills = catalogue()
-    causes = {drill.name: drill.make(stage) for drill in drills.values()}
-    episodes: dict[str, Episode] = {}
-    problems: list[str] = []
-    hits: Counter[str] = Counter()
-    for number in range(runs):
-        for episode in episodes.values():
-            if episode.until == number:
-                episode.cause.end()
-        busy = {each.cause.key for each in episodes.values()}
-        fresh = [name for name, cause in causes.items() if cause.key not in busy]
-        if fresh and chance.random() < _CHANCE:
-            name = chance.choice(fresh)
-            episodes[name] = Episode(causes[name], number, number + chance.randint(1, drills[name].longest))
-            causes[name].begin()
-            hits[name] += 1
-        run = watch.minute(stage)
-        if run.stalled:  # nobody made it so, and it was so
-            episodes[_STALL] = Episode(Cause(_DATABASE, _nothing, _nothing, hidden_by=()), number, number)
-        seen = Seen(open=run.open, kept=run.kept, away=run.away)
-        problems += judge([*episodes.values()], number, seen)
-        blinds = {name: drills[name].blinds for name in episodes if name != _STALL}
-        problems += [f"run {number}: {problem}" for problem in _of_runs([run], blinds)]
-        episodes = {name: each for name, each in episodes.items() if not each.is_over(number)}
-    for episode in episodes.values():
-        if episode.until >= runs:
-            episode.cause.end()
-    for _ in range(_PATIENCE):
-        last = watch.minute(stage)
-    problems += [f"{key} is open after everything was mended" for key in last.open]
-    problems += _order_of(watch.heard, {cause.key for cause in causes.values()})
-    if (stalls := sum(run.stalled for run in watch.runs)) > _STALLS * runs + 1:
-        problems.append(f"the database stalled in {stalls} runs by itself: this machine is too busy for a drill")
-    if (slowest := _percentile(_durations(watch.runs), 0.99)) > LIMIT_MS:
-        problems.append(f"of a hundred runs the slowest but one took {slowest:,.0f} ms, more than {LIMIT_MS:,} ms")
-    return _outcome(DAY, "everything, at random", watch, stage, problems=problems, began=began, hits=dict(hits))
-
-
-def _nothing() -> None:
-    """Leave things as they are."""
-
-
 def _patience(cause: Cause) -> int:
-    return cause.counts_after_ms // MINUTE_MS + _PATIENCE
+    return cause.counts_after_ms // MINUTE_MS + PATIENCE
 
 
-def _until(watch: _Watch, stage: OperationsStage, is_so: Callable[[Run], bool], patience: int) -> int | None:
+def _until(watch: Watch, stage: OperationsStage, is_so: Callable[[Run], bool], patience: int) -> int | None:
     """Return after how many runs something is so, None when patience ends first."""
     for number in range(1, patience + 1):
         if is_so(watch.minute(stage)):
@@ -162,27 +110,27 @@ def _until(watch: _Watch, stage: OperationsStage, is_so: Callable[[Run], bool], 
     return None
 
 
-def _alone(drill: Drill, cause: Cause, watch: _Watch, told: int | None, resolved: int | None) -> Iterator[str]:
+def _alone(drill: Drill, cause: Cause, watch: Watch, told: int | None, resolved: int | None) -> Iterator[str]:
     """Yield in what a fault that was alone did not lead to exactly one alert."""
     if told is None:
         yield f"{cause.key} was never told"
     if resolved is None:
         yield f"{cause.key} was never over"
-    unplanned = {_DATABASE} if any(run.stalled for run in watch.runs) else set[str]()
+    unplanned = {DATABASE} if any(run.stalled for run in watch.runs) else set[str]()
     if others := sorted(watch.told - {cause.key} - unplanned):
         yield f"{', '.join(others)} was told too"
     heard = watch.heard.of(cause.key)
-    for kind in (_OPENED, _RESOLVED):
+    for kind in (OPENED, RESOLVED):
         if heard[kind] != 1:
             yield f"people heard {heard[kind]} times that it {kind.removeprefix('alert_')}"
-    directly = 1 if cause.key == _DATABASE else 0
+    directly = 1 if cause.key == DATABASE else 0
     if watch.heard.direct != directly:
         yield f"operators were told {watch.heard.direct} times without the database, {directly} is right"
     if drill.blinds and not watch.blind:
         yield "every task could look: nothing was broken"
 
 
-def _of_runs(runs: Sequence[Run], blinds: Mapping[str, frozenset[Task]]) -> Iterator[str]:
+def wrong_with(runs: Sequence[Run], blinds: Mapping[str, frozenset[Task]]) -> Iterator[str]:
     """Yield what is wrong with runs in themselves: tasks missing, tasks that fail for no reason, a key twice open."""
     may_fail = frozenset(task for tasks in blinds.values() for task in tasks)
     for run in runs:
@@ -202,28 +150,16 @@ def _of_runs(runs: Sequence[Run], blinds: Mapping[str, frozenset[Task]]) -> Iter
             yield f"{', '.join(twice)} is open more than once"
 
 
-def _order_of(heard: Heard, keys: set[str]) -> Iterator[str]:
-    """Yield what was told twice, told as over without having begun, or told of what nobody made wrong."""
-    is_open: dict[str, bool] = {}
-    for kind, key in heard.told:
-        if key not in keys:
-            yield f"people were told of {key}"
-        elif kind in {_OPENED, _RESOLVED}:
-            if is_open.get(key, False) is (kind == _OPENED):
-                yield f"people were told twice in a row that {key} {kind.removeprefix('alert_')}"
-            is_open[key] = kind == _OPENED
-
-
-def _durations(runs: Sequence[Run]) -> list[float]:
+def durations_of(runs: Sequence[Run]) -> list[float]:
     return sorted(run.duration_ms for run in runs)
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    return values[min(int(len(values) * share), len(values) - 1)]
+def percentile(values: Sequence[float], share: float) -> float:
+    return values[min(int(len(values) * share), len(values) - 1)] if values else 0.0
 
 
-def _outcome(name: str, breaks: str, watch: _Watch, stage: OperationsStage, **shown: Any) -> OperationsOutcome:
-    took = _durations(watch.runs)
+def outcome_of(name: str, breaks: str, watch: Watch, stage: OperationsStage, **shown: Any) -> OperationsOutcome:
+    took = durations_of(watch.runs)
     told = Counter(kind for kind, _ in watch.heard.told)
     return OperationsOutcome(
         name=name,
@@ -235,12 +171,12 @@ def _outcome(name: str, breaks: str, watch: _Watch, stage: OperationsStage, **sh
         runs=len(watch.runs),
         until_told=shown.get("told"),
         until_resolved=shown.get("resolved"),
-        alerts=told[_OPENED],
+        alerts=told[OPENED],
         notifications=sum(told.values()),
         direct=watch.heard.direct,
         blind=tuple(sorted(watch.blind)),
         stalls=sum(run.stalled for run in watch.runs),
-        p50_ms=round(_percentile(took, 0.5), 1),
-        p99_ms=round(_percentile(took, 0.99), 1),
-        max_ms=round(took[-1], 1),
+        p50_ms=round(percentile(took, 0.5), 1),
+        p99_ms=round(percentile(took, 0.99), 1),
+        max_ms=round(max(took, default=0.0), 1),
     )

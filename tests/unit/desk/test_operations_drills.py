@@ -1,8 +1,18 @@
 """What a run leaves is held against what is wrong."""
 
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from typing import cast
 
+import pytest
+
+from desk.drills.operations import day
+from desk.drills.operations.catalogue import Drill
+from desk.drills.operations.day import Day, run_day
 from desk.drills.operations.judge import WITHIN, Cause, Episode, Seen, judge
+from desk.drills.operations.stage import Heard, OperationsStage, Run
+from shared.domain.monitoring import Task
 
 
 def noted() -> None:
@@ -53,3 +63,86 @@ def test_while_there_is_no_database_that_is_kept_unless_redis_is_away_too() -> N
     assert [*judge([episode], 0, seen(kept=("dependency:database",), away=("database",)))] == []
     assert [*judge([episode], 1, seen(away=("database", "redis")))] == []
     assert [*judge([episode], 2, seen(away=("database",)))] == ["run 2: dependency:database is not kept"]
+
+
+CALM = Run(
+    duration_ms=10.0, error=None, failed=frozenset(), answered=len(Task), skipped_reason=None, open=(),
+    kept=frozenset(), away=frozenset(), stalled=False,
+)  # fmt: skip
+STALLED = replace(CALM, failed=frozenset({Task.SIGNALS}), open=("dependency:database",), stalled=True)
+
+
+@dataclass
+class Played:
+    """A stage whose runs are written down beforehand; after them somebody presses Ctrl-C."""
+
+    runs: list[Run]
+    home: Path = Path()
+    heard: object = field(default=Heard)
+
+    def minute(self) -> Run:
+        if not self.runs:
+            raise KeyboardInterrupt
+        return self.runs.pop(0)
+
+
+def play(*runs: Run, of: int) -> tuple[str, ...]:
+    return run_day(cast("OperationsStage", Played([*runs])), seed=1, runs=of).problems
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(day, "catalogue", dict)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_stall_explains_the_alert_it_leads_to_and_nothing_after_that() -> None:
+    assert play(STALLED, *[CALM] * 9, of=6) == ()
+    lasting = [replace(CALM, open=STALLED.open)] * 2
+    assert play(STALLED, *lasting, *[CALM] * 7, of=6) == (
+        "run 1: dependency:database is still open",
+        "run 2: dependency:database is still open",
+    )
+    assert play(*lasting, *[CALM] * 7, of=6)[0] == "run 0: nobody made dependency:database wrong"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_machine_that_stalls_often_is_no_place_for_a_drill() -> None:
+    (problem,) = play(*[STALLED, CALM, CALM, CALM] * 3, *[CALM] * 4, of=12)
+    assert problem == "the database stalled in 3 runs by itself: this machine is too busy for a drill"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_runs_that_take_too_long_are_a_problem() -> None:
+    (problem,) = play(replace(CALM, duration_ms=5_001.0), *[CALM] * 9, of=6)
+    assert problem == "of a hundred runs the slowest but one took 5,001 ms, more than 5,000 ms"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_day_that_is_interrupted_tells_what_it_saw() -> None:
+    wrong = replace(CALM, open=("venue:x",))
+    outcome = run_day(cast("OperationsStage", Played([CALM, wrong])), seed=1, runs=1_440)
+    assert outcome.problems == ("run 1: nobody made venue:x wrong", "interrupted after 2 of 1,440 runs")
+    assert (outcome.runs, outcome.passed) == (2, False)
+    assert play(of=1_440) == ("interrupted after 0 of 1,440 runs",)
+
+
+def test_what_strikes_ends_when_its_time_is_over_or_the_day_is() -> None:
+    begun, ended = list[str](), list[str]()
+
+    def make(name: str) -> Cause:
+        return Cause(f"venue:{name}", lambda: begun.append(name), lambda: ended.append(name))
+
+    names = ["a", "b", "c"]
+    drills = {name: Drill(name=name, breaks=name, make=lambda _: make(""), longest=3) for name in names}
+    one = Day(drills=drills, causes={name: make(name) for name in names}, seed=3)
+    for number in range(200):
+        one.strike(number)
+        broken = [each.cause.key for each in one.episodes.values() if each.until > number]
+        assert len(broken) == len({*broken}) == len(begun) - len(ended)
+        one.hold(number, replace(CALM, open=tuple(broken)))
+    one.mend(200)
+    assert one.problems == []
+    assert sorted(begun) == sorted(ended)
+    assert {*begun} == {*names}
+    assert one.hits.total() == len(begun) > 3
