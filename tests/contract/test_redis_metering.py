@@ -211,11 +211,13 @@ async def test_adding_is_two_commands_once_the_month_is_open(own_redis: LocalRed
 
 
 async def test_functions_read_the_month_the_collectors_counted(local_redis: LocalRedis, upstash: UpstashFacade) -> None:
-    reads = RestUsageReads(connect_rest(upstash.url, upstash.token))
-    assert reads.of("2031-02") is None
     async with Redis.from_url(local_redis.url) as redis:
+        rest = connect_rest(upstash.url, upstash.token)
+        reads = RestUsageReads(rest)
+        assert reads.of("2031-02") is None
         book = RedisUsageBook(redis)
         await book.add("2031-02", Usage(commands=3, bytes=40), now_ms=NOVEMBER)
         total = await book.add("2031-02", Usage(commands=4, bytes=2), now_ms=NOVEMBER + 1)
         assert reads.of("2031-02") == total
         await redis.delete(usage_key("2031-02"))
+    rest.close()
