@@ -57,6 +57,7 @@ create index if not exists notification_deliveries_waiting on public.notificatio
   where state in ('pending', 'sending');
 create index if not exists notification_deliveries_newest on public.notification_deliveries
   (channel_id, created_at desc, delivery_id desc);
+create index if not exists notification_deliveries_age on public.notification_deliveries (created_at);
 
 alter table public.notification_deliveries enable row level security;
 revoke all on public.notification_deliveries from public, anon, authenticated;
