@@ -113,12 +113,13 @@ def test_the_command_prints_json_and_succeeds_when_nothing_is_wrong(
 
 
 async def test_a_drill_fails_that_shows_nothing_or_takes_too_long(tmp_path: Path) -> None:
-    idle = short("idle", Fault(kind=FaultKind.REST_5XX, for_s=0.1), Wait(0.2))
+    # The collector signs nothing: what befalls signed requests alone never strikes.
+    idle = short("idle", Fault(kind=FaultKind.PRIVATE_5XX, for_s=0.1), Wait(0.2))
     outcome = await run_drill(replace(idle, max_blind_s=-1.0), seed=SEED, home=tmp_path)
     assert outcome.verdict.is_exact
     assert not outcome.passed
     assert outcome.problems == (
-        "rest_5xx was on and never struck",
+        "private_5xx was on and never struck",
         f"blind for {outcome.verdict.blind_s:.1f} s, at most -1 s are allowed",
     )
 
