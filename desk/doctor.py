@@ -83,7 +83,7 @@ def examine(around: Surroundings) -> Iterator[Finding]:
     for finding, value in _database(around):
         schema = value or schema
         yield finding
-    yield from _guarded("token", around.try_token, _token, _PEOPLE)
+    yield from _guarded("token", around.try_token, _token, _JWT)
     yield from _redis(around)
     yield from _guarded("queues", around.queues, _queues, _QUEUES)
     status = _status(around)
@@ -93,11 +93,11 @@ def examine(around: Surroundings) -> Iterator[Finding]:
 
 
 _DATABASE: Final = "check SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY, and that the project is not paused"
-_PEOPLE: Final = (
+_JWT: Final = (
     "SUPABASE_JWT_SECRET is not the project's (Supabase: Project Settings, JWT Keys), or SUPABASE_KEY is wrong"
 )
 _QUEUES: Final = "check the queue URLs, the region and the credentials: the role needs sqs:GetQueueAttributes"
-_REDIS: Final = "check UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_PEOPLE"
+_REDIS: Final = "check UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN"
 
 
 def _guarded(name: str, part: Any, check: Callable[[Any], Iterator[Finding]], advice: str) -> Iterator[Finding]:

@@ -1,16 +1,21 @@
 """The doctor finds each thing that can be wrong, says what to do, and shows no secret."""
 
+import ast
 import hashlib
+import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jwt
 import pytest
 from typer.testing import CliRunner
 
+from desk import doctor, doctor_settings
 from desk.cli import app
 from desk.doctor import Finding, State, Surroundings, examine
 from desk.doctor_settings import check_settings, required_variables, secret_values
@@ -29,10 +34,14 @@ from shared.domain.status import (
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.states import TradingState
 from shared.domain.usage import MonthUsage, Usage, month_of
+from shared.runtime.config import Settings
 from shared.status_ports import LastMonitorRun
 from tests.fakes.clock import ManualClock
 from tests.fakes.monitor import a_run
 from tests.fakes.status import MemoryDepths, MemoryUsage
+
+READ_ELSEWHERE = {"DATABASE_URL", "UPSTASH_REDIS_URL", "TICKER_INTERVAL_S"}
+"""Variables of `desk migrate` and of the collector."""
 
 NOW = 1_700_000_040_000
 MONTH = month_of(NOW)
@@ -150,6 +159,17 @@ def found(around: Surroundings) -> dict[str, list[Finding]]:
     return by_name
 
 
+def texts_of(module: ModuleType) -> list[str]:
+    """Return every text in a module's code that is no docstring."""
+    tree = ast.parse(inspect.getsource(module))
+    spoken = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    return [
+        each.value
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in spoken
+    ]
+
+
 def refuse() -> None:
     raise FatalError("No suitable key or wrong key type (PGRST301)")
 
@@ -225,6 +245,12 @@ def test_each_thing_that_is_wrong_is_found(name: str, state: State, said: str, c
     assert said in told.found
     if state in {State.FAIL, State.WARN}:
         assert told.advice
+
+
+@pytest.mark.parametrize("module", [doctor, doctor_settings])
+def test_every_variable_that_people_are_told_of_is_read_by_somebody(module: ModuleType) -> None:
+    words = {each for text in texts_of(module) for each in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", text)}
+    assert words <= Settings.variables() | READ_ELSEWHERE
 
 
 def test_one_failure_stops_no_other_check() -> None:
