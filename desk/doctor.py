@@ -59,8 +59,8 @@ class RedisProbe(Protocol):
 class Surroundings:
     """What a desk stands on, as the checks reach it; what is None is not configured, and skipped with the reason.
 
-    `try_token` asks the database with a freshly signed person's token. `channels` returns how many channels are
-    enabled and how many of them fail, None where the desk has none to keep. `venue_times` returns each venue's clock.
+    `try_token` asks the database with a freshly signed person's token. `channels` returns how many desk-wide
+    channels are enabled and how many of them fail. `venue_times` returns each venue's clock.
     """
 
     status: StatusReads | None = None
@@ -69,7 +69,7 @@ class Surroundings:
     usage: UsageReads | None = None
     queues: QueueDepths | None = None
     try_token: Callable[[], None] | None = None
-    channels: Callable[[], tuple[int, int] | None] | None = None
+    channels: Callable[[], tuple[int, int]] | None = None
     venue_times: Callable[[Sequence[str]], Mapping[str, int | NightdeskError]] | None = None
     urgent_urls: int = 0
     wall_clock: Clock
@@ -298,11 +298,10 @@ def _channels(around: Surroundings) -> Iterator[Finding]:
         yield Finding("channels", State.SKIP, "not configured here")
         return
     try:
-        known = around.channels()
+        enabled, failing = around.channels()
     except NightdeskError as error:
         yield Finding("channels", State.FAIL, str(error), _DATABASE)
         return
-    enabled, failing = known or (0, 0)
     direct = f", {around.urgent_urls} in ALERT_URLS" if around.urgent_urls else ""
     if failing:
         yield Finding("channels", State.WARN, f"{failing} of {enabled} fail{direct}", "see what their deliveries say")

@@ -101,10 +101,8 @@ def _token_round(deps: Deps) -> Callable[[], None]:
     return ask
 
 
-def _channels(deps: Deps) -> tuple[int, int] | None:
-    """Return how many desk-wide channels are enabled and how many of them fail; None without a table."""
-    if "notification_channels.failing_since" not in deps.status_reads.schema().columns:
-        return None
+def _channels(deps: Deps) -> tuple[int, int]:
+    """Return how many desk-wide channels are enabled and how many of them fail."""
     query = deps.database.from_("notification_channels").select("failing_since").eq("enabled", "true")
     found = rows(once(query.is_("owner_id", "null")))
     return len(found), sum(row["failing_since"] is not None for row in found)

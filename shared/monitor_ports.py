@@ -84,8 +84,8 @@ class MonitorStore(Protocol):
         """Return what the database takes."""
         ...
 
-    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int | None:
-        """Remove up to `limit` rows of a table that are older; None where the database has no such table."""
+    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int:
+        """Remove up to `limit` rows of a table that are older, and return how many."""
         ...
 
 

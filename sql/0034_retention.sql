@@ -4,8 +4,8 @@ create index if not exists equity_points_between_hours on public.equity_points (
 create index if not exists paper_orders_ended on public.paper_orders (updated_at_ms)
   where state in ('filled', 'cancelled', 'rejected');
 
--- Remove up to p_limit rows of a table that are older than p_keep_ms, and return how many; null where this database has no
--- such table. Columns in epoch ms are of the market's time, p_now_ms; the others of the database's.
+-- Remove up to p_limit rows of a table that are older than p_keep_ms, and return how many. Columns in epoch ms are of the
+-- market's time, p_now_ms; the others of the database's.
 create or replace function public.forget_rows(p_table text, p_keep_ms bigint, p_now_ms bigint, p_limit integer)
 returns integer
 language plpgsql set search_path = ''
@@ -30,9 +30,6 @@ declare
 begin
   if is_old is null then
     raise exception 'column "table": nothing of % is ever forgotten', p_table using errcode = '22023';
-  end if;
-  if to_regclass(format('public.%I', p_table)) is null then
-    return null;
   end if;
   execute format(
     'delete from public.%1$I as d where d.ctid = any (array(

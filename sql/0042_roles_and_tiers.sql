@@ -104,31 +104,19 @@ create or replace trigger allowed before update on public.profiles for each row
   execute function desk.refuse_viewers();
 
 -- How a channel fares is the desk's to note. What people decide of proposals and alerts names them.
-do $$
-begin
-  if to_regclass('public.notification_channels') is not null then
-    create or replace trigger allowed before insert or delete on public.notification_channels for each row
-      execute function desk.refuse_viewers('owner_id');
-    create or replace trigger allowed_change before update on public.notification_channels for each row
-      when (
-        to_jsonb(new) - '{failures,failing_since,last_error,last_sent_at,version,updated_at}'::text[]
-        is distinct from to_jsonb(old) - '{failures,failing_since,last_error,last_sent_at,version,updated_at}'::text[]
-      )
-      execute function desk.refuse_viewers('owner_id');
-  end if;
-  if to_regclass('public.proposals') is not null then
-    create or replace trigger allowed before update on public.proposals for each row
-      when (old.state is distinct from new.state) execute function desk.refuse_viewers('actor');
-  end if;
-  if exists (
-    select from pg_attribute where attrelid = to_regclass('public.alerts') and attname = 'acknowledged_by'
-  ) then
-    create or replace trigger allowed before update on public.alerts for each row
-      when (old.acknowledged_by is distinct from new.acknowledged_by)
-      execute function desk.refuse_viewers('acknowledged_by');
-  end if;
-end
-$$;
+create or replace trigger allowed before insert or delete on public.notification_channels for each row
+  execute function desk.refuse_viewers('owner_id');
+create or replace trigger allowed_change before update on public.notification_channels for each row
+  when (
+    to_jsonb(new) - '{failures,failing_since,last_error,last_sent_at,version,updated_at}'::text[]
+    is distinct from to_jsonb(old) - '{failures,failing_since,last_error,last_sent_at,version,updated_at}'::text[]
+  )
+  execute function desk.refuse_viewers('owner_id');
+create or replace trigger allowed before update on public.proposals for each row
+  when (old.state is distinct from new.state) execute function desk.refuse_viewers('actor');
+create or replace trigger allowed before update on public.alerts for each row
+  when (old.acknowledged_by is distinct from new.acknowledged_by)
+  execute function desk.refuse_viewers('acknowledged_by');
 
 -- Refuse (ND002) that nobody is left who may change roles. The lock lets one of two at once see what the other has done.
 create or replace function desk.keep_an_admin() returns trigger

@@ -15,13 +15,6 @@ as $$
   select t from public.tiers as t where t.tier = desk.tier_of(p_person)
 $$;
 
--- One limit of a person that is a number, by its column; null is none.
-create or replace function desk.tier_limit(p_person uuid, p_limit text) returns integer
-language sql stable set search_path = ''
-as $$
-  select (to_jsonb(desk.limits_of(p_person)) ->> p_limit)::integer
-$$;
-
 -- Whether the desk enters positions for an owner in a mode. Not for a viewer, who could not stop it.
 create or replace function desk.may_trade(p_owner uuid, p_mode text) returns boolean
 language sql stable set search_path = ''
@@ -191,7 +184,7 @@ begin
     return new;
   end if;
   perform from public.profiles as p where p.user_id = new.owner_id for no key update;
-  most := desk.tier_limit(new.owner_id, 'max_books');
+  most := (desk.limits_of(new.owner_id)).max_books;
   if tg_op = 'INSERT' and most <= (
     select count(*) from public.books as b where b.owner_id = new.owner_id and b.book_id <> new.book_id
   ) then
@@ -266,7 +259,7 @@ begin
     return new;
   end if;
   perform from public.profiles as p where p.user_id = new.owner_id for no key update;
-  most := desk.tier_limit(new.owner_id, 'max_channels');
+  most := (desk.limits_of(new.owner_id)).max_channels;
   if most <= (
     select count(*) from public.notification_channels as c
     where c.owner_id = new.owner_id and c.channel_id <> new.channel_id
@@ -276,6 +269,8 @@ begin
   return new;
 end
 $$;
+create or replace trigger within_tier before insert on public.notification_channels for each row
+  when (new.owner_id is not null) execute function desk.fit_channel();
 
 -- Mute what a person is told beyond the day's number (UTC), and tell them so once. What is critical, and what the desk hears
 -- too, is told all the same. Without a lock, since a shard tells many people at once: what is told in the same moment may be
@@ -285,7 +280,7 @@ language plpgsql set search_path = ''
 as $$
 declare
   midnight timestamptz := date_trunc('day', clock_timestamp(), 'UTC');
-  most integer := desk.tier_limit(new.person_id, 'notifications_per_day');
+  most integer := (desk.limits_of(new.person_id)).notifications_per_day;
 begin
   if most > (
     select count(*) from public.outbox as o
@@ -308,20 +303,10 @@ begin
 end
 $$;
 
-do $$
-begin
-  if to_regclass('public.notification_channels') is not null then
-    create or replace trigger within_tier before insert on public.notification_channels for each row
-      when (new.owner_id is not null) execute function desk.fit_channel();
-  end if;
-  if to_regclass('public.outbox') is not null then
-    create or replace trigger within_tier before insert on public.outbox for each row
-      when (new.person_id is not null and not new.to_desk and new.severity <> 'critical' and new.muted is null
-        and new.kind <> 'limit_reached')
-      execute function desk.fit_notification();
-  end if;
-end
-$$;
+create or replace trigger within_tier before insert on public.outbox for each row
+  when (new.person_id is not null and not new.to_desk and new.severity <> 'critical' and new.muted is null
+    and new.kind <> 'limit_reached')
+  execute function desk.fit_notification();
 
 -- The tier of a person with its limits.
 create or replace function public.person_tier(p_person uuid) returns jsonb
@@ -332,21 +317,9 @@ $$;
 
 -- What a person may do and has, beside what they have of it; times are UTC days. Somebody without a profile is anonymous.
 create or replace function public.standing_of(p_person uuid) returns jsonb
-language plpgsql stable set search_path = ''
+language sql stable set search_path = ''
 as $$
-declare
-  channels integer := 0;
-  notifications integer := 0;
-begin
-  if to_regclass('public.notification_channels') is not null then
-    execute 'select count(*) from public.notification_channels where owner_id = $1' into channels using p_person;
-  end if;
-  if to_regclass('public.outbox') is not null then
-    execute 'select count(*) from public.outbox where person_id = $1 and created_at >= $2 and muted is null '
-      'and kind <> ''limit_reached'''
-      into notifications using p_person, date_trunc('day', clock_timestamp(), 'UTC');
-  end if;
-  return jsonb_build_object(
+  select jsonb_build_object(
     'role', coalesce((select p.role from public.profiles as p where p.user_id = p_person), 'trader'),
     'tier', public.person_tier(p_person),
     'used', jsonb_build_object(
@@ -355,10 +328,14 @@ begin
       ),
       'traders_beyond', (select count(*) from public.traders as t where t.owner_id = p_person and t.beyond_tier),
       'books', (select count(*) from public.books as b where b.owner_id = p_person),
-      'channels', channels, 'notifications', notifications
+      'channels', (select count(*) from public.notification_channels as c where c.owner_id = p_person),
+      'notifications', (
+        select count(*) from public.outbox as o
+        where o.person_id = p_person and o.created_at >= date_trunc('day', clock_timestamp(), 'UTC')
+          and o.muted is null and o.kind <> 'limit_reached'
+      )
     )
-  );
-end
+  )
 $$;
 
 do $$

@@ -120,13 +120,6 @@ create or replace trigger audit after insert or update or delete on public.profi
 create or replace trigger audit after insert or update or delete on public.tiers for each row
   execute function desk.audit_change('tier', 'tier', 'max_traders', 'timeframes', 'max_books', 'max_channels',
     'notifications_per_day', 'requests_per_minute', 'paper', 'live');
-
-do $$
-begin
-  if to_regclass('public.notification_channels') is not null then
-    create or replace trigger audit after insert or update or delete on public.notification_channels for each row
-      execute function desk.audit_change('channel_id', 'owner_id', 'name', 'kind', 'min_severity', 'kinds', 'quiet_from',
-        'quiet_to', 'time_zone', 'digest_ms', 'enabled', '!target', '!secret');
-  end if;
-end
-$$;
+create or replace trigger audit after insert or update or delete on public.notification_channels for each row
+  execute function desk.audit_change('channel_id', 'owner_id', 'name', 'kind', 'min_severity', 'kinds', 'quiet_from',
+    'quiet_to', 'time_zone', 'digest_ms', 'enabled', '!target', '!secret');

@@ -136,12 +136,10 @@ class MemoryMonitorStore:
         """Return what was set."""
         return self.taken
 
-    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int | None:
-        """Remove old rows of a table that was set; None of any other."""
-        if table not in self.old_rows:
-            return None
-        gone = min(limit, self.old_rows[table])
-        self.old_rows[table] -= gone
+    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int:
+        """Remove old rows of a table, as many as were set."""
+        gone = min(limit, self.old_rows.get(table, 0))
+        self.old_rows[table] = self.old_rows.get(table, 0) - gone
         return gone
 
     def _health(self, venue: str) -> VenueHealth | None:

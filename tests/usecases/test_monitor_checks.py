@@ -13,7 +13,7 @@ from shared.domain.errors import FatalError, InvalidMessageError, TransientError
 from shared.domain.intelligence import Direction, IntelligenceSignal, Provenance, View
 from shared.domain.judging_market import judge_data, judge_redis, judge_signals
 from shared.domain.monitor_facts import CollectorStatus, Ping, SignalFlow, WatchedVenue
-from shared.domain.monitoring import Looked, MonitorRun, MonitorSettings, Occasion, Task
+from shared.domain.monitoring import KEPT_DAYS, Looked, MonitorRun, MonitorSettings, Occasion, Task
 from shared.domain.runs import ClosedBoundary
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
@@ -337,8 +337,11 @@ def test_retention_takes_batches_until_its_time_is_over() -> None:
     desk = MonitorInMemory()
     desk.store.old_rows = {"outbox": 5_000, "signals": 10, "fills": 3}
     found = result(desk, Task.RETENTION)
-    assert found.details == {"forgotten": {"outbox": 5_000, "signals": 10}, "unfinished": []}
-    assert desk.store.old_rows == {"outbox": 0, "signals": 0, "fills": 3}
+    assert found.details == {
+        "forgotten": dict.fromkeys(KEPT_DAYS, 0) | {"outbox": 5_000, "signals": 10},
+        "unfinished": [],
+    }
+    assert {table for table, rows in desk.store.old_rows.items() if rows} == {"fills"}
 
 
 def look_at_books(trading: TradingInMemory, store: MemoryMonitorStore, board: object = None, **last: object) -> Looked:

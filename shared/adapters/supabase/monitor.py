@@ -94,11 +94,10 @@ class SupabaseMonitorStore:
         """Return what the database takes."""
         return self._read(_SIZES, "watch_sizes", {})
 
-    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int | None:
-        """Remove up to `limit` rows of a table that are older; None where the database has no such table."""
+    def forget(self, table: str, *, keep_ms: int, now_ms: int, limit: int) -> int:
+        """Remove up to `limit` rows of a table that are older, and return how many."""
         values = {"p_table": table, "p_keep_ms": keep_ms, "p_now_ms": now_ms, "p_limit": limit}
-        gone = call(self.client, "forget_rows", values)
-        return None if gone is None else int(gone)
+        return int(call(self.client, "forget_rows", values))
 
     def _read(self, shape: TypeAdapter[Told], function: str, values: Mapping[str, Any]) -> Told:
         answer = call(self.client, function, dict(values))

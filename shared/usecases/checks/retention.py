@@ -37,8 +37,7 @@ def forget_old_rows(
         except NightdeskError as error:
             wrong.append(f"{table}: {error}")
             continue
-        if found is not None:
-            forgotten[table] = found
+        forgotten[table] = found
         if not is_done:
             unfinished.append(table)
     if wrong:
@@ -47,7 +46,7 @@ def forget_old_rows(
         checked=len(forgotten),
         details={"forgotten": forgotten, "unfinished": unfinished},
         answered=frozenset({DATABASE}),
-        skipped_reason=None if forgotten else "there is no table to thin",
+        skipped_reason=None if forgotten else "no table is to be thinned",
     )
 
 
@@ -59,14 +58,12 @@ def _forget(
     store: MonitorStore,
     has_time: Callable[[], bool],
     settings: MonitorSettings,
-) -> tuple[int | None, bool]:
-    """Return how many rows went, None where there is no such table, and whether none is left."""
+) -> tuple[int, bool]:
+    """Return how many rows went, and whether none is left."""
     total = 0
     while has_time():
         keep_ms = round(days * DAY_MS)
         gone = store.forget(table, keep_ms=keep_ms, now_ms=now_ms, limit=settings.retention_rows)
-        if gone is None:
-            return None, True
         total += gone
         if gone < settings.retention_rows:
             return total, True

@@ -174,7 +174,7 @@ def refuse() -> None:
     raise FatalError("No suitable key or wrong key type (PGRST301)")
 
 
-def no_channels() -> tuple[int, int] | None:
+def no_channels() -> tuple[int, int]:
     raise TransientError("the database cannot be reached")
 
 
@@ -234,9 +234,9 @@ SILENT = replace(STATUS, agents=(AgentPulse(agent="risk-agent", version="1", las
          {"monitor": HandMonitor(a_run(finished_ms=0, age_ms=1_000, success=False))}),
         ("agents", State.WARN, "silent: risk-agent", {"status": HandDatabase(schema_of(), SILENT)}),
         ("agents", State.WARN, "no agent", {"status": HandDatabase(schema_of(), replace(STATUS, agents=()))}),
-        ("channels", State.WARN, "nobody is told", {"channels": lambda: None}),
+        ("channels", State.WARN, "nobody is told", {"channels": lambda: (0, 0)}),
         ("channels", State.WARN, "1 of 2 fail", {"channels": lambda: (2, 1)}),
-        ("channels", State.OK, "3 in ALERT_URLS", {"channels": lambda: None, "urgent_urls": 3}),
+        ("channels", State.OK, "3 in ALERT_URLS", {"channels": lambda: (0, 0), "urgent_urls": 3}),
         ("channels", State.FAIL, "cannot be reached", {"channels": no_channels}),
     ],
 )  # fmt: skip
