@@ -10,6 +10,7 @@ from rich.markup import escape
 from desk.api import Address, DeskApi, Token, connect
 from desk.book_cli import BOOKS, AsJson, find_book, who_changes
 from desk.terminal import console, refusals
+from desk.trading_cli import Limit, OfBook
 from desk.trading_text import SHORT_ID, exact, styled, when
 from shared.domain.errors import InvalidMessageError, NotFoundError
 
@@ -24,8 +25,6 @@ _STYLES: Final = {"consensus": "green", "split": "yellow", "stale": "yellow"}
 Wanted = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id; the first digits will do.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
 State = Annotated[str | None, typer.Option("--state", help="Only in this state: open, approved, dismissed, expired.")]
-OfBook = Annotated[str | None, typer.Option("--book", metavar="BOOK", help="Only of this book: its id or name.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many, the newest.")]
 
 
 @app.callback(invoke_without_command=True)
