@@ -82,14 +82,25 @@ class SupabaseLite:
         """Give people an account, a role and a tier, as an admin does at Supabase; they may have them already."""
         import httpx
 
-        headers = {"apikey": self.secret_key, "Authorization": f"Bearer {self.secret_key}"}
-        with httpx.Client(base_url=self.url, headers=headers, timeout=30.0) as client:
+        with httpx.Client(base_url=self.url, headers=self._admin, timeout=30.0) as client:
             for user_id in user_ids:
                 account = {"id": user_id, "email": f"{user_id}@example.com"}
                 client.post("/auth/v1/admin/users", json=account).raise_for_status()
             chosen = {"user_id": f"in.({','.join(user_ids)})"}
             given = client.patch("/rest/v1/profiles", params=chosen, json={"role": role, "tier": tier})
             given.raise_for_status()
+
+    def knows(self, user_id: str) -> bool:
+        """Tell whether somebody has an account."""
+        import httpx
+
+        chosen = {"select": "user_id", "user_id": f"eq.{user_id}"}
+        found = httpx.get(f"{self.url}/rest/v1/profiles", params=chosen, headers=self._admin, timeout=30.0)
+        return bool(found.raise_for_status().json())
+
+    @property
+    def _admin(self) -> dict[str, str]:
+        return {"apikey": self.secret_key, "Authorization": f"Bearer {self.secret_key}"}
 
     def start(self) -> Self:
         """Start the child and return when it answers; raise `LocalPartError` with the reason when it does not."""

@@ -82,6 +82,13 @@ def test_signing_up_makes_a_profile(supabase: SupabaseLite) -> None:
     assert [(row["tier"], row["role"]) for row in mine] == [("free", "trader")]
 
 
+def test_an_account_is_known_from_when_it_is_made(supabase: SupabaseLite) -> None:
+    person = str(uuid4())
+    assert not supabase.knows(person)
+    supabase.enrol(person)
+    assert supabase.knows(person)
+
+
 DESK = """
 import pathlib, sys, time
 from desk.local.supabase_lite import SupabaseLite
