@@ -10,6 +10,7 @@ from rich.table import Table
 
 from desk.api import running
 from desk.terminal import console
+from desk.units import size, span
 from shared.domain.errors import FatalError, InvalidMessageError, TransientError
 
 app = typer.Typer(name="collector", help="Look after a collector.", no_args_is_help=True)
@@ -117,23 +118,6 @@ def _redis(redis: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         if used:
             shares = f"{used['commands'] / plan['commands']:.1%}", f"{used['bytes'] / plan['bytes']:.1%}"
             yield title, f"{used['commands']:,} commands ({shares[0]} of the plan), {size(used['bytes'])} ({shares[1]})"
-
-
-def span(duration_ms: int) -> str:
-    """Return a duration in its two largest units."""
-    seconds = max(duration_ms, 0) // 1_000
-    for unit, name, smaller, small_name in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= unit:
-            return f"{seconds // unit} {name} {seconds % unit // smaller} {small_name}"
-    return f"{seconds} s"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in decimal units, as plans count them."""
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} B"
 
 
 def _time(time_ms: int) -> str:

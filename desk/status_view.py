@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from desk.collector_cli import size, span
 from desk.trading_text import UNKNOWN, exact, money, styled
+from desk.units import size, span
 
 WIDE: Final = 118
 """From how many columns on tables stand side by side."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final
 
+from desk.units import wait
 from shared.domain.trading.decisions import plain
 
 UNKNOWN: Final = "?"
@@ -52,12 +53,12 @@ def wish(intent: dict[str, Any]) -> str:
 
 
 def story(trace: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (time, subject, sentence) of every step of a trace; times are milliseconds since the first."""
+    """Yield (time, subject, sentence) of every step of a trace; times are how long after the first."""
     steps = trace["steps"]
     began = _instant(steps[0]["at"]) if steps else None
     for step in steps:
         at = _instant(step["at"])
-        gone = "" if began is None or at is None else f"+{round((at - began).total_seconds() * 1_000)} ms"
+        gone = "" if began is None or at is None else f"+{wait(round((at - began).total_seconds() * 1_000))}"
         yield gone, step["subject"], _sentence(step)
         for line in _more(step):
             yield "", "", line

@@ -1,7 +1,7 @@
 """`desk collector status` as a person types it, against what /health would answer."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from collector.health import Report
 from collector.usage import RedisUse
 from desk.cli import app
-from desk.collector_cli import size, span
 from shared.domain.errors import FatalError, InvalidMessageError, NotFoundError, TransientError
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, Usage
@@ -173,20 +172,3 @@ def test_an_address_without_one_is_a_clear_error(url: str, error: type[Exception
     result = CliRunner().invoke(app, ["collector", "status", "--url", url])
     assert isinstance(result.exception, error)
     assert words in str(result.exception)
-
-
-@pytest.mark.parametrize(
-    ("show", "value", "expected"),
-    [
-        (span, -5, "0 s"),
-        (span, 59_999, "59 s"),
-        (span, 192_000, "3 min 12 s"),
-        (span, 7_500_000, "2 h 5 min"),
-        (span, 90_000_000, "1 d 1 h"),
-        (size, 999, "999 B"),
-        (size, 1_000, "1.0 kB"),
-        (size, 10_000_000_000, "10.0 GB"),
-    ],
-)
-def test_numbers_are_for_people(show: Callable[[int], str], value: int, expected: str) -> None:
-    assert show(value) == expected
