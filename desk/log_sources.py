@@ -46,20 +46,27 @@ class _Tail:
 
 
 class LocalLogs:
-    """The log files of the desk on this machine; those of some parts, or of all."""
+    """The log files of the desk on this machine; those of some parts, or of all, also of parts that begin later."""
 
     def __init__(self, folder: Path, parts: Sequence[str] = ()) -> None:
-        there = {path.stem: path for path in sorted(folder.glob("*.log"))}
+        self._folder, self._parts = folder, frozenset(parts)
+        there = [path.stem for path in self._files()]
         if not there:
             raise NotFoundError(f"no desk has written logs in {folder}: start one with `desk up`, or give --stage")
-        if unknown := sorted(set(parts) - set(there)):
+        if unknown := sorted(self._parts - {*there}):
             raise NotFoundError(f"no log of {', '.join(unknown)}; there are {', '.join(there)}")
-        self._tails = [_Tail(path) for name, path in there.items() if not parts or name in parts]
+        self._tails: dict[Path, _Tail] = {}
 
     def lines(self) -> list[LogLine]:
         """Return what was written since the last call, in the order of time, whole lines each after its own file's."""
-        found = [line for tail in self._tails for line in tail.read()]
+        found: list[LogLine] = []
+        for path in self._files():
+            if not self._parts or path.stem in self._parts:
+                found += self._tails.setdefault(path, _Tail(path)).read()
         return sorted(found, key=lambda line: line.at_ms)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.log"))
 
     def follow(self) -> Iterator[list[LogLine]]:
         """Yield what is written from now on, for ever."""

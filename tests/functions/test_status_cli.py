@@ -4,16 +4,20 @@ import json
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from typer.testing import CliRunner, Result
 
+from desk.api import DeskApi
 from desk.cli import app
 from desk.status_view import render
 from functions.api import app as api
 from shared.domain.alerts import Alert, Severity
+from shared.domain.errors import TransientError
 from shared.domain.status import QueueDepth
 from shared.runtime.telemetry import start_logging
 from shared.runtime.wiring import process_deps
@@ -71,6 +75,39 @@ def test_status_shows_every_part(deps: TradingDeps, run: Run) -> None:
     for words in ("desk active", "ops-agent", "online", "executions", "binance 1m", "1 critical", SYMBOL, "0 s ago"):
         assert words in told.stdout, words
     assert "it [red]is[/] wrong" in told.stdout  # what the desk says is never markup
+
+
+def test_a_desk_that_is_followed_is_drawn_anew_and_stays_while_it_does_not_answer(
+    deps: TradingDeps, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, None, TransientError("the desk is away"), None])
+    drawn: list[str] = []
+    get = DeskApi.get
+
+    def answer(desk: DeskApi, path: str) -> Any:
+        error = next(answers, KeyboardInterrupt())
+        if error is not None:
+            raise error
+        return get(desk, path)
+
+    def wait(seconds: float) -> None:
+        assert seconds == 0.5
+        MemoryAgentStore(deps.desk.database).beat(f"agent-{len(drawn)}", version="0.1.0")
+
+    def note(live: Live, drawing: RenderableType, *, refresh: bool = False) -> None:
+        assert refresh
+        screen = Console(file=StringIO(), width=100)
+        screen.print(drawing)
+        drawn.append(cast("StringIO", screen.file).getvalue())
+
+    monkeypatch.setattr(DeskApi, "get", answer)
+    monkeypatch.setattr("desk.status_cli.time.sleep", wait)
+    monkeypatch.setattr(Live, "update", note)
+    told = run("--watch", "--every", "0.5")
+    assert told.exit_code == 0, told.output
+    assert ["agent-0" in each for each in drawn] == [True, True, True]
+    assert ["the desk is away" in each for each in drawn] == [False, True, False]
+    assert ["agent-2" in each for each in drawn] == [False, False, True]
 
 
 def test_json_is_what_the_api_says(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,32 @@ def test_a_half_written_line_waits_and_a_new_desk_begins_anew(folder: Path) -> N
     assert [each.message for each in logs.lines()] == ["new"]
 
 
+def test_a_part_that_begins_later_is_heard_too(folder: Path) -> None:
+    (folder / "a.log").write_text(line(NOW_MS, "one") + "\n")
+    every, mine = LocalLogs(folder), LocalLogs(folder, ["a"])
+    assert [each.message for each in every.lines()] == ["one"]
+    (folder / "notify.log").write_text(line(NOW_MS, "told") + "\n")
+    assert [(each.source, each.message) for each in every.lines()] == [("notify", "told")]
+    assert [each.source for each in mine.lines()] == ["a"]
+
+
+def test_the_command_follows_until_it_is_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    (folder / "api.log").write_text(f"{line(now_ms, 'before')}\n")
+    coming = ["first", "second"]
+
+    def wait(_s: float) -> None:
+        if not coming:
+            raise KeyboardInterrupt
+        with (folder / "api.log").open("a") as file:
+            file.write(f"{line(now_ms, coming.pop(0))}\n{line(now_ms, 'quiet', level='DEBUG')}\n")
+
+    monkeypatch.setattr("desk.log_sources.time.sleep", wait)
+    told = CliRunner().invoke(app, ["logs", "--follow", "--json", "--level", "info"])
+    assert told.exit_code == 0, told.output
+    assert [json.loads(each)["message"] for each in told.stdout.splitlines()] == ["before", "first", "second"]
+
+
 def test_lines_are_chosen_by_id_level_and_time(folder: Path) -> None:
     texts = [
         line(NOW_MS, "mine", correlation_id="c1"),
@@ -98,8 +125,6 @@ def test_what_a_result_says_nothing_of_is_left_out() -> None:
 
 
 def test_the_command_prints_what_was_asked_for(folder: Path) -> None:
-    import time
-
     now_ms = time.time_ns() // 1_000_000
     (folder / "api.log").write_text(f"{line(now_ms, 'GET /health', correlation_id='c1')}\n{line(now_ms, 'else')}\n")
     told = CliRunner().invoke(app, ["logs", "api", "--correlation", "c1"])
@@ -156,8 +181,6 @@ def put(client: Any, function: str, *texts: tuple[int, str]) -> None:
 
 
 def test_a_deployed_stage_is_read_from_cloudwatch(cloud: Any) -> None:
-    import time
-
     now_ms = time.time_ns() // 1_000_000
     put(cloud, "api", (now_ms - 500, line(now_ms - 500, "second")), (now_ms - 400, "END RequestId: 1"))
     put(cloud, "risk-agent", (now_ms - 900, line(now_ms - 900, "first")))
