@@ -1,10 +1,10 @@
-"""What seldom changes, or slowly, and is asked for with every intent: remembered by a warm process for a while.
+"""What is asked for with every intent, remembered by a warm process for a while.
 
 Nothing is decided by it that the database does not decide again: trading states are enforced where they are stored.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Final
 
 from shared.book_ports import Books
@@ -14,6 +14,7 @@ from shared.domain.trading.measures import WINDOW_MS, VenueMeasure, measures_of
 from shared.domain.trading.states import Mode
 from shared.domain.venues import Venue
 from shared.ports import Clock, VenueStore
+from shared.remembering import Remembered
 from shared.trading_ports import OrderStore
 from shared.venue_ports import InstrumentStore
 
@@ -29,22 +30,20 @@ class RememberedInstruments:
     """Instruments, each answer remembered unless it is that there are none."""
 
     store: InstrumentStore
-    wall_clock: Clock
-    _known: dict[tuple[str | None, str | None], tuple[int, Sequence[Instrument]]] = field(default_factory=dict)
+    wall_clock: InitVar[Clock]
+    _known: Remembered[tuple[str | None, str | None], Sequence[Instrument]] = field(init=False)
+
+    def __post_init__(self, wall_clock: Clock) -> None:
+        self._known = Remembered(life_ms=REMEMBERED_MS, wall_clock=wall_clock)
 
     def record(self, instruments: Sequence[Instrument]) -> None:
         """Store instruments, and forget what was remembered."""
         self.store.record(instruments)
-        self._known.clear()
+        self._known.forget()
 
     def list(self, *, venue: str | None = None, symbol: str | None = None) -> Sequence[Instrument]:
         """Return what is traded at a venue, or of a symbol at every venue, as it was a minute ago at most."""
-        read_ms, known = self._known.get((venue, symbol), (0, ()))
-        if known and self.wall_clock.now_ms() - read_ms < REMEMBERED_MS:
-            return known
-        found = self.store.list(venue=venue, symbol=symbol)
-        self._known[venue, symbol] = self.wall_clock.now_ms(), found
-        return found
+        return self._known.of((venue, symbol), lambda: self.store.list(venue=venue, symbol=symbol), unless_empty=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,15 +51,15 @@ class RememberedVenues:
     """The venues that are switched on, as they were a minute ago at most."""
 
     store: VenueStore
-    wall_clock: Clock
-    _known: Sequence[Venue] = ()
-    _read_ms: int = 0
+    wall_clock: InitVar[Clock]
+    _known: Remembered[None, Sequence[Venue]] = field(init=False)
+
+    def __post_init__(self, wall_clock: Clock) -> None:
+        self._known = Remembered(life_ms=REMEMBERED_MS, wall_clock=wall_clock)
 
     def enabled(self) -> Sequence[Venue]:
         """Return the venues that are switched on."""
-        if not self._known or self.wall_clock.now_ms() - self._read_ms >= REMEMBERED_MS:
-            self._known, self._read_ms = self.store.enabled(), self.wall_clock.now_ms()
-        return self._known
+        return self._known.of(None, self.store.enabled, unless_empty=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,17 +67,15 @@ class RememberedBooks:
     """Books as they were a few seconds ago at most: which venues and which money they trade."""
 
     store: Books
-    wall_clock: Clock
-    _known: dict[str, tuple[int, Book]] = field(default_factory=dict)
+    wall_clock: InitVar[Clock]
+    _known: Remembered[str, Book] = field(init=False)
+
+    def __post_init__(self, wall_clock: Clock) -> None:
+        self._known = Remembered(life_ms=BOOKS_REMEMBERED_MS, wall_clock=wall_clock)
 
     def get(self, book_id: str) -> Book:
         """Return a book; raise `NotFoundError`."""
-        read_ms, known = self._known.get(book_id, (0, None))
-        if known is not None and self.wall_clock.now_ms() - read_ms < BOOKS_REMEMBERED_MS:
-            return known
-        found = self.store.get(book_id)
-        self._known[book_id] = self.wall_clock.now_ms(), found
-        return found
+        return self._known.of(book_id, lambda: self.store.get(book_id))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,13 +84,13 @@ class RememberedMeasures:
 
     orders: OrderStore
     clock: Clock
-    wall_clock: Clock
-    _known: Sequence[VenueMeasure] = ()
-    _read_ms: int | None = None
+    wall_clock: InitVar[Clock]
+    _known: Remembered[None, Sequence[VenueMeasure]] = field(init=False)
+
+    def __post_init__(self, wall_clock: Clock) -> None:
+        self._known = Remembered(life_ms=MEASURED_MS, wall_clock=wall_clock)
 
     def of(self, mode: Mode) -> Mapping[str, VenueMeasure]:
         """Return the measures of a mode by venue."""
-        if self._read_ms is None or self.wall_clock.now_ms() - self._read_ms >= MEASURED_MS:
-            self._known = self.orders.measured(since_ms=self.clock.now_ms() - WINDOW_MS)
-            self._read_ms = self.wall_clock.now_ms()
-        return measures_of(mode, self._known)
+        since_ms = self.clock.now_ms() - WINDOW_MS
+        return measures_of(mode, self._known.of(None, lambda: self.orders.measured(since_ms=since_ms)))

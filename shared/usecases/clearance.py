@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Final, TypeVar
 
 from shared.agent_ports import AgentDirectory
 from shared.domain.agents import Agent, AgentConfig, AgentState, Autonomy, merge_patch
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NightdeskError, NotFoundError
 from shared.ports import Clock
+from shared.remembering import Remembered
 from shared.usecases.agent_specs import AgentSpec, config_of
 
 REMEMBERED_MS: Final = 5_000
@@ -48,29 +49,29 @@ class Clearances:
     hasty: Callable[[], AgentDirectory]
     specs: Mapping[str, AgentSpec]
     deployed: Mapping[str, Mapping[str, object]]
-    wall_clock: Clock
-    _read: dict[str, tuple[int, Clearance]] = field(default_factory=dict)
+    wall_clock: InitVar[Clock]
+    _read: Remembered[str, Clearance] = field(init=False)
+
+    def __post_init__(self, wall_clock: Clock) -> None:
+        self._read = Remembered(life_ms=REMEMBERED_MS, wall_clock=wall_clock)
 
     def of(self, agent: str) -> Clearance:
         """Return how an agent stands; raise `FatalError` for settings that mean nothing any more.
 
         Of a watchman that cannot be read it is what the deployment says.
         """
-        now_ms = self.wall_clock.now_ms()
-        read_ms, known = self._read.get(agent, (0, None))
-        if known is not None and now_ms - read_ms < REMEMBERED_MS:
-            return known
+        return self._read.of(agent, lambda: self._look(agent))
+
+    def _look(self, agent: str) -> Clearance:
         spec = self.specs.get(agent)
         is_watchman = spec is not None and spec.watchman
         try:
-            found = self.judge(agent, self._known(agent, is_watchman=is_watchman))
+            return self.judge(agent, self._known(agent, is_watchman=is_watchman))
         except NightdeskError as error:
             if not is_watchman:
                 raise
             logger.warning("%s runs by the deployment's settings: %s", agent, error)
-            found = self.judge(agent, None)
-        self._read[agent] = now_ms, found
-        return found
+            return self.judge(agent, None)
 
     def judge(self, agent: str, known: Agent | None) -> Clearance:
         """Return how an agent stands that has been read; raise `FatalError` naming the setting that means nothing."""
