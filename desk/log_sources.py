@@ -83,13 +83,14 @@ class CloudLogs:
     groups: Mapping[str, str]
     since_ms: int
     pattern: str = ""
-    _seen: set[str] = field(default_factory=set)
+    _seen: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[LogLine]:
         """Return what has been taken in since the last call, in the order of time."""
         found = [line for function, group in self.groups.items() for line in self._group(function, group)]
         if found:  # a line may be taken in later than one that is younger: the last minute is asked for again
             self.since_ms = max(self.since_ms, max(line.at_ms for line in found) - _LATE_MS)
+            self._seen = {event: at_ms for event, at_ms in self._seen.items() if at_ms >= self.since_ms}
         return sorted(found, key=lambda line: line.at_ms)
 
     def follow(self) -> Iterator[list[LogLine]]:
@@ -108,7 +109,7 @@ class CloudLogs:
                 for event in page["events"]:
                     if event["eventId"] in self._seen:
                         continue
-                    self._seen.add(event["eventId"])
+                    self._seen[event["eventId"]] = event["timestamp"]
                     line = read_line(event["message"], source=function, at_ms=event["timestamp"])
                     if line is not None and not line.message.startswith(_PLATFORM):
                         yield line
