@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.domain.audit import Audited, AuditEvent
-from shared.domain.people import Person, PersonRole, Standing, Tier
+from shared.domain.people import Person, PersonRole, PersonStanding, Tier
 
 
 class Profiles(Protocol):
@@ -18,7 +18,7 @@ class Profiles(Protocol):
         """Return how much of the desk a person has; somebody without a profile is anonymous."""
         ...
 
-    def standing(self, user_id: str) -> Standing:
+    def standing(self, user_id: str) -> PersonStanding:
         """Return what a person may do, how much of it, and what of that is used."""
         ...
 

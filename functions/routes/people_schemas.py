@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema
-from shared.domain.people import Person, PersonRole, Standing, Tier
+from shared.domain.people import Person, PersonRole, PersonStanding, Tier
 from shared.domain.timeframe import Timeframe
 
 
@@ -47,7 +47,7 @@ class MeOut(Schema):
     used: UsedOut = Field(description="What of it is used.")
 
     @classmethod
-    def of(cls, user_id: str, standing: Standing) -> "MeOut":
+    def of(cls, user_id: str, standing: PersonStanding) -> "MeOut":
         """Describe a person to themselves."""
         used = UsedOut(**{name: getattr(standing.used, name) for name in UsedOut.model_fields})
         return cls(user_id=user_id, role=standing.role, tier=TierOut.of(standing.tier), used=used)

@@ -100,7 +100,7 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PersonStanding:
     """What a person may do, how much of it, and what of that is used."""
 
     role: PersonRole

@@ -12,7 +12,7 @@ from shared.domain.trading.accounts import account_of
 from shared.domain.trading.instruments import is_future
 from shared.domain.trading.intents import Intent, Purpose
 from shared.domain.trading.orders import OrderKind, client_order_id
-from shared.domain.trading.protection import Standing, adjust, refusals, retry_at_ms, standing_orders
+from shared.domain.trading.protection import StandingOrder, adjust, refusals, retry_at_ms, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
 from shared.ports import Queue, TickerBoard
@@ -106,7 +106,7 @@ def _is_being_left(held: HeldPosition, guards: Guards) -> bool:
     return any(each.intent.state is IntentState.EXECUTING for each in leaving)
 
 
-def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing, ...]:
+def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[StandingOrder, ...]:
     position = held.position
     if not position.qty:
         return ()
@@ -118,7 +118,7 @@ def _wanted(held: HeldPosition, guards: Guards, floor: Floor) -> tuple[Standing,
     return standing_orders(held, listed[0], exchange.capabilities())
 
 
-def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, floor: Floor) -> Sequence[Order]:
+def _place(wanted: Sequence[StandingOrder], held: HeldPosition, intent_id: str, *, floor: Floor) -> Sequence[Order]:
     """Place orders unless they may not be sent, or were refused a moment ago; return how they were refused in a row."""
     view = floor.orders.execution(intent_id)
     refused = _refused(wanted, held, view)
@@ -128,11 +128,11 @@ def _place(wanted: Sequence[Standing], held: HeldPosition, intent_id: str, *, fl
     return _refused(wanted, held, floor.orders.execution(intent_id)) if refused else ()
 
 
-def _refused(wanted: Sequence[Standing], held: HeldPosition, view: IntentView) -> Sequence[Order]:
+def _refused(wanted: Sequence[StandingOrder], held: HeldPosition, view: IntentView) -> Sequence[Order]:
     return refusals(wanted, [order for order in view.orders if order.venue == held.position.venue])
 
 
-def _send(wanted: Sequence[Standing], held: HeldPosition, view: IntentView, *, floor: Floor) -> None:
+def _send(wanted: Sequence[StandingOrder], held: HeldPosition, view: IntentView, *, floor: Floor) -> None:
     """Write the orders, then send them; two of which one cancels the other go out together."""
     orders = [_order(each, held, view, floor.clock.now_ms()) for each in wanted]
     stored = floor.orders.add(view.intent, orders, actor=ACTOR)
@@ -143,7 +143,7 @@ def _send(wanted: Sequence[Standing], held: HeldPosition, view: IntentView, *, f
         work_order(stored[0], floor=floor)
 
 
-def _order(wanted: Standing, held: HeldPosition, view: IntentView, now_ms: int) -> Order:
+def _order(wanted: StandingOrder, held: HeldPosition, view: IntentView, now_ms: int) -> Order:
     intent, position = view.intent, held.position
     same = [order for order in view.orders if order.role is wanted.role]
     attempt = max((order.attempt for order in same), default=0) + 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError, NotFoundError
-from shared.domain.people import Person, PersonRole, Standing, Tier, Used
+from shared.domain.people import Person, PersonRole, PersonStanding, Tier, Used
 from tests.fakes.stores import MemoryDatabase
 
 
@@ -22,7 +22,7 @@ class MemoryProfiles:
         """Return how much of the desk a person has; somebody without a profile is anonymous."""
         return self.database.people.limits(user_id)
 
-    def standing(self, user_id: str) -> Standing:
+    def standing(self, user_id: str) -> PersonStanding:
         """Return what a person may do, how much of it, and what of that is used."""
         traders = [each for each in self.database.traders.values() if each.owner_id == user_id and each.enabled]
         books = [each for each in self.database.trading.books.values() if each.owner_id == user_id]
@@ -34,7 +34,7 @@ class MemoryProfiles:
             channels=len(told),
             notifications=0,
         )
-        return Standing(role=self.role(user_id), tier=self.tier(user_id), used=used)
+        return PersonStanding(role=self.role(user_id), tier=self.tier(user_id), used=used)
 
     def list(self, *, limit: int, after: str | None = None) -> Sequence[Person]:
         """Return people by id, those after one."""

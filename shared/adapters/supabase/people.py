@@ -9,12 +9,12 @@ from pydantic import TypeAdapter
 
 from shared.adapters.supabase.client import call, repeatable, rows
 from shared.adapters.supabase.trading_rows import read
-from shared.domain.people import Person, PersonRole, Standing, Tier
+from shared.domain.people import Person, PersonRole, PersonStanding, Tier
 
 _PERSON: Final = TypeAdapter(Person)
 _PEOPLE: Final = TypeAdapter(list[Person])
 _TIER: Final = TypeAdapter(Tier)
-_STANDING: Final = TypeAdapter(Standing)
+_STANDING: Final = TypeAdapter(PersonStanding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SupabaseProfiles:
         """Return how much of the desk a person has; somebody without a profile is anonymous."""
         return read(_TIER, call(self.client, "person_tier", {"p_person": user_id}), "no tiers")
 
-    def standing(self, user_id: str) -> Standing:
+    def standing(self, user_id: str) -> PersonStanding:
         """Return what a person may do, how much of it, and what of that is used."""
         return read(_STANDING, call(self.client, "standing_of", {"p_person": user_id}), "no tiers")
 

@@ -104,7 +104,7 @@ def trailing_level(best_price: Decimal, trailing_rate: Decimal, sign: int) -> De
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StandingOrder:
     """A protective order that should stand at the venue."""
 
     role: Role
@@ -113,7 +113,7 @@ class Standing:
     price: Decimal
 
 
-def standing_orders(held: HeldPosition, instrument: Instrument, offers: Capabilities) -> tuple[Standing, ...]:
+def standing_orders(held: HeldPosition, instrument: Instrument, offers: Capabilities) -> tuple[StandingOrder, ...]:
     """Return the orders that should stand at the venue for a position: exactly as large as it, on the venue's grids.
 
     A stop where the venue has stop orders, a take-profit beside it only where one cancels the other. What is below the
@@ -126,10 +126,10 @@ def standing_orders(held: HeldPosition, instrument: Instrument, offers: Capabili
         return ()
     if instrument.shortfall(qty, guard.stop_price):
         return ()
-    stop = Standing(role=Role.STOP, side=side, qty=qty, price=instrument.fit_price(guard.stop_price, side))
+    stop = StandingOrder(role=Role.STOP, side=side, qty=qty, price=instrument.fit_price(guard.stop_price, side))
     if guard.take_profit_price is None or not offers.oco or instrument.kind is not InstrumentKind.SPOT:
         return (stop,)
-    target = Standing(
+    target = StandingOrder(
         role=Role.TAKE_PROFIT, side=side, qty=qty, price=instrument.fit_price(guard.take_profit_price, side)
     )
     return (stop, target)
@@ -140,10 +140,10 @@ class Adjustment:
     """What to do so that exactly the wanted orders stand: cancel first, then place."""
 
     cancel: tuple[Order, ...]
-    place: tuple[Standing, ...]
+    place: tuple[StandingOrder, ...]
 
 
-def adjust(wanted: tuple[Standing, ...], orders: tuple[Order, ...]) -> Adjustment:
+def adjust(wanted: tuple[StandingOrder, ...], orders: tuple[Order, ...]) -> Adjustment:
     """Compare the protective orders that should stand with those that may.
 
     While one of them is in doubt nothing is placed: two stops that fill are a position nobody wanted.
@@ -156,7 +156,7 @@ def adjust(wanted: tuple[Standing, ...], orders: tuple[Order, ...]) -> Adjustmen
     return Adjustment(cancel=_cancellable(standing), place=() if standing else wanted)
 
 
-def refusals(wanted: Sequence[Standing], orders: Sequence[Order]) -> tuple[Order, ...]:
+def refusals(wanted: Sequence[StandingOrder], orders: Sequence[Order]) -> tuple[Order, ...]:
     """Return how a venue refused a wanted stop: the newest attempts in a row, oldest first.
 
     `orders` are those at this venue; another size or price, and one that was taken, begin anew.

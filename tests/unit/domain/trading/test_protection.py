@@ -19,7 +19,7 @@ from shared.domain.trading.protection import (
     RETRY_MS,
     Adjustment,
     Seen,
-    Standing,
+    StandingOrder,
     Trigger,
     adjust,
     check_guard,
@@ -134,8 +134,8 @@ def test_levels_on_the_right_side_pass() -> None:
 
 
 BOTH = Guard(stop_price=D("95.07"), take_profit_price=D("110.03"))
-STOP = Standing(role=Role.STOP, side=Side.SELL, qty=D("1.23"), price=D("95.1"))
-TARGET = Standing(role=Role.TAKE_PROFIT, side=Side.SELL, qty=D("1.23"), price=D("110.1"))
+STOP = StandingOrder(role=Role.STOP, side=Side.SELL, qty=D("1.23"), price=D("95.1"))
+TARGET = StandingOrder(role=Role.TAKE_PROFIT, side=Side.SELL, qty=D("1.23"), price=D("110.1"))
 
 
 def test_what_stands_is_as_large_as_the_position_on_the_venues_steps() -> None:
@@ -161,7 +161,7 @@ def test_what_the_venue_cannot_hold_is_the_desks_to_watch(position: HeldPosition
     assert standing_orders(position, INSTRUMENT, offers) == ()
 
 
-def an_order(wanted: Standing, state: OrderState = OrderState.OPEN, **changes: object) -> Order:
+def an_order(wanted: StandingOrder, state: OrderState = OrderState.OPEN, **changes: object) -> Order:
     is_stop = wanted.role is Role.STOP
     values: dict[str, object] = {
         "order_id": wanted.role.value, "intent_id": "i", "book_id": "b", "mode": Mode.PAPER, "account": "b",
