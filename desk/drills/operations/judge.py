@@ -1,7 +1,8 @@
 """Hold what is open against what is wrong, run by run.
 
 A cause that lasts is open within two runs of being plain to see, and no longer open within two runs of its end; nothing
-is open that was not wrong. A run in which the database, or what hides a cause, is away does not count.
+is open that was not wrong. A run in which the database, or what hides a cause, is away does not count, and a cause that
+only counts after a while may have had to wait for the end of that: its time begins there.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,7 +30,10 @@ class Cause:
 
 @dataclass(slots=True)
 class Episode:
-    """A cause from its beginning (a run's number) to its end, and for how many runs it has been plain to see."""
+    """A cause from its beginning (a run's number) to its end, and for how many runs it has been plain to see.
+
+    `began` moves on while something hides it.
+    """
 
     cause: Cause
     began: int
@@ -71,6 +75,7 @@ def judge(episodes: Sequence[Episode], number: int, seen: Seen) -> Iterator[str]
             if key not in seen.kept and "redis" not in seen.away:
                 yield f"run {number}: {key} is not kept"
         else:
+            each.began = each.began if is_plain else number + 1
             counts = (number - each.began) * SHORTEST_RUN_MS > each.cause.counts_after_ms
             each.seen_for = each.seen_for + 1 if is_plain and (counts or not each.cause.counts_after_ms) else 0
             if key not in seen.open and each.seen_for >= WITHIN:

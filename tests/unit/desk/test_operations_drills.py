@@ -48,6 +48,15 @@ def test_what_is_hidden_or_does_not_count_yet_need_not_be_told() -> None:
     assert problems == ["run 5: runs:stuck is not told"]
 
 
+def test_the_time_of_what_was_hidden_begins_when_it_no_longer_is() -> None:
+    """A run that is to be left cannot be claimed while there is no database."""
+    late = Episode(a_cause("runs:stuck", counts_after_ms=3 * 60_000), began=0, until=100)
+    kept = partial(seen, kept=("dependency:database",), away=("database",))
+    assert [problem for number in range(5) for problem in judge([late], number, kept())] == []
+    problems = [problem for number in range(5, 11) for problem in judge([late], number, seen())]
+    assert problems == ["run 10: runs:stuck is not told"]
+
+
 def test_a_cause_is_over_within_two_runs_of_its_end() -> None:
     episode = Episode(a_cause("venue:x"), began=0, until=1)
     assert [*judge([episode], 1, seen("venue:x"))] == []
