@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from desk.doctor import Finding, State, Surroundings
 from shared.adapters.redis_rest import RestRedis, connect_rest, run
+from shared.adapters.redis_usage import RestUsageReads
 from shared.adapters.supabase.client import once, rows
 from shared.domain.errors import NightdeskError, TransientError
 from shared.runtime.config import Settings
@@ -52,7 +53,7 @@ def surroundings(settings: Settings, *, queues: QueueDepths | None, urgent_urls:
         status=deps.status_reads if has_database else None,
         monitor=deps.monitor_runs if has_database else None,
         redis=RestProbe(redis) if redis else None,
-        usage=deps.redis_usage if has_redis else None,
+        usage=RestUsageReads(redis) if redis else None,
         queues=queues,
         try_token=_token_round(deps) if settings.supabase_key and settings.supabase_jwt_secret else None,
         channels=(lambda: _channels(deps)) if has_database else None,
