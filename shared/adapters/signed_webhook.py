@@ -65,6 +65,7 @@ def payload_of(parcel: Parcel) -> dict[str, Any]:
         "items": [
             {
                 "outbox_id": item.outbox_id,
+                "correlation_id": item.correlation_id,
                 "kind": item.kind,
                 "severity": item.text.severity.value,
                 "title": item.text.title,

@@ -32,12 +32,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One of the things a message tells of, for programs; `outbox_id` is the same however often it is sent."""
+    """One of the things a message tells of, for programs; `outbox_id` is the same however often it is sent.
+
+    `correlation_id` is that of what it came of.
+    """
 
     outbox_id: str
     text: Text
     kind: str
     data: Mapping[str, object]
+    correlation_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,12 @@ class Parcel:
 
 def parcel_of(channel: ClaimedChannel, message: Sequence[Due]) -> Parcel:
     """Return one message to a channel, with the text of what it tells."""
-    items = tuple(Item(outbox_id=due.outbox_id, text=_one(due), kind=due.kind, data=due.data) for due in message)
+    items = tuple(
+        Item(
+            outbox_id=due.outbox_id, text=_one(due), kind=due.kind, data=due.data, correlation_id=due.correlation_id
+        )
+        for due in message
+    )  # fmt: skip
     return Parcel(kind=channel.kind, target=channel.target, secret=channel.secret, text=text_of(message), items=items)
 
 

@@ -183,7 +183,13 @@ def _tell_directly(event: DirectNotification, desk: NotifyDesk) -> NotifyResult:
         logger.error("nobody can be told, ALERT_URLS is empty: %s: %s", event.title, event.body)
         return NotifyResult(direct=0)
     text = Text(title=event.title, body=event.body, severity=event.severity)
-    item = Item(outbox_id=event.event_id, text=text, kind="direct", data={"dedupe_key": event.dedupe_key})
+    item = Item(
+        outbox_id=event.event_id,
+        text=text,
+        kind="direct",
+        data={"dedupe_key": event.dedupe_key},
+        correlation_id=event.correlation_id,
+    )
     faults = desk.notifier.send(
         [Parcel(kind=ChannelKind.APPRISE, target=url, text=text, items=(item,)) for url in desk.alert_urls]
     )

@@ -99,7 +99,8 @@ class TellingTables:
             signal = each.signal
             return traders[signal.trader_id].owner_id or "", each.venue, signal.timeframe.value, signal.close_time
 
-        for (owner, venue, timeframe, close_time), group in groupby(sorted(stored, key=place), key=place):
+        for (owner, venue, timeframe, close_time), together in groupby(sorted(stored, key=place), key=place):
+            group = [*together]
             if not owner or not self._wants_signals(owner):
                 continue
             told = [
@@ -117,6 +118,7 @@ class TellingTables:
                 row = OutboxRow(
                     kind="signal", severity=Severity.INFO, person_id=owner, to_desk=False, subject=subject,
                     data=data | {"signals": 0, "first": []}, created_at_ms=now_ms, due_at_ms=now_ms + GATHER_MS,
+                    correlation_id=min(each.correlation_id for each in group),
                 )  # fmt: skip
                 self.tell(row)
             first = row.data["first"]

@@ -300,6 +300,8 @@ def test_ten_thousand_signals_at_a_boundary_are_one_message_a_person(telling: Te
     result = telling.run()
     assert (result.routed, result.messages, result.sent) == (200, 200, 200)
     assert [title.split(" at ")[0] for title in telling.said("json://person-7")] == ["50 signals"]
+    told = {item.correlation_id for parcel in telling.notifier.parcels for item in parcel.items}
+    assert told == {"correlated"}  # what the boundary began with comes as far as the person
     # Two to route, seven claims of 32 channels with what became of them, and a claim that finds nothing.
     assert telling.deliveries.calls + telling.outbox.calls - calls == 2 + 7 * 2 + 1
 

@@ -131,9 +131,10 @@ def test_signals_of_shards_at_once_are_one_row_a_person(telling: str) -> None:
         assert sum(all_at_once(telling, record)) == 30 * len(people) * CLIENTS
         with psycopg.connect(telling) as connection:
             told = connection.execute(
-                "select data ->> 'signals', jsonb_array_length(data -> 'first'), due_at > created_at from public.outbox"
+                "select data ->> 'signals', jsonb_array_length(data -> 'first'), due_at > created_at, correlation_id"
+                " from public.outbox"
             ).fetchall()
-        assert told == [(str(30 * CLIENTS), 20, True)] * len(people)
+        assert told == [(str(30 * CLIENTS), 20, True, "c")] * len(people)
     finally:
         with psycopg.connect(telling) as connection:
             connection.execute("truncate public.signals, public.traders cascade")

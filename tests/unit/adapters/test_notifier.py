@@ -22,7 +22,9 @@ from tests.fakes.receiver import Receiver, receiver
 SECRET = "a-webhook-secret-of-some-length"
 TOKEN = "tok3n-nobody-may-see"
 TEXT = Text(title="CRITICAL: venue", body="binance does not answer.", severity=Severity.CRITICAL)
-ITEM = Item(outbox_id="7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d", text=TEXT, kind="alert_opened", data={"n": 1})
+ITEM = Item(
+    outbox_id="7b1f6a52-0f7e-5b38-9d5c-1d2f3a4b5c6d", text=TEXT, kind="alert_opened", data={"n": 1}, correlation_id="c1"
+)
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def test_a_webhook_is_signed_and_has_every_item(there: Receiver) -> None:
     with pytest.raises(SignatureError):
         verify("another", headers=request.headers, body=request.body, now_ms=now_ms)
     assert request.json["items"][0] == {
-        "outbox_id": ITEM.outbox_id, "kind": "alert_opened", "severity": "critical", "title": TEXT.title,
-        "body": TEXT.body, "data": {"n": 1},
+        "outbox_id": ITEM.outbox_id, "correlation_id": "c1", "kind": "alert_opened", "severity": "critical",
+        "title": TEXT.title, "body": TEXT.body, "data": {"n": 1},
     }  # fmt: skip
 
 
