@@ -94,7 +94,10 @@ def orders(
 def operations(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Run this drill alone; repeat for more. `day` runs only when named."),
+        typer.Option(
+            metavar="NAME",
+            help="Run this drill alone; repeat for more. All take two minutes; `day` takes 25, and must be named.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the market and of what breaks when.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
