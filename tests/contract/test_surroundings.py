@@ -1,5 +1,6 @@
 """The doctor on real parts: what it finds of a desk that is well, and of one that is not."""
 
+import secrets
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -68,8 +69,8 @@ def test_what_can_be_reached_is_well(
 
 
 def test_what_is_wrong_is_found(clean_supabase: SupabaseLite, upstash: UpstashFacade) -> None:
-    other = {"SUPABASE_JWT_SECRET": "of-another-project-altogether-0123456789"}
-    found = examined(surroundings(settings_of(clean_supabase, upstash, **other), queues=MemoryDepths()))
+    other = settings_of(clean_supabase, upstash, SUPABASE_JWT_SECRET=secrets.token_urlsafe(32))
+    found = examined(surroundings(other, queues=MemoryDepths()))
     assert (found["database"].state, found["token"].state) == (State.OK, State.FAIL)
     away = {"UPSTASH_REDIS_REST_URL": NOBODY, "SUPABASE_URL": NOBODY}
     found = examined(surroundings(settings_of(clean_supabase, upstash, **away), queues=MemoryDepths()))
