@@ -1,4 +1,4 @@
-"""A PostgreSQL of the system with the real pg_cron, and stand-ins for the two of Supabase that no package has."""
+"""A PostgreSQL of the system, also with the real pg_cron and stand-ins for the two of Supabase that no package has."""
 
 import os
 import pwd
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,14 @@ as $$ insert into vault.secrets values (new_name, new_secret) $$;
 """
 
 
+CRON: Final = {
+    "shared_preload_libraries": "pg_cron",
+    "cron.database_name": "postgres",
+    "cron.use_background_workers": "on",
+    "max_worker_processes": "32",
+}
+
+
 def binaries() -> Path | None:
     """Return where the programs of a PostgreSQL with pg_cron are, the newest; None when there is none."""
     for folder in sorted(Path(WHERE).glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True):
@@ -50,30 +58,35 @@ def binaries() -> Path | None:
     return None
 
 
+def binaries_of(major: int) -> Path | None:
+    """Return where the programs of a PostgreSQL of this version are; None when it is not installed."""
+    folder = Path(WHERE) / str(major) / "bin"
+    return folder if (folder / "initdb").exists() else None
+
+
 @contextmanager
 def cron_server(folder: Path) -> Iterator[str]:
-    """Run it on a unix socket; yield the URL of its database. Root may not run one: then `nobody` does."""
+    """Run the one with pg_cron; yield the URL of its database."""
     bin_dir = binaries()
     assert bin_dir is not None, "no PostgreSQL with pg_cron here"
-    home = Path(tempfile.mkdtemp(prefix="cron", dir="/tmp"))  # the path of a socket may have 107 characters
+    with system_server(folder, bin_dir, CRON) as url:
+        yield url
+
+
+@contextmanager
+def system_server(folder: Path, bin_dir: Path, settings: Mapping[str, str]) -> Iterator[str]:
+    """Run it on a unix socket; yield the URL of its database. Root may not run one: then `nobody` does."""
+    home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # the path of a socket may have 107 characters
     account = pwd.getpwnam("nobody") if os.getuid() == 0 else None
     if account is not None:
         os.chown(home, account.pw_uid, account.pw_gid)
     run_as: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-    options = {
-        "shared_preload_libraries": "pg_cron",
-        "cron.database_name": "postgres",
-        "cron.use_background_workers": "on",
-        "max_worker_processes": "32",
-        "listen_addresses": "",
-        "unix_socket_directories": str(home),
-        "fsync": "off",
-    }
+    options = {**settings, "listen_addresses": "", "unix_socket_directories": str(home), "fsync": "off"}
     initdb = [str(bin_dir / "initdb"), "-D", str(home / "data"), "-U", "postgres", "-A", "trust", "--no-sync"]
     serve = [str(bin_dir / "postgres"), "-D", str(home / "data")]
     serve += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     try:
-        with (folder / "cron-postgres.log").open("wb") as log:
+        with (folder / "system-postgres.log").open("wb") as log:
             subprocess.run(initdb, stdout=log, stderr=log, cwd=home, check=True, **run_as)
             server = subprocess.Popen(serve, stdout=log, stderr=log, cwd=home, **run_as)
             try:
