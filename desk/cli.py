@@ -23,6 +23,7 @@ from desk.proposals_cli import app as proposals
 from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
 from desk.status_cli import status
+from desk.supabase_layout import supabase_migrations
 from desk.switch_cli import halt, reconcile, reduce, resume, state
 from desk.traders_cli import app as traders
 from desk.trading_cli import intents, orders, pnl, positions, trace, withdraw
@@ -43,6 +44,7 @@ app.add_typer(rules)
 app.add_typer(traders)
 app.add_typer(drill)
 app.command()(migrate)
+app.command()(supabase_migrations)
 app.command()(backup)
 app.command()(restore)
 app.command()(why)

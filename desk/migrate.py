@@ -12,6 +12,8 @@ from shared.domain.errors import ConflictError, FatalError
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from desk.schema_check import Drift
+
 SQL: Final = Path(__file__).resolve().parents[1] / "sql"
 _LOCK: Final = 0x6E69676874  # "night": two deployments must not migrate at once
 _HISTORY: Final = """
@@ -74,10 +76,15 @@ def apply_all(url: str, *, folder: Path = SQL) -> tuple[str, ...]:
         return tuple(file.name for file in files)
 
 
-def check_all(url: str, *, folder: Path = SQL) -> tuple[str, ...]:
-    """Return the names that `apply_all` would apply, changing nothing but the empty history table."""
+def check_all(url: str, *, folder: Path = SQL) -> "Drift":
+    """Return what a database lacks of sql/, or has otherwise; nothing is changed."""
+    from desk.schema_check import drift_of
+    from desk.schema_reads import read_catalog, read_schema
+
+    files = sql_files(folder)
     with _open(url) as connection:
-        return tuple(file.name for file in pending(connection, sql_files(folder)))
+        connection.execute("set default_transaction_read_only = on")
+        return drift_of(files, read_schema(connection), read_catalog(connection))
 
 
 def _open(url: str) -> "Connection":
@@ -93,17 +100,17 @@ def migrate(
     url: Annotated[
         str, typer.Option(envvar="DATABASE_URL", help="postgresql://… of the database.", show_default=False)
     ],
-    check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit 1 if anything is.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: say what is pending or otherwise; exit 1 if anything is.")
+    ] = False,
 ) -> None:
     """Apply the files of sql/ that a database does not have yet."""
     try:
-        names = check_all(url) if check else apply_all(url)
+        lines = [*check_all(url).lines()] if check else [f"applied {name}" for name in apply_all(url)]
     except (ConflictError, FatalError) as error:
         typer.echo(f"migrate: {error}", err=True)
         raise typer.Exit(1) from error
-    for name in names:
-        typer.echo(f"{'pending' if check else 'applied'} {name}")
-    if not names:
-        typer.echo("nothing to apply")
-    elif check:
+    for line in lines or ["nothing to apply"]:
+        typer.echo(line)
+    if check and lines:
         raise typer.Exit(1)

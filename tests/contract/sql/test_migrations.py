@@ -1,6 +1,9 @@
 """sql/ applies from empty and again, on a real Postgres and on Supabase Lite; `desk migrate` keeps the history."""
 
+import re
 import shutil
+from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import psycopg
@@ -9,7 +12,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from desk.local.supabase_lite import SupabaseLite
-from desk.migrate import SQL, apply_all, check_all, migrate, sql_files
+from desk.migrate import SQL, SqlFile, apply_all, check_all, migrate, sql_files
 from shared.domain.errors import ConflictError, FatalError
 
 TABLES = {
@@ -54,15 +57,9 @@ TABLES = {
 
 
 @pytest.fixture
-def empty(postgres_server: str, bootstrap: bytes) -> str:
+def empty(postgres_server: str, make_database: Callable[[str], str]) -> str:
     """Return the URL of a database that has only what Supabase provides."""
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("drop database if exists empty")
-        connection.execute("create database empty")
-    url = postgres_server.replace("/postgres?", "/empty?")
-    with psycopg.connect(url) as connection:
-        connection.execute(bootstrap)
-    return url
+    return make_database(postgres_server)
 
 
 def public_tables(url: str) -> set[str]:
@@ -94,15 +91,58 @@ def schema(url: str) -> list[tuple[str, ...]]:
         ).fetchall()
 
 
-def test_files_apply_from_empty_and_again_without_a_change(empty: str) -> None:
+def paste(url: str, text: str) -> None:
+    """Run a file as the SQL editor does: its text as one query, which is one transaction."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(text.encode())
+
+
+def test_files_pasted_one_by_one_apply_from_empty_and_again_without_a_change(any_empty: str) -> None:
     described = []
     for _ in range(2):
-        for file in sql_files():  # as pasted into the SQL editor, without any history
-            with psycopg.connect(empty) as connection:
-                connection.execute(file.text.encode())
-        described.append(schema(empty))
+        for file in sql_files():
+            paste(any_empty, file.text)
+        described.append(schema(any_empty))
     assert described[0] == described[1]
-    assert public_tables(empty) == TABLES
+    assert public_tables(any_empty) == TABLES
+    assert check_all(any_empty).is_none  # told by what is there, without any history
+
+
+def needs(file: SqlFile) -> list[str]:
+    """Return the numbers of the files that one says it needs, at its head."""
+    head = " ".join(line.removeprefix("--").strip() for line in takewhile(is_comment, file.text.splitlines()))
+    return re.findall(r"(\d{4})", head.partition("Needs ")[2])
+
+
+def is_comment(line: str) -> bool:
+    return line.startswith("--")
+
+
+def test_what_a_file_says_it_needs_comes_before_it() -> None:
+    said = {file.name[:4]: needs(file) for file in sql_files()}
+    assert {number: wanted for number, wanted in said.items() if any(one >= number for one in wanted)} == {}
+    assert {one for wanted in said.values() for one in wanted} <= said.keys()
+    assert len([number for number, wanted in said.items() if wanted]) > 30
+
+
+def test_a_file_pasted_too_early_fails_and_leaves_nothing_or_makes_functions_alone(empty: str) -> None:
+    (first,) = [file for file in sql_files() if file.name == "0001_desk.sql"]
+    paste(empty, first.text)
+    described = schema(empty)
+    refused = set()
+    for file in [file for file in sql_files() if needs(file)]:
+        with psycopg.connect(empty) as connection:
+            try:
+                connection.execute(file.text.encode())
+            except psycopg.Error:
+                refused.add(file.name[:4])
+            connection.rollback()
+        assert schema(empty) == described
+    tables = {
+        file.name[:4] for file in sql_files() if needs(file) not in ([], ["0001"]) and "references public." in file.text
+    }
+    assert tables <= refused
+    assert "0046" in refused
 
 
 def test_traders_from_before_the_history_begin_with_what_they_are(empty: str) -> None:
@@ -128,13 +168,59 @@ def test_traders_from_before_the_history_begin_with_what_they_are(empty: str) ->
     assert others == traders  # the built-in ones have theirs too
 
 
-def test_migrate_applies_each_file_once(empty: str) -> None:
+def test_migrate_applies_each_file_once(any_empty: str) -> None:
     names = tuple(file.name for file in sql_files())
-    assert check_all(empty) == names
-    assert apply_all(empty) == names
-    assert apply_all(empty) == ()
-    assert check_all(empty) == ()
-    assert public_tables(empty) == TABLES
+    assert check_all(any_empty).missing == names
+    assert public_tables(any_empty) == set()  # a check changes nothing
+    assert apply_all(any_empty) == names
+    assert apply_all(any_empty) == ()
+    assert check_all(any_empty).is_none
+    assert public_tables(any_empty) == TABLES
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("alter table public.orders disable row level security", "no row security on public.orders"),
+        (
+            'create policy "all" on public.orders for select to anon using (true)',
+            'a policy of somebody else on public.orders: "all"',
+        ),
+        (
+            'drop policy "people read alerts of their books" on public.alerts',
+            'no policy "people read alerts of their books" (0039_alert_life.sql)',
+        ),
+        ("drop trigger check_order on public.orders", "no trigger check_order on public.orders (0016_orders.sql)"),
+        (
+            "alter table public.orders disable trigger check_order",
+            "no trigger check_order on public.orders (0016_orders.sql)",
+        ),
+        (
+            "alter publication supabase_realtime drop table public.orders",
+            "Realtime does not stream orders (0046_realtime.sql)",
+        ),
+        ("drop index public.signals_newest", "no index signals_newest (0005_signals.sql)"),
+        ("drop function public.read_pulse()", "pending 0045_status.sql"),
+        (
+            "create or replace function public.read_pulse() returns jsonb language sql as $$ select '1'::jsonb $$",
+            "changed public.read_pulse (0045_status.sql)",
+        ),
+        ("update desk.schema_migrations set sha256 = 'x' where name = '0002_venues.sql'", "edited 0002_venues.sql"),
+        ("delete from desk.schema_migrations where name = '0002_venues.sql'", "pending 0002_venues.sql"),
+    ],
+)
+def test_a_check_finds_what_somebody_changed(migrated: str, change: str, said: str) -> None:
+    paste(migrated, change)
+    assert [*check_all(migrated).lines()] == [said]
+
+
+@pytest.fixture
+def migrated(postgres: str, postgres_server: str) -> str:
+    """Return the URL of a copy of the migrated database."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("drop database if exists copied")
+        connection.execute("create database copied template nightdesk")
+    return postgres_server.replace("/postgres?", "/copied?")
 
 
 def test_an_edited_file_and_a_broken_file_are_named(empty: str, tmp_path: Path) -> None:
@@ -164,6 +250,10 @@ def test_the_command_says_what_it_does(empty: str) -> None:
     again = run(app, ["--url", empty])
     assert (again.exit_code, again.output) == (0, "nothing to apply\n")
     assert run(app, ["--url", empty, "--check"]).exit_code == 0
+    paste(empty, "drop index public.signals_newest; alter table public.signals disable row level security")
+    drifted = run(app, ["--url", empty, "--check"])
+    assert drifted.exit_code == 1
+    assert drifted.output == "no row security on public.signals\nno index signals_newest (0005_signals.sql)\n"
     unreachable = run(app, ["--url", "postgresql://nobody@127.0.0.1:1/x"])
     assert (unreachable.exit_code, "migrate:" in unreachable.output) == (1, True)
 
