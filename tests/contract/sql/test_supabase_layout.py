@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -9,6 +10,8 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from desk.local.process import PROJECT
+from desk.local.supabase_lite import node_binary
 from desk.migrate import SQL, check_all, sql_files
 from desk.supabase_layout import migration_name, supabase_migrations, write_layout
 from shared.domain.errors import ConflictError
@@ -76,6 +79,29 @@ def test_pushed_from_empty_it_is_as_sql_says_and_a_newer_file_alone_is_pushed_la
     (sql / "0999_extra.sql").write_text("create table if not exists public.extra (a integer);")
     write_layout(tmp_path / "migrations", sql_files(sql))
     assert push(any_empty, tmp_path / "migrations") == ["20260101163900"]
+
+
+def test_supabase_lites_own_command_applies_it_once(tmp_path: Path) -> None:
+    program = [str(node_binary()), str(PROJECT / "node_modules" / "@supabase" / "lite" / "dist" / "cli" / "index.js")]
+
+    def lite(*words: str) -> str:
+        ran = subprocess.run(
+            [*program, *words],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LITE_TELEMETRY": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    lite("init", "--pglite")
+    written = write_layout(tmp_path / "supabase" / "migrations", sql_files())
+    assert re.findall(r"Applied (\S+)", lite("migration", "up")) == [path.name for path in written]
+    assert "Applied" not in lite("migration", "up")
 
 
 def test_the_command_makes_it_once(tmp_path: Path) -> None:
