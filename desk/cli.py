@@ -14,6 +14,7 @@ from desk.channels_cli import app as channels
 from desk.collector_cli import app as collector
 from desk.dead_letters_cli import app as dead_letters
 from desk.demo_options import DemoOptions, parse_candles
+from desk.deploy_check_cli import deploy_check
 from desk.doctor_cli import doctor
 from desk.drill_cli import app as drill
 from desk.logs_cli import logs
@@ -51,6 +52,7 @@ app.command()(why)
 app.command()(status)
 app.command()(logs)
 app.command()(doctor)
+app.command()(deploy_check)
 app.add_typer(book)
 app.add_typer(account)
 app.add_typer(dead_letters)

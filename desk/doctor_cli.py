@@ -41,7 +41,7 @@ def doctor(*, deployed: Deployed = False, stage: Stage = None, api: Api = None, 
         for finding in _findings(deployed=deployed or stage is not None, stage=stage, api=api):
             findings.append(finding)
             if not as_json:
-                _print(finding)
+                print_finding(finding)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     raise typer.Exit(int(any(finding.state == "fail" for finding in findings)))
@@ -126,7 +126,8 @@ def _masked(finding: "Finding", hidden: frozenset[str]) -> "Finding":
     return Finding(finding.name, finding.state, found, finding.advice)
 
 
-def _print(finding: "Finding") -> None:
+def print_finding(finding: "Finding") -> None:
+    """Print a finding, and below it what to do about it."""
     from rich.markup import escape
 
     screen = console(highlight=False)

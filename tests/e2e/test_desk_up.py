@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from desk.deploy_check import LiveDesk, check
 from desk.local.process import clean_env
 
 DESK = """
@@ -29,7 +31,7 @@ def processes_of(session: str) -> list[str]:
     return [line for line in found.splitlines() if session in line and "ps axeww" not in line]
 
 
-def prices(addresses: dict[str, str]) -> httpx.Response:
+def prices(addresses: dict[str, Any]) -> httpx.Response:
     """Ask the desk what bitcoin trades at."""
     return httpx.get(
         f"{addresses['api_url']}/api/v1/engine/market-data/prices",
@@ -37,6 +39,22 @@ def prices(addresses: dict[str, str]) -> httpx.Response:
         headers={"authorization": f"Bearer {addresses['token']}"},
         timeout=20,
     )
+
+
+def checked_from_outside(addresses: dict[str, Any]) -> dict[str, str]:
+    """Save a trader that fires at every close, and return what `desk deploy-check` finds, each with its state."""
+    trader = {"name": "always", "rule": "close > 0", "timeframe": "1m", "edge": "level"}
+    with httpx.Client(base_url=addresses["api_url"], timeout=30) as client:
+        client.post(
+            "/api/v1/traders", json=trader, headers={"authorization": f"Bearer {addresses['token']}"}
+        ).raise_for_status()
+        desk = LiveDesk(
+            client=client,
+            venue="binance",
+            trigger_secret=addresses["variables"]["TRIGGER_SECRET"],
+            token=addresses["token"],
+        )
+        return {finding.name: str(finding.state) for finding in check(desk, wait_s=150)}
 
 
 def until(condition: Callable[[], bool], *, within_s: float) -> None:
@@ -65,6 +83,9 @@ def test_a_desk_starts_answers_and_leaves_nothing_behind(tmp_path: Path) -> None
         (price,) = prices(addresses).json()["BTC/USDT"]
         assert price["venue"] == "binance"
         assert 0 < price["bid"] < price["ask"]
+        found = checked_from_outside(addresses)
+        assert found.pop("health") in {"ok", "warn"}  # the monitor may not have run yet
+        assert found == dict.fromkeys(("data age", "unsigned", "trigger", "signal"), "ok")
         assert len(processes_of(mark)) > 8
         desk.send_signal(signal.SIGINT)
         assert desk.wait(120) == 0
