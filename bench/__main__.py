@@ -19,6 +19,8 @@ NAMES = (
     "redis_log",
     "redis_month",
     "orders",
+    "invocations",
+    "cost",
 )
 OUT = Path(__file__).parent / "out"
 

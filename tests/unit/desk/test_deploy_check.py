@@ -122,7 +122,7 @@ def test_a_trigger_that_is_open_to_everybody_fails() -> None:
 
 def test_another_secret_fails_and_is_not_shown() -> None:
     deployed = Deployed()
-    deployed.secret = "of-another-deployment"
+    deployed.secret = SECRET[::-1]
     findings = found(deployed)
     assert findings["trigger"].state is State.FAIL
     assert "wrong signature" in findings["trigger"].found
