@@ -8,10 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
-GROUPS := functions api trading notifying collector desk dev peers
+LAMBDA_PYTHON ?=
+GROUPS := functions api trading notifying collector runtime desk dev peers
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint check bench fmt docs lock clean
+.PHONY: help setup demo test lint check bench package fmt docs lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -58,6 +59,9 @@ $(PEERS)/.ready: requirements/peers.txt $(STAMP)
 	$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements/peers.txt
 	@touch $@
 
+package: setup ## Build what is deployed to AWS Lambda: dist/lambda/*.zip, and a table of their sizes
+	@$(BIN)/python -m desk.packaging $(if $(LAMBDA_PYTHON),--python "$(LAMBDA_PYTHON)") $(ARGS)
+
 fmt: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -73,4 +77,4 @@ lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	done
 
 clean: ## Remove what was installed or built here
-	rm -rf $(VENV) node_modules .desk .serverless bench/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules .desk .serverless dist bench/out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -138,7 +138,7 @@ class LambdaHost:
         log = self.log_dir / f"{function.name}.log"
         log.write_bytes(b"")
         here = {"AWS_ENDPOINT_URL_LAMBDA": self.url}
-        env = {**_environment(function, self.queue_urls), **here, **self.env, **_runtime(function)}
+        env = {**environment_of(function, self.queue_urls), **here, **self.env, **runtime_variables(function)}
         return FunctionPool(function, env=env, log=log, region=self.spec.region, concurrency=self.concurrency)
 
     def _sources(self, session: aiohttp.ClientSession) -> list[QueueSource | ScheduleSource]:
@@ -163,8 +163,8 @@ class LambdaHost:
         return found
 
 
-def _environment(function: FunctionSpec, queue_urls: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a function, a reference to a queue being its URL."""
+def environment_of(function: FunctionSpec, queue_urls: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a function, a reference to a queue being its URL; raise `LocalPartError` for others."""
     values = {}
     for name, value in function.environment.items():
         if isinstance(value, dict):
@@ -176,7 +176,7 @@ def _environment(function: FunctionSpec, queue_urls: Mapping[str, str]) -> dict[
     return values
 
 
-def _runtime(function: FunctionSpec) -> dict[str, str]:
+def runtime_variables(function: FunctionSpec) -> dict[str, str]:
     """Return what the Lambda runtime itself tells a function."""
     return {
         "AWS_LAMBDA_FUNCTION_NAME": function.name,

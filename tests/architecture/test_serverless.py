@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -16,7 +17,11 @@ from desk.lambda_host.schedule import is_due
 from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
 from desk.local.process import PROJECT, clean_env
 from desk.local.supabase_lite import node_binary
+from desk.packaging.archive import write_archive
+from desk.packaging.build import artifacts, copy_code
+from desk.packaging.wheels import LAMBDA
 from shared.adapters.venues.registry import VENUES
+from shared.domain.errors import FatalError
 from shared.domain.monitoring import MonitorSettings
 from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
 from shared.monitor_messages import MonitorRequest
@@ -164,11 +169,13 @@ def test_the_desk_on_this_machine_knows_every_event(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `osls package` leaves what it makes of the file; beside a copy of the code, which is all it should need."""
+    """Where `osls package` leaves what it makes of the file; beside the artifacts, which are all it should need."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copy(PROJECT / "serverless.yml", folder)
-    for name in ("functions", "shared", "config"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_code(folder / "code")
+    for artifact in set(artifacts().values()):
+        write_archive(folder / "code", folder / artifact)
+    shutil.rmtree(folder / "code")
     node = node_binary()
     osls = PROJECT / "node_modules" / "osls" / "bin" / "serverless.js"
     assert osls.exists(), "run `make setup`, which installs osls with npm"
@@ -193,11 +200,36 @@ def template(packaged: Path) -> dict[str, Any]:
     return made
 
 
-def test_the_package_has_the_code_and_the_settings_of_agents(packaged: Path) -> None:
-    (archive,) = packaged.glob("*.zip")
-    names = set(zipfile.ZipFile(archive).namelist())
-    assert AGENTS_FILE.relative_to(PROJECT).as_posix() in names
-    assert {name.split("/")[0] for name in names} == {"functions", "shared", "config"}
+def test_every_function_is_an_artifact_called_as_a_group_of_dependencies(packaged: Path) -> None:
+    """osls itself packs nothing; which is in which is tried in tests/contract/test_packages.py."""
+    assert not list(packaged.glob("*.zip"))
+    groups = tomllib.loads((PROJECT / "pyproject.toml").read_text())["dependency-groups"]
+    for path in set(artifacts().values()):
+        assert path.parent.as_posix() == "dist/lambda"
+        assert path.suffix == ".zip"
+        assert path.stem in groups
+        assert (PROJECT / "requirements" / f"{path.stem}.txt").is_file()
+    assert artifacts().keys() == SPEC.functions.keys()
+
+
+def test_artifacts_have_the_code_and_the_settings_of_agents(packaged: Path) -> None:
+    for path in set(artifacts().values()):
+        names = set(zipfile.ZipFile(packaged.parent / path).namelist())
+        assert AGENTS_FILE.relative_to(PROJECT).as_posix() in names
+        assert {name.split("/")[0] for name in names} == {"functions", "shared", "config"}
+        assert {f"{function.handler.replace('.', '/').removesuffix('/handler')}.py" for function in FUNCTIONS} <= names
+
+
+def test_a_function_without_an_artifact_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "serverless.yml").write_text("functions: {api: {handler: functions/api.handler}}")
+    with pytest.raises(FatalError, match=r"no package\.artifact of api"):
+        artifacts(tmp_path / "serverless.yml")
+
+
+def test_packages_are_for_the_machine_the_file_names() -> None:
+    provider = yaml.safe_load((PROJECT / "serverless.yml").read_text())["provider"]
+    assert provider["runtime"] == f"python{LAMBDA.python_version}"
+    assert (provider["architecture"], (LAMBDA.platform or "").partition("-")[0]) == ("arm64", "aarch64")
 
 
 def test_functions_start_none_but_the_desks_own(template: dict[str, Any]) -> None:

@@ -1,0 +1,82 @@
+"""Install a locked group of dependencies for a machine that is not this one: wheels only, by hash."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from desk.local.process import PROJECT
+from shared.domain.errors import FatalError, TransientError
+
+REQUIREMENTS: Final = PROJECT / "requirements"
+_UNREACHABLE: Final = ("dns error", "Connection refused", "error sending request", "operation timed out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a package runs: a platform as uv names it (None is this machine's) and a Python version, e.g. `3.13`."""
+
+    platform: str | None
+    python_version: str
+
+
+LAMBDA: Final = Target(platform="aarch64-manylinux_2_34", python_version="3.13")
+"""Lambda on Graviton: the runtime python3.13 stands on Amazon Linux 2023, whose glibc is 2.34."""
+HERE: Final = Target(platform=None, python_version=sysconfig.get_python_version())
+
+
+def install(requirements: Path, folder: Path, target: Target) -> None:
+    """Put the wheels of a hashed requirements file into a folder.
+
+    Raises `TransientError` when the package index cannot be reached, `FatalError` when a wheel is not to be had.
+    """
+    platform = ("--python-platform", target.platform) if target.platform else ("--python", sys.executable)
+    uv(
+        *("pip", "install", "--quiet", "--target", str(folder)),
+        *("--python-version", target.python_version, *platform),
+        *("--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", str(requirements)),
+    )
+
+
+def compiler_of(target: Target) -> str | None:
+    """Return a Python of this machine whose byte code is the target's, None when there is none."""
+    if target.python_version == HERE.python_version:
+        return sys.executable
+    with suppress(FatalError):
+        return uv("python", "find", "--no-project", target.python_version).strip()
+    return None
+
+
+def compile_all(folder: Path, python: str) -> None:
+    """Leave the byte code of every module beside it, as a Python of the target's version makes it.
+
+    Byte code that is never compared with its source (PEP 552) is the same whenever and wherever it is made.
+    """
+    _run(
+        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), str(folder)],
+        env={"PYTHONHASHSEED": "0"},
+    )
+
+
+def uv(*arguments: str) -> str:
+    """Run uv and return what it prints; raise as `install` does."""
+    beside = Path(sys.executable).with_name("uv")
+    program = str(beside) if beside.exists() else shutil.which("uv")
+    if program is None:
+        raise FatalError("uv is missing: `make setup` installs it")
+    return _run([program, *arguments])
+
+
+def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        what = f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed: {said[-2000:]}"
+        raise TransientError(what) if any(sign in said for sign in _UNREACHABLE) else FatalError(what)
+    return done.stdout

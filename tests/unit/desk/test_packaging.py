@@ -1,0 +1,103 @@
+"""What is left out of a package, how large it may be, and what `make package` says of it."""
+
+import io
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+
+from desk.packaging import __main__ as command
+from desk.packaging.archive import Archive, write_archive
+from desk.packaging.build import LARGEST, MIB, Package
+from desk.packaging.strip import strip
+from desk.packaging.wheels import HERE, LAMBDA, Target, compiler_of
+
+READ = {
+    "numpy/__init__.py",
+    "numpy/testing/__init__.py",
+    "numpy.libs/libopenblas.so",
+    "botocore/data/endpoints.json",
+    "botocore/data/sqs/2012-11-05/service-2.json.gz",
+    "certifi/cacert.pem",
+    "stamina-26.1.0.dist-info/METADATA",
+    "opentelemetry_api-1.45.dist-info/entry_points.txt",
+    "ccxt/binance.py",
+}
+UNREAD = {
+    "numpy/tests/test_a.py",
+    "numpy/_core/tests/data/a.csv",
+    "numpy/__init__.pyi",
+    "numpy/__pycache__/a.pyc",
+    "talib/_ta_lib.c",
+    "botocore/data/ec2/2016-11-15/service-2.json.gz",
+    "stamina-26.1.0.dist-info/RECORD",
+    "stamina-26.1.0.dist-info/licenses/METADATA",
+    "ccxt/pro/binance.py",
+    "uvloop/loop.so",
+    "bin/f2py",
+    ".lock",
+}
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_no_function_reads_is_left_out(tmp_path: Path) -> None:
+    for name in READ | UNREAD:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    strip(tmp_path)
+    assert files(tmp_path) == READ
+    assert not [path for path in tmp_path.rglob("*") if path.is_dir() and not any(path.iterdir())]
+
+
+def test_an_archive_forgets_when_and_by_whom_its_files_were_written(tmp_path: Path) -> None:
+    for number, mode in ((1, 0o600), (2, 0o755)):
+        file = tmp_path / str(number) / "shared" / "a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("a = 1\n")
+        file.chmod(mode)
+    first, second = (write_archive(tmp_path / str(number), tmp_path / f"{number}.zip") for number in (1, 2))
+    assert first.sha256 == second.sha256
+    assert (first.unzipped, first.files) == (6, 1)
+
+
+def test_byte_code_is_made_by_the_same_version_or_not_at_all() -> None:
+    assert compiler_of(HERE) is not None
+    assert compiler_of(Target(platform=LAMBDA.platform, python_version="3.99")) is None
+
+
+def a_package(group: str, unzipped: int) -> Package:
+    archive = Archive(path=Path(f"{group}.zip"), zipped=MIB, unzipped=unzipped, files=2, sha256="0123456789abcdef")
+    return Package(group=group, functions=("execute-trader", "risk-agent"), archive=archive)
+
+
+@pytest.mark.parametrize(
+    ("group", "unzipped", "is_too_large"),
+    [
+        ("functions", 120 * MIB, False),
+        ("functions", 120 * MIB + 1, True),
+        ("trading", 121 * MIB, False),
+        ("trading", LARGEST + 1, True),
+    ],
+)
+def test_a_package_has_a_budget(group: str, unzipped: int, is_too_large: bool) -> None:
+    assert a_package(group, unzipped).is_too_large is is_too_large
+
+
+def test_the_table_has_a_row_for_each_function() -> None:
+    screen = Console(file=io.StringIO(), width=160)
+    screen.print(command.table([a_package("functions", 2 * MIB)]))
+    assert isinstance(screen.file, io.StringIO)
+    said = screen.file.getvalue()
+    assert said.count("functions.zip") == 2
+    assert all(word in said for word in ("execute-trader", "risk-agent", "1.0", "2.0", "120", "0123456789ab"))
+
+
+def test_a_group_nobody_has_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        command.main(["peers"], python="python")
+    assert ended.value.exit_code == 1
+    assert "no function is packaged with peers" in capsys.readouterr().err
