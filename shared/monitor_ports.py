@@ -1,26 +1,23 @@
 """What the monitor needs: its own record, what its checks read, and where it leaves what it cannot store."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from shared.domain.agents import Agent
-    from shared.domain.alerts import Alert
-    from shared.domain.monitor_facts import (
-        CollectorStatus,
-        OpenOrders,
-        OpenRuns,
-        Ping,
-        SignalFlow,
-        Sizes,
-        VenueAnswer,
-        WaitingIntents,
-        WatchedVenue,
-    )
-    from shared.domain.monitoring import MonitorRun
+from shared.domain.agents import Agent
+from shared.domain.alerts import Alert
+from shared.domain.monitor_facts import (
+    CollectorStatus,
+    OpenOrders,
+    OpenRuns,
+    Ping,
+    SignalFlow,
+    Sizes,
+    VenueAnswer,
+    WaitingIntents,
+    WatchedVenue,
+)
+from shared.domain.monitoring import MonitorRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,13 @@
 """What signal-agent needs from the outside: what sources think, and what was proposed because of it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from shared.domain.intelligence import IntelligenceSignal, View
-    from shared.domain.proposals import Proposal, ProposalState
-    from shared.domain.runs import Recorded
-    from shared.domain.trading.intents import Intent
+from shared.domain.intelligence import IntelligenceSignal, View
+from shared.domain.proposals import Proposal, ProposalState
+from shared.domain.runs import Recorded
+from shared.domain.trading.intents import Intent
 
 
 class IntelligenceStore(Protocol):
