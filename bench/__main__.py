@@ -13,6 +13,7 @@ NAMES = (
     "codec",
     "rules",
     "functions",
+    "cold",
     "cold_start",
     "collector",
     "collector_live",

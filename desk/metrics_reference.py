@@ -15,9 +15,9 @@ def table() -> str:
     """Return every metric as a row."""
     rows = ["| metric | unit | what it counts or measures | read from |", "|---|---|---|---|"]
     for metric in METRICS.values():
-        source = f"`{metric.answer.__name__}`" if metric.answer else "every invocation"
+        source = f"`{metric.answer}`" if metric.answer else "every invocation"
         if metric.asked:
-            source += f" to `{metric.asked.__name__}`"
+            source += f" to `{metric.asked}`"
         rows.append(f"| `{metric.name}` | {metric.unit} | {metric.means} | {source} |")
     return "\n".join(rows)
 

@@ -1,9 +1,12 @@
 """What the desk keeps of its agents: heartbeats, state, settings, memory."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from __future__ import annotations
 
-from shared.domain.agents import Agent, Memory, Remembered
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from shared.domain.agents import Agent, Memory, Remembered
 
 
 @runtime_checkable

@@ -1,20 +1,23 @@
 """What is wrong, and who is told."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.alerts import Alert, AlertState, Settled, Severity, StoredAlert
-from shared.domain.notification_texts import Parcel
-from shared.domain.notifications import (
-    Channel,
-    ChannelHealth,
-    Claimed,
-    Fault,
-    LoggedDelivery,
-    Outcome,
-    Routed,
-    Unrouted,
-)
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.alerts import Alert, AlertState, Settled, Severity, StoredAlert
+    from shared.domain.notification_texts import Parcel
+    from shared.domain.notifications import (
+        Channel,
+        ChannelHealth,
+        Claimed,
+        Fault,
+        LoggedDelivery,
+        Outcome,
+        Routed,
+        Unrouted,
+    )
 
 
 class AlertStore(Protocol):

@@ -1,11 +1,14 @@
 """What trading needs of books: books, and what may be traded."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.trading.books import Book
-from shared.domain.trading.records import BookView, Observed, WatchedBook
-from shared.domain.trading.states import Scope, StateEntry, TradingState
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.trading.books import Book
+    from shared.domain.trading.records import BookView, Observed, WatchedBook
+    from shared.domain.trading.states import Scope, StateEntry, TradingState
 
 
 class Books(Protocol):

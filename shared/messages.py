@@ -1,6 +1,6 @@
 """The messages that cross the desk as JSON, and the answers functions give."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import uuid4
 
 from pydantic import (
@@ -19,6 +19,9 @@ from shared.domain.agents import Memory
 from shared.domain.runs import ClosedBoundary, Shard
 from shared.domain.timeframe import Timeframe
 from shared.domain.trading.states import IntentState, is_final
+
+READ_LATE: Final = ConfigDict(defer_build=True)
+"""Of what reads messages: it is made when the first one comes, since whoever imports one imports all."""
 
 VenueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,31}$")]
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -40,9 +43,12 @@ def _is_boundary(close_time: int, info: ValidationInfo) -> int:
 
 
 class Message(BaseModel):
-    """A message nobody changes after it was read; unknown fields are refused, so that a typo is not ignored."""
+    """A message nobody changes after it was read; unknown fields are refused, so that a typo is not ignored.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Its validator is built when the first one is made or read: a function imports many kinds, and reads a few.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class BoundaryClosed(Message):
@@ -294,7 +300,8 @@ def _kind_of_order(payload: object) -> str:
 _ORDER_KINDS = {"trigger": "cron", "order_id": "slice", "tickers_of": "tickers", "adopt_at": "adoption"}
 
 RiskRequest: TypeAdapter[CronTick | IntentRaised] = TypeAdapter(
-    Annotated[Annotated[CronTick, Tag("cron")] | Annotated[IntentRaised, Tag("intent")], Discriminator(_kind_of_risk)]
+    Annotated[Annotated[CronTick, Tag("cron")] | Annotated[IntentRaised, Tag("intent")], Discriminator(_kind_of_risk)],
+    config=READ_LATE,
 )
 ExecutionRequest: TypeAdapter[CronTick | SliceDue | TickersWritten | AdoptBalances | IntentDecided] = TypeAdapter(
     Annotated[
@@ -304,15 +311,18 @@ ExecutionRequest: TypeAdapter[CronTick | SliceDue | TickersWritten | AdoptBalanc
         | Annotated[AdoptBalances, Tag("adoption")]
         | Annotated[IntentDecided, Tag("intent")],
         Discriminator(_kind_of_order),
-    ]
+    ],
+    config=READ_LATE,
 )
 TriggerRequest: TypeAdapter[CronTick | BoundaryClosed] = TypeAdapter(
     Annotated[
         Annotated[CronTick, Tag("cron")] | Annotated[BoundaryClosed, Tag("boundary")], Discriminator(_kind_of_trigger)
-    ]
+    ],
+    config=READ_LATE,
 )
 ExecuteRequest: TypeAdapter[RunTrader | ShardDue] = TypeAdapter(
     Annotated[
         Annotated[RunTrader, Tag("trader")] | Annotated[ShardDue, Tag("shard")], Discriminator(_kind_of_execution)
-    ]
+    ],
+    config=READ_LATE,
 )

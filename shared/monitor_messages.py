@@ -14,7 +14,7 @@ from pydantic import (
 
 from shared.domain.agents import Memory
 from shared.domain.monitoring import Task
-from shared.messages import CorrelationId, CronTick, Message, new_id
+from shared.messages import READ_LATE, CorrelationId, CronTick, Message, new_id
 
 ALL: Final = "all"
 
@@ -78,5 +78,6 @@ def _kind_of_run(payload: object) -> str:
 
 
 MonitorRequest: TypeAdapter[CronTick | RunMonitor] = TypeAdapter(
-    Annotated[Annotated[CronTick, Tag("cron")] | Annotated[RunMonitor, Tag("task")], Discriminator(_kind_of_run)]
+    Annotated[Annotated[CronTick, Tag("cron")] | Annotated[RunMonitor, Tag("task")], Discriminator(_kind_of_run)],
+    config=READ_LATE,
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag, TypeAdapter
 
 from shared.domain.alerts import Severity
-from shared.messages import CorrelationId, CronTick, Message, Uuid, new_id
+from shared.messages import READ_LATE, CorrelationId, CronTick, Message, Uuid, new_id
 
 
 class NotificationDue(Message):
@@ -70,5 +70,6 @@ NotifyRequest: TypeAdapter[CronTick | NotificationDue | SignalsStored | DirectNo
         | Annotated[SignalsStored, Tag("signals")]
         | Annotated[NotificationDue, Tag("outbox")],
         Discriminator(_kind),
-    ]
+    ],
+    config=READ_LATE,
 )

@@ -1,10 +1,13 @@
 """What the desk knows of people, and what it keeps of what they did."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.audit import Audited, AuditEvent
-from shared.domain.people import Person, PersonRole, PersonStanding, Tier
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.audit import Audited, AuditEvent
+    from shared.domain.people import Person, PersonRole, PersonStanding, Tier
 
 
 class Profiles(Protocol):

@@ -1,23 +1,27 @@
 """What the desk's use-cases need from the outside, as plain nouns; `shared/adapters` has the real ones."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.backfill import Stretch, Window
-from shared.domain.candles import Boundary, CandleFrame
-from shared.domain.lease import Tenure
-from shared.domain.outcomes import Awaited, Outcome
-from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
-from shared.domain.scorecard import Tally
-from shared.domain.signals import Signal, StoredSignal
-from shared.domain.symbols import Listing
-from shared.domain.tickers import Funding, Snapshot, Ticker, VenueNow
-from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Owner, Trader, TraderVersion
 from shared.domain.urgency import Urgency
-from shared.domain.usage import MonthUsage, Usage
-from shared.domain.venues import Venue
+
+if TYPE_CHECKING:
+    from shared.domain.backfill import Stretch, Window
+    from shared.domain.candles import Boundary, CandleFrame
+    from shared.domain.lease import Tenure
+    from shared.domain.outcomes import Awaited, Outcome
+    from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
+    from shared.domain.scorecard import Tally
+    from shared.domain.signals import Signal, StoredSignal
+    from shared.domain.symbols import Listing
+    from shared.domain.tickers import Funding, Snapshot, Ticker, VenueNow
+    from shared.domain.timeframe import Timeframe
+    from shared.domain.traders import Owner, Trader, TraderVersion
+    from shared.domain.usage import MonthUsage, Usage
+    from shared.domain.venues import Venue
 
 
 class Clock(Protocol):
@@ -80,11 +84,11 @@ class Lease(Protocol):
         """Tell those who stand by that the holder of the token lives."""
         ...
 
-    def questions(self) -> AbstractAsyncContextManager["Hearing"]:
+    def questions(self) -> AbstractAsyncContextManager[Hearing]:
         """Hear, while the block lasts, what a holder must: 0 is a question, a token is that of a new holder."""
         ...
 
-    def answers(self) -> AbstractAsyncContextManager["Hearing"]:
+    def answers(self) -> AbstractAsyncContextManager[Hearing]:
         """Hear, while the block lasts, what a standby must: a token is that of a holder that lives, 0 is a release."""
         ...
 

@@ -1,8 +1,11 @@
 """Counting requests, together with every other instance of the API."""
 
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.quotas import Quota
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.quotas import Quota
 
 
 class RequestCounter(Protocol):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag, TypeAdapter
 
 from shared.domain.agents import Memory
-from shared.messages import CorrelationId, CronTick, Message, new_id
+from shared.messages import READ_LATE, CorrelationId, CronTick, Message, new_id
 
 InstrumentName = Annotated[str, StringConstraints(pattern=r"^[^/\s]{1,32}/[^/\s]{1,32}$")]
 
@@ -68,5 +68,6 @@ SignalRequest: TypeAdapter[CronTick | SignalAgentCommanded | SignalsRecorded] = 
         | Annotated[SignalAgentCommanded, Tag("command")]
         | Annotated[SignalsRecorded, Tag("signals")],
         Discriminator(_kind),
-    ]
+    ],
+    config=READ_LATE,
 )

@@ -1,10 +1,13 @@
 """What the desk reads to tell of itself."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.status import DeskStatus, Pulse, QueueDepth, Schema
-from shared.domain.usage import MonthUsage
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.status import DeskStatus, Pulse, QueueDepth, Schema
+    from shared.domain.usage import MonthUsage
 
 
 class StatusReads(Protocol):

@@ -1,18 +1,21 @@
 """What trading needs of what was decided and done: intents, orders, and the ledger."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.trading.accounts import AccountPlace
-from shared.domain.trading.flows import Flow
-from shared.domain.trading.intents import Guard, Intent, Purpose
-from shared.domain.trading.measures import VenueMeasure
-from shared.domain.trading.orders import Fill, OrderReport
-from shared.domain.trading.positions import Position
-from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Order
-from shared.domain.trading.states import IntentState, OrderState
-from shared.domain.trading.told import EquityPoint
+if TYPE_CHECKING:
+    from shared.domain.trading.accounts import AccountPlace
+    from shared.domain.trading.flows import Flow
+    from shared.domain.trading.intents import Guard, Intent, Purpose
+    from shared.domain.trading.measures import VenueMeasure
+    from shared.domain.trading.orders import Fill, OrderReport
+    from shared.domain.trading.positions import Position
+    from shared.domain.trading.records import BookView, HeldPosition, IntentView, Leaving, Order
+    from shared.domain.trading.states import IntentState, OrderState
+    from shared.domain.trading.told import EquityPoint
 
 
 class IntentStore(Protocol):

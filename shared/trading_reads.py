@@ -1,11 +1,14 @@
 """What people read of trading; whose is seen is decided by the credentials a store was made with."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from shared.domain.trading.records import BookView, HeldPosition, Order
-from shared.domain.trading.states import IntentState, OrderState
-from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from shared.domain.trading.records import BookView, HeldPosition, Order
+    from shared.domain.trading.states import IntentState, OrderState
+    from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
 
 
 class TradingReads(Protocol):

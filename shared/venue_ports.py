@@ -1,18 +1,21 @@
 """What trading needs of venues: accounts to trade on, what they list, how they answer, and what paper keeps."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
-from shared.domain.trading.depth import Depth
-from shared.domain.trading.flows import FundingPayment
-from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.measures import VenueMeasure
-from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
-from shared.domain.trading.paper import PaperOrder
-from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
-from shared.domain.trading.states import Mode
+if TYPE_CHECKING:
+    from shared.domain.trading.accounts import Balance, Capabilities, VenuePosition
+    from shared.domain.trading.depth import Depth
+    from shared.domain.trading.flows import FundingPayment
+    from shared.domain.trading.instruments import Instrument
+    from shared.domain.trading.measures import VenueMeasure
+    from shared.domain.trading.orders import Fill, OrderReport, OrderRequest
+    from shared.domain.trading.paper import PaperOrder
+    from shared.domain.trading.paper_accounts import PaperAccount, PaperChange
+    from shared.domain.trading.states import Mode
 
 
 class Exchange(Protocol):

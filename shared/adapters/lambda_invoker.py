@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.adapters.aws import aws_client
 from shared.domain.errors import FatalError, NotFoundError, TransientError
 
 _ACCEPTED: Final = 202
@@ -19,8 +18,8 @@ _FATAL: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException
 
 
 class LambdaInvoker:
-    """Functions of one service and stage, whose names begin with a prefix; region, credentials and endpoint are boto3's
-    own settings."""
+    """Functions of one service and stage, whose names begin with a prefix; region, credentials and endpoint are
+    botocore's own settings."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -45,8 +44,7 @@ class LambdaInvoker:
 
     @cached_property
     def _client(self) -> Any:
-        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-        return boto3.client("lambda", config=config)
+        return aws_client("lambda", connect_s=2, read_s=5, attempts=3)
 
 
 def _named(name: str, error: ClientError) -> Exception:

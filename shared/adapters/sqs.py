@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.adapters.aws import aws_client
 from shared.domain.errors import InvalidMessageError, TransientError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ SOURCE: Final = "queues"
 
 
 class SqsQueue:
-    """One SQS queue, by its URL; region, credentials and endpoint are boto3's own settings."""
+    """One SQS queue, by its URL; region, credentials and endpoint are botocore's own settings."""
 
     def __init__(self, queue_url: str, *, hasty: bool = False) -> None:
         """`hasty` is for whoever cannot wait: one attempt of two seconds."""
@@ -50,7 +49,7 @@ class SqsQueue:
         for _ in range(_ATTEMPTS):
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=left)
-            except (BotoCoreError, ClientError) as error:  # boto3 has retried what is worth it
+            except (BotoCoreError, ClientError) as error:  # botocore has retried what is worth it
                 raise TransientError(f"{self._queue_url}: {error}", source=SOURCE) from error
             refused = {failure["Id"]: failure.get("Message", failure["Code"]) for failure in answer.get("Failed", [])}
             left = [entry for entry in left if entry["Id"] in refused]
@@ -63,12 +62,8 @@ class SqsQueue:
     @cached_property
     def _client(self) -> "SQSClient":
         connect_s, read_s, attempts = (1, 2, 1) if self._hasty else (2, 5, _ATTEMPTS)
-        config = Config(
-            connect_timeout=connect_s,
-            read_timeout=read_s,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-        )
-        return boto3.client("sqs", config=config)
+        client: SQSClient = aws_client("sqs", connect_s=connect_s, read_s=read_s, attempts=attempts)
+        return client
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.adapters.aws import aws_client
 from shared.adapters.sqs import SOURCE
 from shared.domain.errors import TransientError
 from shared.domain.status import QueueDepth
@@ -56,8 +55,8 @@ class SqsDepths:
     @cached_property
     def _client(self) -> "SQSClient":
         # Whoever asks cannot wait: the monitor, and people who look at the desk.
-        config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
-        return boto3.client("sqs", config=config)
+        client: SQSClient = aws_client("sqs", connect_s=1, read_s=2, attempts=1)
+        return client
 
 
 def _beside(url: str, arn: str) -> str:

@@ -1,20 +1,23 @@
 """One invocation as a run of its agent: whether it may run, what came of it, what is remembered."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
 from shared.agent_ports import Remembers
 from shared.domain.agents import Memory, clean
 from shared.domain.errors import NightdeskError
-from shared.runtime.agent_config import SPECS
 from shared.runtime.redaction import redact
 from shared.runtime.telemetry import VERSION
-from shared.runtime.wiring import Deps
+
+if TYPE_CHECKING:
+    from shared.runtime.wiring import Deps
 
 _NO_FIGURES: Final = ("_time", "_ms", "timestamp")
 """How the names of numbers end that are not counted up: times, and durations, which the run has one of."""
@@ -70,6 +73,8 @@ class AgentRun:
         """Write it down, unless nothing came in that was the agent's to handle."""
         if self._agent is None or not (self._did or self._failed or self._skipped):
             return
+        from shared.runtime.agent_config import SPECS  # noqa: PLC0415 - only an agent's run pays for what agents are
+
         spec = SPECS.get(self._agent)
         try:
             agents = self._deps.hasty_agents if spec is not None and spec.watchman else self._deps.agents

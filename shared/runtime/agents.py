@@ -1,17 +1,18 @@
 """What belongs to agents, as lazily as the rest: their rows, how they stand, what starts their functions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.agent_ports import Agents, Invoker
-from shared.domain.agent_settings import ExecutionSettings, RiskSettings
-from shared.domain.agents import Autonomy
-from shared.domain.trading.intents import AlgorithmName
-from shared.domain.trading.limits import Caps
 from shared.runtime.foundation import Foundation
 
 if TYPE_CHECKING:
+    from shared.agent_ports import Agents, Invoker
+    from shared.domain.agents import Autonomy
+    from shared.domain.trading.intents import AlgorithmName
+    from shared.domain.trading.limits import Caps
     from shared.usecases.clearance import Clearances
 
 
@@ -33,12 +34,12 @@ class AgentParts(Foundation):
         return SupabaseAgentStore(self.hasty_database)
 
     @cached_property
-    def clearances(self) -> "Clearances":
+    def clearances(self) -> Clearances:
         """Whether agents may run, and how."""
         return self._clearances(lambda: self.agents)
 
     @cached_property
-    def hasty_clearances(self) -> "Clearances":
+    def hasty_clearances(self) -> Clearances:
         """The same for whoever cannot wait for the database."""
         return self._clearances(lambda: self.hasty_agents)
 
@@ -49,7 +50,7 @@ class AgentParts(Foundation):
 
         return LambdaInvoker(self.settings.need("function_prefix"))
 
-    def _clearances(self, directory: Callable[[], Agents]) -> "Clearances":
+    def _clearances(self, directory: Callable[[], Agents]) -> Clearances:
         from shared.runtime.agent_config import SPECS, deployed_agents
         from shared.usecases.clearance import Clearances
 
@@ -67,8 +68,12 @@ class AgentParts(Foundation):
 
     def caps(self) -> Caps:
         """Return the most any book may risk, as it is set now."""
+        from shared.domain.agent_settings import RiskSettings
+
         return self.clearances.settings("risk-agent", RiskSettings).limits
 
     def algorithms(self) -> frozenset[AlgorithmName]:
         """Return the algorithms people and their traders may ask for, as it is set now."""
+        from shared.domain.agent_settings import ExecutionSettings
+
         return frozenset(self.clearances.settings("execution-agent", ExecutionSettings).algos)

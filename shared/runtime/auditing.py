@@ -3,19 +3,23 @@
 Written before the answer goes out, since Lambda freezes a process once it has answered. See docs/adr/0099.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.domain.audit import ActorKind, AuditEvent, AuditOutcome
 from shared.domain.errors import NightdeskError
 from shared.domain.signing import SIGNATURE_HEADER
-from shared.people_ports import AuditLog
 from shared.runtime.redaction import redact
 from shared.runtime.telemetry import start_logging
-from shared.runtime.visits import Visit
+
+if TYPE_CHECKING:
+    from shared.people_ports import AuditLog
+    from shared.runtime.visits import Visit
 
 ANONYMOUS: Final = "anonymous"
 STRANGERS_PER_MINUTE: Final = 60

@@ -3,12 +3,17 @@
 While a secret is rotated the one before it is accepted too, so that callers and functions need not change at once.
 """
 
+from __future__ import annotations
+
 import hmac
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import NightdeskError
 from shared.domain.signing import SIGNATURE_HEADER, SignatureError, verify
-from shared.runtime.config import Settings
+
+if TYPE_CHECKING:
+    from shared.runtime.config import Settings
 
 
 class UnauthorizedError(NightdeskError):

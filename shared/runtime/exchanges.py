@@ -1,22 +1,27 @@
 """Every account at every venue: paper ones of books, and the live ones of this deployment's keys."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from shared.adapters.glance import Glance
-from shared.book_ports import Books
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT, AccountPlace
 from shared.domain.trading.instruments import Instrument, InstrumentKind
 from shared.domain.trading.market import mark_of
 from shared.domain.trading.states import Mode
-from shared.ports import CandleLog, Clock, TickerBoard
 from shared.runtime.config import TRADED_VENUES, Settings, VenueAccess
-from shared.venue_ports import Exchange, InstrumentStore, PaperStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books
+    from shared.ports import CandleLog, Clock, TickerBoard
+    from shared.venue_ports import Exchange, InstrumentStore, PaperStore
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,14 +1,17 @@
 """What every function stands on: settings, clocks, the market's log and board, the database."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.adapters.clock import SystemClock, TapeClock
-from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
-from shared.runtime.config import Settings
 
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient
+
+    from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
+    from shared.runtime.config import Settings
 
 
 class Foundation:
@@ -51,14 +54,14 @@ class Foundation:
         return sqs(self.settings.need("dead_letter_queue_url"))
 
     @cached_property
-    def database(self) -> "SyncPostgrestClient":
+    def database(self) -> SyncPostgrestClient:
         """The database with the desk's own rights; row security does not apply."""
         from shared.adapters.supabase.client import connect
 
         return connect(self.settings.need("supabase_url"), self.settings.need("supabase_service_role_key"))
 
     @cached_property
-    def hasty_database(self) -> "SyncPostgrestClient":
+    def hasty_database(self) -> SyncPostgrestClient:
         """The database with the desk's own rights, for whoever cannot wait for it."""
         from shared.adapters.supabase.client import connect, hasty_session
 
@@ -72,7 +75,7 @@ class Foundation:
 
         return SupabaseVenueStore(self.database)
 
-    def database_as(self, token: str) -> "SyncPostgrestClient":
+    def database_as(self, token: str) -> SyncPostgrestClient:
         """Return the database with the rights of a signed-in person."""
         from shared.adapters.supabase.client import connect
 

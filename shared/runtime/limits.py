@@ -1,15 +1,19 @@
 """Hold people and addresses to their requests a minute; a Redis that does not answer closes nothing."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import NightdeskError
-from shared.domain.quotas import Quota
-from shared.people_ports import RequestLimits
-from shared.request_ports import RequestCounter
 from shared.runtime.telemetry import start_logging
+
+if TYPE_CHECKING:
+    from shared.domain.quotas import Quota
+    from shared.people_ports import RequestLimits
+    from shared.request_ports import RequestCounter
 
 ANONYMOUS_PER_MINUTE: Final = 60
 DEFAULT_PER_MINUTE: Final[int | None] = 120

@@ -4,17 +4,19 @@ Functions know nothing of it: the entrypoint holds every answer against the tabl
 of CloudWatch's embedded metric format. docs/operations/observability.md has the same table for people.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel
 
-from shared.domain.monitoring import Task
 from shared.domain.trading.states import IntentState
-from shared.messages import ExecutionResult, RiskResult, ShardDue, ShardResult, Swept, Triggered
-from shared.monitor_messages import MonitorResult
-from shared.notification_messages import NotifyResult
+
+if TYPE_CHECKING:
+    from shared.messages import ShardResult
+    from shared.monitor_messages import MonitorResult
 
 NAMESPACE: Final = "nightdesk"
 MONITOR: Final = "scheduled-monitor"
@@ -28,15 +30,16 @@ Value = Callable[[Any, int], float | None]
 class Metric:
     """One metric: what it means to people, and where it is read from.
 
-    `answer` is the type it is read from, `asked` the message that led there when only that one counts. A metric without
-    a `value` is written by the entrypoint about every invocation.
+    `answer` names the type it is read from, `asked` the message that led there when only that one counts: names, since
+    a function has no use for the answers of the others. A metric without a `value` is written by the entrypoint about
+    every invocation.
     """
 
     name: str
     unit: Unit
     means: str
-    answer: type[BaseModel] | None = None
-    asked: type[BaseModel] | None = None
+    answer: str | None = None
+    asked: str | None = None
     value: Value | None = None
 
 
@@ -60,6 +63,8 @@ def _tasks_failed(answer: MonitorResult, _now_ms: int) -> float | None:
 
 def _data_age(answer: MonitorResult, _now_ms: int) -> float | None:
     """Return the age of the newest candle of the venue that lags most (ms)."""
+    from shared.domain.monitoring import Task  # noqa: PLC0415 - only the monitor answers so, and has it at hand
+
     looks = [result.details for result in answer.results if result.task is Task.MARKET_DATA and result.success]
     ages = [[age for age in venue["age_ms"].values() if age is not None] for look in looks for venue in look.values()]
     return max((min(known) for known in ages if known), default=None)
@@ -81,39 +86,39 @@ MONITOR_RUNS: Final = Metric(
 INVOCATION: Final = (DURATION, FAILURES, COLD_STARTS, MONITOR_RUNS)
 ANSWERS: Final = (
     Metric(
-        name="ShardsDispatched", unit="Count", means="shards sent to be evaluated", answer=Triggered,
+        name="ShardsDispatched", unit="Count", means="shards sent to be evaluated", answer="Triggered",
         value=field_of("shards"),
     ),
     Metric(
         name="BoundariesRepaired", unit="Count", means="boundaries whose announcement was missed, claimed by the clock",
-        answer=Swept, value=field_of("claimed"),
+        answer="Swept", value=field_of("claimed"),
     ),
     Metric(
-        name="RunsRedispatched", unit="Count", means="runs that were overdue or had failed, sent again", answer=Swept,
+        name="RunsRedispatched", unit="Count", means="runs that were overdue or had failed, sent again", answer="Swept",
         value=field_of("redispatched"),
     ),
     Metric(
         name="BoundariesMissing", unit="Count", means="boundaries that are due and whose candles are not in the log",
-        answer=Swept, value=field_of("missing"),
+        answer="Swept", value=field_of("missing"),
     ),
     Metric(
         name="BoundaryLag", unit="Milliseconds", means="from a close to its signals being stored, of each shard",
-        answer=ShardResult, asked=ShardDue, value=_lag,
+        answer="ShardResult", asked="ShardDue", value=_lag,
     ),
     Metric(
-        name="Evaluations", unit="Count", means="pairs of trader and symbol that were evaluated", answer=ShardResult,
+        name="Evaluations", unit="Count", means="pairs of trader and symbol that were evaluated", answer="ShardResult",
         value=field_of("evaluations"),
     ),
     Metric(
-        name="Signals", unit="Count", means="signals that were new", answer=ShardResult, value=field_of("signals")
+        name="Signals", unit="Count", means="signals that were new", answer="ShardResult", value=field_of("signals")
     ),
     Metric(
-        name="TraderErrors", unit="Count", means="traders that could not be evaluated", answer=ShardResult,
+        name="TraderErrors", unit="Count", means="traders that could not be evaluated", answer="ShardResult",
         value=field_of("errors"),
     ),
     *(
         Metric(
-            name=f"Intents{state.value.title()}", unit="Count", means=f"intents that risk {said}", answer=RiskResult,
+            name=f"Intents{state.value.title()}", unit="Count", means=f"intents that risk {said}", answer="RiskResult",
             value=_decided(state),
         )
         for state, said in (
@@ -122,48 +127,48 @@ ANSWERS: Final = (
         )
     ),
     Metric(
-        name="BreakersTripped", unit="Count", means="books whose breakers went off", answer=RiskResult,
+        name="BreakersTripped", unit="Count", means="books whose breakers went off", answer="RiskResult",
         value=field_of("tripped"),
     ),
     Metric(
-        name="RiskErrors", unit="Count", means="intents and books risk could not do anything about", answer=RiskResult,
-        value=field_of("errors"),
+        name="RiskErrors", unit="Count", means="intents and books risk could not do anything about",
+        answer="RiskResult", value=field_of("errors"),
     ),
     Metric(
-        name="Orders", unit="Count", means="orders that were sent to a venue", answer=ExecutionResult,
+        name="Orders", unit="Count", means="orders that were sent to a venue", answer="ExecutionResult",
         value=field_of("orders"),
     ),
     Metric(
-        name="Fills", unit="Count", means="fills that were posted to the ledger", answer=ExecutionResult,
+        name="Fills", unit="Count", means="fills that were posted to the ledger", answer="ExecutionResult",
         value=field_of("fills"),
     ),
     Metric(
         name="Exits", unit="Count", means="positions that were left because their protection said so",
-        answer=ExecutionResult, value=field_of("exits"),
+        answer="ExecutionResult", value=field_of("exits"),
     ),
     Metric(
         name="Differences", unit="Count", means="differences between the ledger and a venue that stay",
-        answer=ExecutionResult, value=field_of("differences"),
+        answer="ExecutionResult", value=field_of("differences"),
     ),
     Metric(
-        name="TasksFailed", unit="Count", means="tasks of the monitor that could not look", answer=MonitorResult,
+        name="TasksFailed", unit="Count", means="tasks of the monitor that could not look", answer="MonitorResult",
         value=_tasks_failed,
     ),
     Metric(
         name="DataAge", unit="Milliseconds", means="age of the newest candle of the venue that lags most",
-        answer=MonitorResult, value=_data_age,
+        answer="MonitorResult", value=_data_age,
     ),
     Metric(
-        name="NotificationsSent", unit="Count", means="deliveries that arrived", answer=NotifyResult,
+        name="NotificationsSent", unit="Count", means="deliveries that arrived", answer="NotifyResult",
         value=field_of("sent"),
     ),
     Metric(
-        name="NotificationsFailed", unit="Count", means="deliveries that were given up", answer=NotifyResult,
+        name="NotificationsFailed", unit="Count", means="deliveries that were given up", answer="NotifyResult",
         value=field_of("failed"),
     ),
     Metric(
         name="ExecutionErrors", unit="Count", means="intents and places execution could not do anything about",
-        answer=ExecutionResult, value=field_of("errors"),
+        answer="ExecutionResult", value=field_of("errors"),
     ),
 )  # fmt: skip
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in (*INVOCATION, *ANSWERS)}
@@ -175,8 +180,7 @@ def measured(asked: BaseModel, answer: BaseModel, *, now_ms: int) -> dict[str, f
         metric.name: metric.value(answer, now_ms)
         for metric in ANSWERS
         if metric.value is not None
-        and metric.answer is not None
-        and isinstance(answer, metric.answer)
-        and (metric.asked is None or isinstance(asked, metric.asked))
+        and metric.answer == type(answer).__name__
+        and metric.asked in {None, type(asked).__name__}
     }
     return {name: value for name, value in found.items() if value is not None}

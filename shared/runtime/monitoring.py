@@ -4,19 +4,20 @@ A check that cannot be built, because a setting is missing, fails by itself. The
 a store that hangs must be known to be away before the time of a check is over.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from shared.domain.agent_settings import RiskSettings
-from shared.domain.consensus import Consensus, SignalAgentSettings
-from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
-from shared.monitor_ports import MonitorStore, VenuePings
 from shared.runtime.trading import Trading
 
 if TYPE_CHECKING:
     from shared.adapters.redis_rest import RestRedis
     from shared.adapters.sqs import SqsQueue
+    from shared.domain.consensus import Consensus
+    from shared.domain.monitoring import Looked, MonitorSettings, Occasion, Task
+    from shared.monitor_ports import MonitorStore, VenuePings
     from shared.usecases.scheduled_monitor import MonitorDesk
 
 REDIS_S: Final = 1.5
@@ -28,6 +29,8 @@ class Monitoring(Trading):
     @property
     def monitor_settings(self) -> MonitorSettings:
         """By which measures the monitor judges, as it is set now."""
+        from shared.domain.monitoring import MonitorSettings
+
         return self.clearances.settings("ops-agent", MonitorSettings)
 
     @cached_property
@@ -38,7 +41,7 @@ class Monitoring(Trading):
         return SupabaseMonitorStore(self.hasty_database)
 
     @cached_property
-    def hasty_redis(self) -> "RestRedis":
+    def hasty_redis(self) -> RestRedis:
         """Redis for whoever cannot wait for it."""
         from shared.adapters.redis_rest import connect_rest
 
@@ -53,7 +56,7 @@ class Monitoring(Trading):
         return HttpVenuePings({venue: access.url for venue, access in self.settings.venue_access.items() if access.url})
 
     @cached_property
-    def monitor_desk(self) -> "MonitorDesk":
+    def monitor_desk(self) -> MonitorDesk:
         """What watching the desk takes."""
         from shared.adapters.redis_watch import UpstashPendingAlerts
         from shared.adapters.supabase.alerts import SupabaseAlertStore
@@ -72,6 +75,8 @@ class Monitoring(Trading):
         )
 
     def _checks(self) -> Mapping[Task, Callable[[Occasion], Looked]]:
+        from shared.domain.monitoring import Task
+
         return {
             Task.KILL_SWITCH: self._switch,
             Task.EXCHANGE_HEALTH: self._exchanges,
@@ -107,6 +112,7 @@ class Monitoring(Trading):
     def _books(self, occasion: Occasion) -> Looked:
         from shared.adapters.redis_tickers import UpstashTickerBoard
         from shared.adapters.supabase.books import SupabaseBookStore
+        from shared.domain.agent_settings import RiskSettings
         from shared.usecases.checks.books import check_books
 
         return check_books(
@@ -133,6 +139,7 @@ class Monitoring(Trading):
     def _consensus(self, now_ms: int) -> Sequence[Consensus]:
         from shared.adapters.supabase.books import SupabaseBookStore
         from shared.adapters.supabase.intelligence import SupabaseIntelligenceStore
+        from shared.domain.consensus import SignalAgentSettings
         from shared.usecases.signal_agent import consensus_seen
 
         return consensus_seen(
@@ -229,7 +236,7 @@ class Monitoring(Trading):
         return self.clock.speed if isinstance(self.clock, TapeClock) else 1.0
 
 
-def _hasty_sqs(queue_url: str) -> "SqsQueue":
+def _hasty_sqs(queue_url: str) -> SqsQueue:
     from shared.adapters.sqs import SqsQueue
 
     return SqsQueue(queue_url, hasty=True)

@@ -1,13 +1,15 @@
 """What tells people of what is wrong, as lazily as the rest: alerts, the outbox, channels, and what notify is given."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.alert_ports import Addresses, AlertStore, ChannelStore, Deliveries, Notifier, Outbox
-from shared.ports import Queue
 from shared.runtime.foundation import Foundation, sqs
 
 if TYPE_CHECKING:
+    from shared.alert_ports import Addresses, AlertStore, ChannelStore, Deliveries, Notifier, Outbox
+    from shared.ports import Queue
     from shared.usecases.notify import NotifyDesk
 
 
@@ -69,7 +71,7 @@ class Operations(Foundation):
         return ChannelNotifier(clock=self.wall_clock, may_be_private=self.settings.allow_private_webhooks)
 
     @cached_property
-    def notify_desk(self) -> "NotifyDesk":
+    def notify_desk(self) -> NotifyDesk:
         """What telling people takes."""
         from shared.usecases.notify import NotifyDesk
 

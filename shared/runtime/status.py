@@ -1,12 +1,14 @@
 """What telling of the desk takes, as lazily as the rest."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.runtime.monitoring import Monitoring
-from shared.status_ports import QueueDepths, StatusReads, UsageReads
 
 if TYPE_CHECKING:
+    from shared.status_ports import QueueDepths, StatusReads, UsageReads
     from shared.usecases.health import HealthCheck
     from shared.usecases.metrics import MetricsDesk
 
@@ -42,7 +44,7 @@ class Telling(Monitoring):
         return RestUsageReads(connect_rest(url, self.settings.need("upstash_redis_rest_token")))
 
     @cached_property
-    def health_check(self) -> "HealthCheck":
+    def health_check(self) -> HealthCheck:
         """The desk's health as this process sees it."""
         from shared.usecases.health import HealthCheck
 
@@ -56,7 +58,7 @@ class Telling(Monitoring):
         )
 
     @cached_property
-    def metrics_desk(self) -> "MetricsDesk":
+    def metrics_desk(self) -> MetricsDesk:
         """What telling everything takes."""
         from shared.usecases.metrics import MetricsDesk
 

@@ -3,27 +3,29 @@
 Only execution reaches venues, and only its function is given keys.
 """
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.book_ports import Books, BookStore, DeskStates
-from shared.people_ports import Profiles
-from shared.ports import Queue, VenueStore
 from shared.runtime.agents import AgentParts
 from shared.runtime.foundation import sqs
 from shared.runtime.operations import Operations
-from shared.trading_ports import IntentStore, Ledger, OrderStore
-from shared.trading_reads import TradingReads
-from shared.venue_ports import InstrumentStore, Measures, PaperStore
 
 if TYPE_CHECKING:
+    from shared.book_ports import Books, BookStore, DeskStates
+    from shared.people_ports import Profiles
+    from shared.ports import Queue, VenueStore
     from shared.runtime.exchanges import DeskExchanges
+    from shared.trading_ports import IntentStore, Ledger, OrderStore
+    from shared.trading_reads import TradingReads
     from shared.usecases.execution_agent import ExecutionDesk
     from shared.usecases.halting import Switch
     from shared.usecases.listing import Listings
     from shared.usecases.markets_of_books import Market
     from shared.usecases.risk_agent import RiskDesk
     from shared.usecases.working import Floor
+    from shared.venue_ports import InstrumentStore, Measures, PaperStore
 
 
 class Trading(AgentParts, Operations):
@@ -111,7 +113,7 @@ class Trading(AgentParts, Operations):
         return SupabasePaperStore(self.database)
 
     @cached_property
-    def exchanges(self) -> "DeskExchanges":
+    def exchanges(self) -> DeskExchanges:
         """Every account at every venue."""
         from shared.runtime.exchanges import DeskExchanges
 
@@ -127,7 +129,7 @@ class Trading(AgentParts, Operations):
         )
 
     @cached_property
-    def listings(self) -> "Listings":
+    def listings(self) -> Listings:
         """What venues list, brought up to date now and then."""
         from shared.usecases.listing import Listings
 
@@ -140,14 +142,14 @@ class Trading(AgentParts, Operations):
         )
 
     @cached_property
-    def floor(self) -> "Floor":
+    def floor(self) -> Floor:
         """What working orders takes."""
         from shared.usecases.working import Floor
 
         return Floor(orders=self.orders, ledger=self.ledger, exchanges=self.exchanges, clock=self.clock)
 
     @cached_property
-    def market(self) -> "Market":
+    def market(self) -> Market:
         """Where books read prices, candles and instruments."""
         from shared.usecases.markets_of_books import Market
 
@@ -160,7 +162,7 @@ class Trading(AgentParts, Operations):
         )
 
     @cached_property
-    def risk_desk(self) -> "RiskDesk":
+    def risk_desk(self) -> RiskDesk:
         """What deciding intents takes."""
         from shared.usecases.risk_agent import RiskDesk
         from shared.usecases.watching import WatchDesk
@@ -176,7 +178,7 @@ class Trading(AgentParts, Operations):
         )
 
     @cached_property
-    def execution_desk(self) -> "ExecutionDesk":
+    def execution_desk(self) -> ExecutionDesk:
         """What execution takes."""
         from shared.usecases.execution_agent import ExecutionDesk
         from shared.usecases.protecting import Guards
@@ -203,7 +205,7 @@ class Trading(AgentParts, Operations):
         )
 
     @cached_property
-    def switch(self) -> "Switch":
+    def switch(self) -> Switch:
         """What the kill switch takes beside the floor."""
         from shared.usecases.halting import Switch
 

@@ -1,15 +1,19 @@
 """Prove who is calling: people sign in with Supabase and carry its JWT."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import jwt
 
 from shared.domain.errors import TransientError
 from shared.runtime.auth import UnauthorizedError
-from shared.runtime.config import Settings
+
+if TYPE_CHECKING:
+    from shared.runtime.config import Settings
 
 AUDIENCE: Final = "authenticated"
 ROLE: Final = "authenticated"

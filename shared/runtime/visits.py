@@ -1,14 +1,15 @@
 """A request as the door sees it, and what it leaves in the trail; without what only the API has installed."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from shared.domain.people import PersonRole
-from shared.domain.quotas import Quota
-
 if TYPE_CHECKING:
+    from shared.domain.people import PersonRole
+    from shared.domain.quotas import Quota
     from shared.runtime.users import User
 
 _MUTATING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -33,7 +34,7 @@ class Visit:
     authorization: str | None
     route: KnownRoute | None = None
     named: Mapping[str, str] = field(default_factory=dict)
-    user: "User | None" = None
+    user: User | None = None
     is_machine: bool = False
     role: PersonRole | None = None
     quota: Quota | None = None

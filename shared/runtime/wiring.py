@@ -3,21 +3,23 @@
 Imports are inside the properties on purpose: a function pays at cold start only for what it touches.
 """
 
+from __future__ import annotations
+
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from shared.domain.consensus import SignalAgentSettings
-from shared.people_ports import AuditLog, RequestLimits
-from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
-from shared.request_ports import RequestCounter
 from shared.runtime.config import Settings
 from shared.runtime.foundation import sqs
 from shared.runtime.status import Telling
-from shared.signal_ports import IntelligenceStore, ProposalStore
 
 if TYPE_CHECKING:
+    from shared.domain.consensus import SignalAgentSettings
+    from shared.people_ports import AuditLog, RequestLimits
+    from shared.ports import OutcomeStore, Queue, RunStore, SignalStore, TraderStore
+    from shared.request_ports import RequestCounter
     from shared.runtime.auditing import AuditTrail
     from shared.runtime.limits import Limits
+    from shared.signal_ports import IntelligenceStore, ProposalStore
     from shared.usecases.signal_agent import SignalDesk
     from shared.usecases.waking import Waking
     from shared.usecases.watchlist import Watchlist
@@ -60,7 +62,7 @@ class Deps(Telling):
         return SupabaseOutcomeStore(self.database)
 
     @cached_property
-    def watchlist(self) -> "Watchlist":
+    def watchlist(self) -> Watchlist:
         """The compiled traders a warm process keeps."""
         from shared.usecases.watchlist import Watchlist
 
@@ -69,6 +71,8 @@ class Deps(Telling):
     @property
     def signal_agent_settings(self) -> SignalAgentSettings:
         """How signal-agent works, as it is set now."""
+        from shared.domain.consensus import SignalAgentSettings
+
         return self.clearances.settings("signal-agent", SignalAgentSettings)
 
     @cached_property
@@ -91,7 +95,7 @@ class Deps(Telling):
         return SupabaseProposalStore(self.database)
 
     @property
-    def waking(self) -> "Waking":
+    def waking(self) -> Waking:
         """What wakes signal-agent."""
         from shared.usecases.waking import Waking
 
@@ -100,7 +104,7 @@ class Deps(Telling):
         )
 
     @property
-    def signal_desk(self) -> "SignalDesk":
+    def signal_desk(self) -> SignalDesk:
         """What signal-agent takes."""
         from shared.usecases.signal_agent import SignalDesk
 
@@ -117,7 +121,7 @@ class Deps(Telling):
         )
 
     @cached_property
-    def limits(self) -> "Limits":
+    def limits(self) -> Limits:
         """What people and addresses have left of their requests."""
         from shared.runtime.limits import Limits
 
@@ -153,7 +157,7 @@ class Deps(Telling):
         return SupabaseAuditLog(self.database_as(token))
 
     @cached_property
-    def trail(self) -> "AuditTrail":
+    def trail(self) -> AuditTrail:
         """What is left of what people asked for."""
         from shared.runtime.auditing import AuditTrail
 

@@ -1,18 +1,23 @@
 """Adopt what an account holds more or less than the ledger says: its owner has paid in, or taken out."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from decimal import localcontext
+from typing import TYPE_CHECKING
 
-from shared.alert_ports import AlertStore
 from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.flows import Flow, FlowKind
 from shared.domain.trading.money import EXACT
 from shared.domain.trading.reconciliation import Difference, Finding
 from shared.messages import AdoptBalances
-from shared.ports import Queue
-from shared.trading_ports import Ledger
 from shared.usecases.reconciling import Reconciled, reconcile, tell_differences
-from shared.usecases.working import Floor
+
+if TYPE_CHECKING:
+    from shared.alert_ports import AlertStore
+    from shared.ports import Queue
+    from shared.trading_ports import Ledger
+    from shared.usecases.working import Floor
 
 
 def ask_adoption(

@@ -1,15 +1,19 @@
 """What operators do with agents: look at them, pause and resume them, have them run now, set what they go by."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from shared.agent_ports import AgentDirectory, Invoker
 from shared.domain.agents import Agent, AgentState, merge_patch
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NotFoundError, RefusedError
 from shared.usecases.agent_specs import AgentSpec, Errand, config_of, settings_json
-from shared.usecases.clearance import Clearance, Clearances
+
+if TYPE_CHECKING:
+    from shared.agent_ports import AgentDirectory, Invoker
+    from shared.usecases.clearance import Clearance, Clearances
 
 MAX_REASON_CHARS: Final = 500
 

@@ -1,16 +1,21 @@
 """Have people told of alerts at once, and say that somebody looks after one."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from shared.alert_ports import AlertStore
-from shared.book_ports import BookStore
-from shared.domain.alerts import Alert, AlertState, Settled, Severity, StoredAlert
 from shared.domain.errors import ForbiddenError, TransientError
 from shared.notification_messages import NotificationDue
-from shared.ports import Clock, Queue
-from shared.usecases.books import Caller
+
+if TYPE_CHECKING:
+    from shared.alert_ports import AlertStore
+    from shared.book_ports import BookStore
+    from shared.domain.alerts import Alert, AlertState, Settled, Severity, StoredAlert
+    from shared.ports import Clock, Queue
+    from shared.usecases.books import Caller
 
 logger = logging.getLogger(__name__)
 

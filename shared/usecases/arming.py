@@ -1,14 +1,18 @@
 """Keep the dead-man timers of venues running while slices rest there, and stopped while anything protects."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import NightdeskError
-from shared.domain.trading.accounts import Timer
-from shared.domain.trading.records import Order
 from shared.domain.trading.timers import SILENCE_MS, timer_ms
-from shared.usecases.working import Floor
-from shared.venue_ports import Exchange
+
+if TYPE_CHECKING:
+    from shared.domain.trading.accounts import Timer
+    from shared.domain.trading.records import Order
+    from shared.usecases.working import Floor
+    from shared.venue_ports import Exchange
 
 SINCE_MS: Final = SILENCE_MS + 60_000
 """An account to which nothing was sent for so long, and where nothing rests, has no timer that still runs."""

@@ -1,16 +1,20 @@
 """Open and change books: each person their own, operators the desk's."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.book_ports import BookStore, DeskStates
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError
-from shared.domain.trading.books import Book, BreakerSettings
 from shared.domain.trading.limits import check_limits
 from shared.domain.trading.money import ONE, ZERO, require, require_positive
 from shared.domain.trading.states import Mode, Scope, TradingState, is_stricter
-from shared.ports import VenueStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import BookStore, DeskStates
+    from shared.domain.trading.books import Book, BreakerSettings
+    from shared.ports import VenueStore
 
 MAX_BOOKS: Final = 50
 BREAKERS: Final = "breaker "

@@ -1,18 +1,22 @@
 """Cancel what rests, however much it is: together where that can be, one by one where it cannot."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import ConflictError, NightdeskError
-from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState, Scope, is_final
 from shared.domain.trading.tally import CANCELLABLE
 from shared.usecases.working import ACTOR, Floor, ask_to_cancel, cancel_order, settle_order
+
+if TYPE_CHECKING:
+    from shared.domain.trading.accounts import AccountPlace
 
 ATTEMPTS: Final = 5
 

@@ -1,11 +1,16 @@
 """Read the newest candles of a symbol from the log."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from shared.domain.candles import Candle
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from shared.domain.errors import NotFoundError
-from shared.domain.timeframe import Timeframe
-from shared.ports import CandleLog
+
+if TYPE_CHECKING:
+    from shared.domain.candles import Candle
+    from shared.domain.timeframe import Timeframe
+    from shared.ports import CandleLog
 
 
 def newest_candles(venue: str, symbol: str, timeframe: Timeframe, *, limit: int, log: CandleLog) -> Sequence[Candle]:

@@ -1,16 +1,20 @@
 """Channels: people say where they are told, operators where the desk is."""
 
+from __future__ import annotations
+
 import secrets
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.alert_ports import Addresses, AlertStore, ChannelStore
 from shared.domain.errors import ConflictError, ForbiddenError, InvalidMessageError, NotFoundError
 from shared.domain.notifications import FAILING_CHANNEL, KINDS, Channel, ChannelKind
 from shared.domain.targets import Target, read_target
-from shared.ports import Clock, Queue
 from shared.usecases.alerts import announce_outbox
-from shared.usecases.books import Caller
+
+if TYPE_CHECKING:
+    from shared.alert_ports import Addresses, AlertStore, ChannelStore
+    from shared.ports import Clock, Queue
+    from shared.usecases.books import Caller
 
 MAX_CHANNELS: Final = 50
 

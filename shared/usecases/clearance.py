@@ -1,16 +1,20 @@
 """Whether an agent may run now, and how: the deployment's settings under the operators', and whether it is paused."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from shared.agent_ports import AgentDirectory
 from shared.domain.agents import Agent, AgentConfig, AgentState, Autonomy, merge_patch
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NightdeskError, NotFoundError
-from shared.ports import Clock
 from shared.remembering import Remembered
 from shared.usecases.agent_specs import AgentSpec, config_of
+
+if TYPE_CHECKING:
+    from shared.agent_ports import AgentDirectory
+    from shared.ports import Clock
 
 REMEMBERED_MS: Final = 5_000
 """For how long a warm process goes by what it has read: a pause reaches everything within so long."""

@@ -1,22 +1,27 @@
 """Evaluate traders against one closed boundary and record the signals that are new."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shared.domain.agents import Autonomy
 from shared.domain.decision import decide
 from shared.domain.errors import ForbiddenError, NightdeskError
-from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary, Recorded, RunResult
-from shared.domain.signals import Signal
 from shared.messages import RunTrader, ShardDue, ShardResult
-from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
 from shared.usecases.outcomes import BARS as OUTCOME_BARS
 from shared.usecases.outcomes import measure_outcomes
 from shared.usecases.raising import announce_intents
-from shared.usecases.waking import Waking
-from shared.usecases.watchlist import Watchlist
+
+if TYPE_CHECKING:
+    from shared.domain.rules import Market
+    from shared.domain.signals import Signal
+    from shared.ports import CandleLog, Clock, OutcomeStore, Queue, RunStore, SignalStore, TraderStore, VenueStore
+    from shared.usecases.waking import Waking
+    from shared.usecases.watchlist import Watchlist
 
 
 def execute_trader(

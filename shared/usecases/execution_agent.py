@@ -1,30 +1,25 @@
 """Work approved intents to their end: plan, send what is due, follow what became of it, decide again."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.alert_ports import AlertStore
-from shared.book_ports import Books
-from shared.domain.alerts import Alert
 from shared.domain.errors import (
     ConflictError,
     InvalidMessageError,
     NightdeskError,
     NotFoundError,
 )
-from shared.domain.trading.accounts import AccountPlace
 from shared.domain.trading.decisions import plain
 from shared.domain.trading.intents import Purpose
 from shared.domain.trading.plan_codec import plan_from_json, plan_to_json
 from shared.domain.trading.plans import Plan, make_plan
 from shared.domain.trading.progress import Steps, needs_offers, next_steps, stops
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
-from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
 from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
-from shared.ports import CandleLog, Queue, VenueStore
-from shared.trading_ports import IntentStore
 from shared.usecases.adopting import adopt_balances
 from shared.usecases.arming import arm_timers
 from shared.usecases.leaving import look_again, watch_positions
@@ -42,7 +37,16 @@ from shared.usecases.protecting import (
 )
 from shared.usecases.reconciling import reconcile_all, tell_differences
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
-from shared.venue_ports import InstrumentStore, Measures
+
+if TYPE_CHECKING:
+    from shared.alert_ports import AlertStore
+    from shared.book_ports import Books
+    from shared.domain.alerts import Alert
+    from shared.domain.trading.accounts import AccountPlace
+    from shared.domain.trading.routing import VenueOffer
+    from shared.ports import CandleLog, Queue, VenueStore
+    from shared.trading_ports import IntentStore
+    from shared.venue_ports import InstrumentStore, Measures
 
 SWEEP: Final = 100
 ROUNDS: Final = 12

@@ -1,12 +1,16 @@
 """Post funding: what futures paid an account for being held, each payment once, to the books that held them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.trading.flows import flows_of
 from shared.domain.trading.reconciliation import Difference, Finding
 from shared.usecases.working import ACTOR, Floor
-from shared.venue_ports import Exchange
+
+if TYPE_CHECKING:
+    from shared.venue_ports import Exchange
 
 HELD_WITHIN_MS: Final = 604_800_000
 """Futures that were filled longer ago, and are flat since, are paid nothing any more."""

@@ -1,26 +1,30 @@
 """The kill switch: set a trading state, read it back, cancel what rests everywhere, leave what is held if asked to."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.book_ports import Books, DeskStates
 from shared.domain.errors import NightdeskError, NotFoundError, TransientError
 from shared.domain.trading.exits import exit_of, leaves_at_once
 from shared.domain.trading.intents import Source
-from shared.domain.trading.records import HeldPosition
 from shared.domain.trading.states import Scope, StateEntry, TradingState, is_final, strictest
 from shared.messages import IntentDecided
-from shared.ports import Queue
-from shared.trading_ports import IntentStore
 from shared.usecases.cancelling import Part, VenueHalt, cancel_resting, resting
 from shared.usecases.patience import Patience
 from shared.usecases.raising import raise_and_announce
 from shared.usecases.withdrawing import withdraw
-from shared.usecases.working import Floor
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books, DeskStates
+    from shared.domain.trading.records import HeldPosition
+    from shared.ports import Queue
+    from shared.trading_ports import IntentStore
+    from shared.usecases.working import Floor
+    from shared.venue_ports import InstrumentStore
 
 EXIT_HORIZON_MS: Final = 600_000
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/halts")

@@ -1,20 +1,24 @@
 """Judge whether the desk is at work by the age of its data and the heartbeats of its agents, within bounded time."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from shared.domain.errors import NightdeskError
 from shared.domain.status import SILENT_MS, Pulse, shortest_of
 from shared.domain.timeframe import Timeframe
 from shared.domain.usage import MonthUsage, month_of
-from shared.domain.venues import Venue
-from shared.ports import CandleLog, Clock
-from shared.status_ports import LastMonitorRun, MonitorRuns, StatusReads, UsageReads
 from shared.usecases.side_by_side import Answer, SlowError, ask_all
+
+if TYPE_CHECKING:
+    from shared.domain.venues import Venue
+    from shared.ports import CandleLog, Clock
+    from shared.status_ports import LastMonitorRun, MonitorRuns, StatusReads, UsageReads
 
 DATA_ALLOWANCE_MS: Final = 30_000
 WITHIN_S: Final = 2.0

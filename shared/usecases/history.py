@@ -1,12 +1,18 @@
 """Say where a trader would have fired over the log's history."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shared.domain.errors import InvalidMessageError
 from shared.domain.history import HistoryPage, history
 from shared.domain.rules import Market
-from shared.domain.traders import Trader
 from shared.domain.universe import is_member
-from shared.ports import CandleLog, VenueStore
 from shared.usecases.markets import compile_for
+
+if TYPE_CHECKING:
+    from shared.domain.traders import Trader
+    from shared.ports import CandleLog, VenueStore
 
 
 def trader_history(

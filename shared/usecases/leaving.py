@@ -1,7 +1,9 @@
 """Leave positions whose guard is reached: the desk's own watch of what no order at a venue does."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain.errors import ConflictError
@@ -12,10 +14,12 @@ from shared.domain.trading.money import total
 from shared.domain.trading.protection import Seen, Trigger, look
 from shared.domain.trading.records import HeldPosition, Role
 from shared.domain.trading.states import AT_RISK, is_final
-from shared.usecases.protecting import Guards
 from shared.usecases.raising import raise_and_announce
 from shared.usecases.withdrawing import withdraw
 from shared.usecases.working import ACTOR, Floor
+
+if TYPE_CHECKING:
+    from shared.usecases.protecting import Guards
 
 EXIT_HORIZON_MS: Final = 300_000
 RETRY_EXIT_MS: Final = 60_000

@@ -1,14 +1,18 @@
 """Keep what venues list up to date: grids, minima and fees of everything a book may trade."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from shared.book_ports import BookStore
 from shared.domain.errors import NightdeskError
-from shared.domain.trading.instruments import Instrument
-from shared.ports import Clock, VenueStore
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import BookStore
+    from shared.domain.trading.instruments import Instrument
+    from shared.ports import Clock, VenueStore
+    from shared.venue_ports import InstrumentStore
 
 FRESH_MS: Final = 3_600_000
 """How long a warm process takes a venue's list as it is; grids change a few times a year, and are announced."""

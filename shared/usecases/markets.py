@@ -1,15 +1,20 @@
 """Gather what deciding needs: a trader compiled for its venue, and the candles it looks at."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from shared.domain.candles import CandleFrame
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from shared.domain.decision import CompiledTrader, compile_trader
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary
-from shared.domain.timeframe import Timeframe
-from shared.domain.traders import Trader
-from shared.ports import CandleLog, Clock, VenueStore
+
+if TYPE_CHECKING:
+    from shared.domain.candles import CandleFrame
+    from shared.domain.timeframe import Timeframe
+    from shared.domain.traders import Trader
+    from shared.ports import CandleLog, Clock, VenueStore
 
 
 def compile_for(trader: Trader, venues: VenueStore) -> CompiledTrader:

@@ -1,19 +1,23 @@
 """Read what the market says of an intent's book: prices, candles, the instrument."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared.domain.candles import CandleFrame
 from shared.domain.errors import NightdeskError
 from shared.domain.tickers import VenueNow
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.intents import Intent
 from shared.domain.trading.market import MarketView, average_true_range, closes_of, marks_of
 from shared.domain.trading.portfolio import places_of
-from shared.domain.trading.records import BookView
-from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.domain.trading.intents import Intent
+    from shared.domain.trading.records import BookView
+    from shared.ports import CandleLog, Clock, TickerBoard, VenueStore
+    from shared.venue_ports import InstrumentStore
 
 Answer = TypeVar("Answer", VenueNow, CandleFrame)
 HISTORY_BARS: Final = 500

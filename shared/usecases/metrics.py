@@ -1,19 +1,23 @@
 """Read what operators look at: everything the desk can say of itself now, and what could not be read."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from shared.domain.status import DeskStatus, QueueDepth
 from shared.domain.trading.status import Valued
 from shared.domain.usage import MonthUsage, Usage, month_of
 from shared.domain.venues import Venue
-from shared.ports import CandleLog, Clock, TickerBoard
-from shared.status_ports import LastMonitorRun, MonitorRuns, QueueDepths, StatusReads, UsageReads
 from shared.usecases.health import Log, data_ages
 from shared.usecases.risk_desk import value_positions
 from shared.usecases.side_by_side import Answer, ask_all
+
+if TYPE_CHECKING:
+    from shared.domain.status import DeskStatus, QueueDepth
+    from shared.ports import CandleLog, Clock, TickerBoard
+    from shared.status_ports import LastMonitorRun, MonitorRuns, QueueDepths, StatusReads, UsageReads
 
 WITHIN_S: Final = 8.0
 LISTED: Final = 50

@@ -1,12 +1,13 @@
 """Tell people what waits for them: route the outbox, send what is due, keep what became of it."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from shared.alert_ports import AlertStore, Deliveries, Notifier, Outbox
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import TransientError
 from shared.domain.notification_texts import Item, Parcel, Text, parcel_of
@@ -24,9 +25,12 @@ from shared.domain.notifications import (
     plan,
     route,
 )
-from shared.messages import CronTick
 from shared.notification_messages import DirectNotification, NotificationDue, NotifyResult, SignalsStored
-from shared.ports import Clock
+
+if TYPE_CHECKING:
+    from shared.alert_ports import AlertStore, Deliveries, Notifier, Outbox
+    from shared.messages import CronTick
+    from shared.ports import Clock
 
 LEASE_MS: Final = 90_000
 """Longer than notify may run: what it was sending when it was killed is sent again, and never twice at a time."""

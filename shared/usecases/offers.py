@@ -1,27 +1,31 @@
 """Read what a plan is made of: what venues offer, what has traded there at which time of the day, what trades now."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.book_ports import Books
 from shared.domain.errors import InvalidMessageError, RejectedError, TransientError
-from shared.domain.timeframe import Timeframe
 from shared.domain.trading.accounts import account_of
 from shared.domain.trading.algorithms import follows_volume, volume_timeframe
 from shared.domain.trading.intents import AlgorithmName
 from shared.domain.trading.measures import offer_of
 from shared.domain.trading.money import total
-from shared.domain.trading.plans import Plan
-from shared.domain.trading.records import IntentView
-from shared.domain.trading.routing import VenueOffer
 from shared.domain.trading.schedules import VolumeHistory, volume_history
 from shared.domain.trading.states import TradingState
-from shared.ports import CandleLog, VenueStore
-from shared.usecases.working import Exchanges
-from shared.venue_ports import InstrumentStore, Measures
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books
+    from shared.domain.timeframe import Timeframe
+    from shared.domain.trading.plans import Plan
+    from shared.domain.trading.records import IntentView
+    from shared.domain.trading.routing import VenueOffer
+    from shared.ports import CandleLog, VenueStore
+    from shared.usecases.working import Exchanges
+    from shared.venue_ports import InstrumentStore, Measures
 
 VOLUME_BARS: Final = 1_000
 

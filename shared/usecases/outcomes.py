@@ -1,14 +1,18 @@
 """Measure what became of signals, woken by the same boundaries that make them, and score their traders."""
 
-from typing import Final
+from __future__ import annotations
 
-from shared.domain.candles import CandleFrame
+from typing import TYPE_CHECKING, Final
+
 from shared.domain.outcomes import HORIZONS, measure
 from shared.domain.rules import compile_rule
-from shared.domain.runs import ClosedBoundary
 from shared.domain.scorecard import Scorecard, scorecard
-from shared.domain.traders import Trader
-from shared.ports import CandleLog, Clock, OutcomeStore
+
+if TYPE_CHECKING:
+    from shared.domain.candles import CandleFrame
+    from shared.domain.runs import ClosedBoundary
+    from shared.domain.traders import Trader
+    from shared.ports import CandleLog, Clock, OutcomeStore
 
 BATCH: Final = 1_000
 BARS: Final = max(HORIZONS) + 1

@@ -1,12 +1,18 @@
 """What execution does while it is paused: end what a halt ends, since nobody else has the keys, and nothing more."""
 
-from shared.book_ports import DeskStates
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.states import TradingState
 from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.cancelling import Part, cancel_resting
 from shared.usecases.execution_agent import SWEEP, ExecutionDesk, work_intent
 from shared.usecases.halting import read_desk_state
+
+if TYPE_CHECKING:
+    from shared.book_ports import DeskStates
 
 
 def end_what_is_halted(

@@ -1,12 +1,16 @@
 """Post fills to the ledger: each once, and the position they make in the same transaction."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import ConflictError, TransientError
 from shared.domain.trading.ledger import comes_late, fold, refold
-from shared.domain.trading.orders import Fill
-from shared.trading_ports import Ledger
+
+if TYPE_CHECKING:
+    from shared.domain.trading.orders import Fill
+    from shared.trading_ports import Ledger
 
 _ATTEMPTS: Final = 8
 

@@ -1,10 +1,15 @@
 """Read what symbols trade at right now."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import InvalidMessageError
 from shared.domain.tickers import Price, prices_of
-from shared.ports import TickerBoard, VenueStore
+
+if TYPE_CHECKING:
+    from shared.ports import TickerBoard, VenueStore
 
 
 def current_prices(

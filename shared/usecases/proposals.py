@@ -1,14 +1,19 @@
 """Decide proposals: a person approves one, which raises its intent once, or dismisses it."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from shared.book_ports import Books
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from shared.domain.errors import ForbiddenError
 from shared.domain.proposals import Proposal, intent_of
-from shared.ports import Clock, Queue
-from shared.signal_ports import ProposalStore
-from shared.usecases.books import Caller
 from shared.usecases.raising import announce_intents
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books
+    from shared.ports import Clock, Queue
+    from shared.signal_ports import ProposalStore
+    from shared.usecases.books import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

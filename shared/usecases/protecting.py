@@ -1,11 +1,12 @@
 """Protect positions at their venues, as far as these can hold it; the rest the desk watches (`leaving`)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.book_ports import Books
 from shared.domain.alerts import Alert, Severity
 from shared.domain.traders import PositionSide
 from shared.domain.trading.accounts import account_of
@@ -15,10 +16,13 @@ from shared.domain.trading.orders import OrderKind, client_order_id
 from shared.domain.trading.protection import StandingOrder, adjust, refusals, retry_at_ms, standing_orders
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState, TradingState
-from shared.ports import Queue, TickerBoard
-from shared.trading_ports import IntentStore
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order, work_pair
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books
+    from shared.ports import Queue, TickerBoard
+    from shared.trading_ports import IntentStore
+    from shared.venue_ports import InstrumentStore
 
 REFUSALS: Final = 3
 """How often in a row a venue must have refused a stop for somebody to be told."""

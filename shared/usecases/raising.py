@@ -1,14 +1,19 @@
 """Raise intents and have them decided at once."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import TransientError
-from shared.domain.trading.intents import Intent
 from shared.domain.trading.states import IntentState
 from shared.messages import IntentRaised
-from shared.ports import Queue
-from shared.trading_ports import IntentStore
+
+if TYPE_CHECKING:
+    from shared.domain.trading.intents import Intent
+    from shared.ports import Queue
+    from shared.trading_ports import IntentStore
 
 logger = logging.getLogger(__name__)
 

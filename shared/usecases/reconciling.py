@@ -1,22 +1,22 @@
 """Reconcile an account with its venue: orders in doubt, fills and funding that were missed, what is held, what is not
 ours."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from shared.alert_ports import AlertStore
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import NightdeskError, TransientError
 from shared.domain.trading.accounts import LIVE_ACCOUNT, AccountPlace
 from shared.domain.trading.instruments import is_future
 from shared.domain.trading.ledger import Assets
 from shared.domain.trading.money import ZERO
-from shared.domain.trading.orders import Fill
 from shared.domain.trading.reconciliation import (
     Difference,
     Finding,
@@ -26,11 +26,15 @@ from shared.domain.trading.reconciliation import (
     lost_fills,
     sort_fills,
 )
-from shared.domain.trading.records import Order
 from shared.usecases.funding import post_funding
 from shared.usecases.posting import post_fills
 from shared.usecases.working import OVERLAP_MS, Floor, settle_order
-from shared.venue_ports import Exchange
+
+if TYPE_CHECKING:
+    from shared.alert_ports import AlertStore
+    from shared.domain.trading.orders import Fill
+    from shared.domain.trading.records import Order
+    from shared.venue_ports import Exchange
 
 WINDOW_MS: Final = 600_000
 """How far back fills are asked for beyond the last one that is posted: a venue may list one late."""

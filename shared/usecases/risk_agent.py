@@ -1,24 +1,28 @@
 """Decide trade intents, each once, and watch what the books have been through."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
 from shared.domain.errors import ConflictError, HaltedError, NightdeskError
 from shared.domain.trading.decisions import Decision, Denied, Objection, Reason, state_of, summary, to_json
-from shared.domain.trading.intents import Intent
 from shared.domain.trading.limits import Caps
-from shared.domain.trading.market import MarketView
-from shared.domain.trading.records import BookView
 from shared.domain.trading.risk import check
 from shared.domain.trading.states import IntentState, Mode
 from shared.messages import CronTick, IntentDecided, IntentRaised, RiskResult
-from shared.ports import Queue
-from shared.trading_ports import IntentStore
 from shared.usecases.markets_of_books import Market, read_market
 from shared.usecases.watching import WatchDesk, watch_books
+
+if TYPE_CHECKING:
+    from shared.domain.trading.intents import Intent
+    from shared.domain.trading.market import MarketView
+    from shared.domain.trading.records import BookView
+    from shared.ports import Queue
+    from shared.trading_ports import IntentStore
 
 ACTOR: Final = "risk-agent"
 LEASE_MS: Final = 30_000

@@ -1,26 +1,30 @@
 """Tell how books stand, and how much to trade for what one is willing to lose."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import InvalidMessageError, RefusedError
 from shared.domain.trading.asking import Problem, instruments_named
 from shared.domain.trading.books import Limits
-from shared.domain.trading.decisions import Objection
 from shared.domain.trading.instruments import Instrument, Side
 from shared.domain.trading.intents import Sizing, SizingMethod
-from shared.domain.trading.limits import Caps
 from shared.domain.trading.market import marks_of
 from shared.domain.trading.money import require_positive
-from shared.domain.trading.records import HeldPosition
 from shared.domain.trading.sizing import Sized, SizingInput, loss_at_stop, size
 from shared.domain.trading.status import BookStatus, Valued, status_of
-from shared.ports import TickerBoard, VenueStore
-from shared.trading_reads import TradingReads
 from shared.usecases.markets_of_books import Market, read_market
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.domain.trading.decisions import Objection
+    from shared.domain.trading.limits import Caps
+    from shared.domain.trading.records import HeldPosition
+    from shared.ports import TickerBoard, VenueStore
+    from shared.trading_reads import TradingReads
+    from shared.venue_ports import InstrumentStore
 
 HUNDRED: Final = Decimal(100)
 

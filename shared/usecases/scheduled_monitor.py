@@ -1,8 +1,11 @@
 """Watch the desk: every task apart from the others, what is wrong told once, and nothing lost while a store is away."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from shared.domain.errors import TransientError
@@ -11,9 +14,11 @@ from shared.domain.settling import DATABASE, DEPENDENCY, Settlement, settlement
 from shared.messages import CronTick
 from shared.monitor_messages import ALL, MonitorResult, RunMonitor, TaskResult
 from shared.monitor_ports import KeptAlert, MonitorStore, PendingAlerts, SettledAlerts, Turn
-from shared.ports import Clock, Queue
 from shared.usecases.checks.apart import Check, look_apart
 from shared.usecases.urgent import keep_and_tell
+
+if TYPE_CHECKING:
+    from shared.ports import Clock, Queue
 
 GAP_MS = 90_000
 """After how long without a finished run there may be alerts that were kept elsewhere."""

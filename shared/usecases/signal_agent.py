@@ -1,27 +1,31 @@
 """Form the consensus of independent sources, and propose or raise what it speaks for."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.book_ports import Books, DeskStates
 from shared.domain.agents import Autonomy
 from shared.domain.consensus import LOOKBACK_WINDOWS, Consensus, SignalAgentSettings, form_all
 from shared.domain.consensus_words import sentence_of
 from shared.domain.errors import NightdeskError, NotFoundError
 from shared.domain.intelligence import Direction
 from shared.domain.proposals import Proposal, ProposalState, intent_of, propose
-from shared.domain.trading.books import Book
 from shared.domain.trading.instruments import InstrumentKind
 from shared.domain.trading.states import TradingState
 from shared.messages import CronTick
-from shared.ports import Clock, Queue
 from shared.signal_messages import SignalAgentCommanded, SignalAgentResult, SignalsRecorded
-from shared.signal_ports import IntelligenceStore, ProposalStore
 from shared.usecases.alerts import announce_outbox
 from shared.usecases.raising import announce_intents
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import Books, DeskStates
+    from shared.domain.trading.books import Book
+    from shared.ports import Clock, Queue
+    from shared.signal_ports import IntelligenceStore, ProposalStore
+    from shared.venue_ports import InstrumentStore
 
 ACTOR: Final = "signal-agent"
 

@@ -1,17 +1,21 @@
 """Let a signal explain itself: what decided, the candles it saw, and what became of it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.domain.candles import Candle
 from shared.domain.errors import NotFoundError
 from shared.domain.explain import explain, stored_as
-from shared.domain.outcomes import Outcome
 from shared.domain.rules import Rule, recompile
 from shared.domain.sentences import sentence, values_in_words
-from shared.domain.signals import Signal, StoredSignal
-from shared.ports import CandleLog, Clock, OutcomeStore, SignalStore, TraderStore
+
+if TYPE_CHECKING:
+    from shared.domain.candles import Candle
+    from shared.domain.outcomes import Outcome
+    from shared.domain.signals import Signal, StoredSignal
+    from shared.ports import CandleLog, Clock, OutcomeStore, SignalStore, TraderStore
 
 CHART_BARS: Final = 120
 VERSIONS: Final = 50

@@ -1,14 +1,19 @@
 """Tell how something came about: from the signal, or the wish, to the position."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import NotFoundError
-from shared.domain.trading.status import Valued
-from shared.domain.trading.told import IntentStory
-from shared.ports import TickerBoard
-from shared.trading_reads import TradingReads
 from shared.usecases.risk_desk import value_positions
+
+if TYPE_CHECKING:
+    from shared.domain.trading.status import Valued
+    from shared.domain.trading.told import IntentStory
+    from shared.ports import TickerBoard
+    from shared.trading_reads import TradingReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Raise the trade intent of a person: into a book of theirs, once, and only when nothing speaks against it."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from shared.book_ports import BookStore
 from shared.domain.errors import ConflictError, ForbiddenError, NotFoundError, RefusedError, TransientError
 from shared.domain.trading.algorithms import EVERY
 from shared.domain.trading.asking import (
@@ -16,15 +17,18 @@ from shared.domain.trading.asking import (
     needs_a_price,
     problems_of,
 )
-from shared.domain.trading.books import Book
-from shared.domain.trading.instruments import Instrument
-from shared.domain.trading.intents import AlgorithmName, Intent
 from shared.domain.trading.market import Mark, MarketView, marks_of
-from shared.ports import Clock, Queue, TickerBoard, VenueStore
-from shared.trading_ports import IntentStore
-from shared.trading_reads import TradingReads
 from shared.usecases.raising import raise_and_announce
-from shared.venue_ports import InstrumentStore
+
+if TYPE_CHECKING:
+    from shared.book_ports import BookStore
+    from shared.domain.trading.books import Book
+    from shared.domain.trading.instruments import Instrument
+    from shared.domain.trading.intents import AlgorithmName, Intent
+    from shared.ports import Clock, Queue, TickerBoard, VenueStore
+    from shared.trading_ports import IntentStore
+    from shared.trading_reads import TradingReads
+    from shared.venue_ports import InstrumentStore
 
 _SPACE: Final = uuid5(NAMESPACE_URL, "https://nightdesk.example/asks")
 

@@ -1,19 +1,23 @@
 """Save traders that are known to work: compiled, fitting what the desk collects, tried on recorded candles."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
 from shared.domain.rules import recompile
-from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
 from shared.domain.trading.algorithms import EVERY, check_allowed
-from shared.domain.trading.intents import AlgorithmName
 from shared.domain.trading.terms import TraderMode
-from shared.ports import CandleLog, Clock, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
+
+if TYPE_CHECKING:
+    from shared.domain.timeframe import Timeframe
+    from shared.domain.trading.intents import AlgorithmName
+    from shared.ports import CandleLog, Clock, TraderStore, VenueStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,16 @@
 """Turn a closed boundary into work: claim it once, cut it into shards, send each to the queue."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shared.domain.runs import ClosedBoundary, Shard
 from shared.domain.sweeping import expected_boundaries, unclaimed
 from shared.domain.traders import shards_for
 from shared.messages import BoundaryClosed, CronTick, ShardDue, Swept, Triggered, new_id
-from shared.ports import CandleLog, Clock, Queue, RunStore, TraderStore, VenueStore
+
+if TYPE_CHECKING:
+    from shared.ports import CandleLog, Clock, Queue, RunStore, TraderStore, VenueStore
 
 OVERDUE_MS = 60_000
 MAX_REDISPATCHED = 500

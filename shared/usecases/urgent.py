@@ -1,13 +1,18 @@
 """Keep what is wrong while there is no database to store it in, and tell the operators without one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shared.domain.alerts import Alert, Severity
 from shared.domain.errors import TransientError
 from shared.domain.settling import DATABASE, DEPENDENCY, Settlement
-from shared.monitor_ports import KeptAlert, PendingAlerts
 from shared.notification_messages import DirectNotification
-from shared.ports import Queue
+
+if TYPE_CHECKING:
+    from shared.monitor_ports import KeptAlert, PendingAlerts
+    from shared.ports import Queue
 
 
 def keep_and_tell(

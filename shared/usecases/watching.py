@@ -1,23 +1,27 @@
 """Watch books: what they are worth, and whether what they have been through stops them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from shared.book_ports import BookStore
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.breakers import Breaker, Observations, Tripped, trip
 from shared.domain.trading.limits import Caps, capped
-from shared.domain.trading.market import MarketView
 from shared.domain.trading.money import total
 from shared.domain.trading.portfolio import Portfolio, portfolio_of
-from shared.domain.trading.records import BookView, Observed, WatchedBook
-from shared.domain.trading.states import TradingState
 from shared.domain.trading.told import EquityPoint
 from shared.domain.trading.value_at_risk import DAY_MS, InsufficientData, shock_of
-from shared.trading_ports import Ledger
 from shared.usecases.markets_of_books import Market, read_market, read_once
+
+if TYPE_CHECKING:
+    from shared.book_ports import BookStore
+    from shared.domain.trading.market import MarketView
+    from shared.domain.trading.records import BookView, Observed, WatchedBook
+    from shared.domain.trading.states import TradingState
+    from shared.trading_ports import Ledger
 
 PAGE: Final = 200
 """How many books one read tells of."""

@@ -1,13 +1,18 @@
 """The traders a warm function keeps compiled, brought up to date by asking only for what changed."""
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from shared.domain.decision import CompiledTrader, compile_trader
 from shared.domain.errors import InvalidMessageError
-from shared.domain.timeframe import Timeframe
 from shared.domain.traders import Trader, shard_of
-from shared.ports import Clock, TraderStore, VenueStore
+
+if TYPE_CHECKING:
+    from shared.domain.timeframe import Timeframe
+    from shared.ports import Clock, TraderStore, VenueStore
 
 OVERLAP_MS = 5_000
 """How far back a refresh asks again: a row stamped before the last refresh may have been committed after it."""

@@ -1,19 +1,23 @@
 """Explain a decision of the past by making it again on the candles in the log."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
-from shared.domain.rules import Market
 from shared.domain.runs import ClosedBoundary
-from shared.domain.traders import Trader
 from shared.domain.why import Why, why
-from shared.ports import CandleLog, Clock, RunStore, TraderStore, VenueStore
 from shared.usecases.markets import compile_for, last_boundary, read_market
+
+if TYPE_CHECKING:
+    from shared.domain.rules import Market
+    from shared.domain.traders import Trader
+    from shared.ports import CandleLog, Clock, RunStore, TraderStore, VenueStore
 
 VERSIONS: Final = 20
 

@@ -1,17 +1,21 @@
 """Withdraw intents: what has not begun expires, what is executing is wound down at once."""
 
-from typing import Final
+from __future__ import annotations
 
-from shared.book_ports import BookStore
+from typing import TYPE_CHECKING, Final
+
 from shared.domain.errors import ConflictError, ForbiddenError, TransientError
-from shared.domain.trading.intents import Intent
 from shared.domain.trading.states import IntentState
-from shared.domain.trading.told import ToldIntent
 from shared.messages import IntentDecided
-from shared.ports import Queue
-from shared.trading_ports import IntentStore, OrderStore
-from shared.trading_reads import TradingReads
-from shared.usecases.books import Caller
+
+if TYPE_CHECKING:
+    from shared.book_ports import BookStore
+    from shared.domain.trading.intents import Intent
+    from shared.domain.trading.told import ToldIntent
+    from shared.ports import Queue
+    from shared.trading_ports import IntentStore, OrderStore
+    from shared.trading_reads import TradingReads
+    from shared.usecases.books import Caller
 
 _ATTEMPTS: Final = 5
 

@@ -1,11 +1,13 @@
 """Work one order at its venue: the row is written before the call, and an outcome that is not known is asked for."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from shared.domain.errors import (
     ConflictError,
@@ -21,10 +23,12 @@ from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.reconciliation import Settled, end_of_forgotten, settle, sort_fills
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import OrderState
-from shared.ports import Clock
-from shared.trading_ports import Ledger, OrderStore
 from shared.usecases.posting import post_fills
-from shared.venue_ports import Exchange
+
+if TYPE_CHECKING:
+    from shared.ports import Clock
+    from shared.trading_ports import Ledger, OrderStore
+    from shared.venue_ports import Exchange
 
 ACTOR: Final = "execution-agent"
 LEASE_MS: Final = 30_000

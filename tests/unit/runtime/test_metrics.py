@@ -184,21 +184,23 @@ def test_the_table_names_fields_that_are_there_and_every_metric_once() -> None:
     assert len(METRICS) == len({metric.name for metric in METRICS.values()})
     names = [metric.name for metric in ANSWERS]
     assert len(set(names)) == len(names)
-    blank = {
-        Triggered: Triggered(
+    answers: tuple[BaseModel, ...] = (
+        Triggered(
             venue="v1", timeframe=Timeframe.M1, close_time=CLOSE, claimed=False, shards=0, correlation_id="abcdef123456"
         ),
-        Swept: Swept(claimed=[], redispatched=0, missing=[]),
-        ShardResult: SHARD_DONE,
-        RiskResult: RiskResult(),
-        ExecutionResult: ExecutionResult(),
-        MonitorResult: MonitorResult(success=True, run_id="r", timestamp=CLOSE, total_duration_ms=1.0, results=[]),
-        NotifyResult: NotifyResult(),
-    }
+        Swept(claimed=[], redispatched=0, missing=[]),
+        SHARD_DONE,
+        RiskResult(),
+        ExecutionResult(),
+        MonitorResult(success=True, run_id="r", timestamp=CLOSE, total_duration_ms=1.0, results=[]),
+        NotifyResult(),
+    )
+    blank = {type(answer).__name__: answer for answer in answers}
     for metric in ANSWERS:
         assert metric.value is not None
         assert metric.answer is not None
         metric.value(blank[metric.answer], CLOSE)
+    assert {metric.asked for metric in ANSWERS} == {None, ShardDue.__name__}
 
 
 @pytest.mark.parametrize(

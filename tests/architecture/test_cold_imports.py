@@ -1,0 +1,77 @@
+"""A function that starts imports what it needs, and no library that only another function, or a rare path, needs."""
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from pydantic import TypeAdapter
+
+import shared
+from desk.local.process import PROJECT, clean_env
+
+CLIENTS: Final = {
+    "boto3",
+    "botocore.session",
+    "postgrest",
+    "httpx",
+    "upstash_redis",
+    "redis",
+    "aiohttp",
+    "ccxt",
+    "apprise",
+}
+"""What others are reached with: imported where a part is built."""
+RARE: Final = {"aws_xray_sdk", "yaml", "shared.runtime.agent_config"}
+"""What only a sampled invocation, or an agent's run, needs."""
+WEB: Final = {"fastapi", "starlette", "mangum", "jwt", "cryptography", "upstash_ratelimit"}
+NUMBERS: Final = {"numpy", "talib"}
+EVERYWHERE: Final = CLIENTS | RARE
+NEVER: Final = {
+    "api": EVERYWHERE,
+    "execute_trader": EVERYWHERE | WEB,
+    "execution_agent": EVERYWHERE | WEB | {"talib"},
+    "notify": EVERYWHERE | WEB | NUMBERS,
+    "risk_agent": EVERYWHERE | WEB | {"talib"},
+    "scheduled_monitor": EVERYWHERE | WEB | NUMBERS,
+    "signal_agent": EVERYWHERE | WEB | {"talib"},
+    "trigger_executions": EVERYWHERE | WEB | NUMBERS,
+}
+
+
+def test_every_function_is_held_to_it() -> None:
+    assert NEVER.keys() == {path.stem for path in (PROJECT / "functions").glob("*.py")} - {"__init__"}
+
+
+@pytest.mark.parametrize("function", sorted(NEVER))
+def test_a_function_does_not_import_what_it_may_not_need(function: str, tmp_path: Path) -> None:
+    code = f"import functions.{function}, json, sys; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean_env(), cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert f"functions.{function}" in loaded
+    assert loaded & NEVER[function] == set()
+
+
+def _adapters() -> list[tuple[str, TypeAdapter[Any]]]:
+    """Return everything in `shared` that rows and messages are read by."""
+    modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(shared.__path__, "shared.")]
+    return [
+        (f"{module.__name__}.{name}", value)
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, TypeAdapter)
+    ]
+
+
+def test_what_reads_rows_and_messages_knows_every_type_it_names() -> None:
+    adapters = _adapters()
+    assert len(adapters) > 50
+    for name, adapter in adapters:
+        adapter.rebuild(raise_errors=False)
+        assert adapter.pydantic_complete, f"{name} names a type that is imported for type checkers alone"
