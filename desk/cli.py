@@ -22,6 +22,7 @@ from desk.people_cli import app as people
 from desk.proposals_cli import app as proposals
 from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
+from desk.secrets_cli import app as secrets
 from desk.status_cli import status
 from desk.switch_cli import halt, reconcile, reduce, resume, state
 from desk.traders_cli import app as traders
@@ -52,6 +53,7 @@ app.command()(doctor)
 app.add_typer(book)
 app.add_typer(account)
 app.add_typer(dead_letters)
+app.add_typer(secrets)
 app.add_typer(alerts)
 app.add_typer(channels)
 app.add_typer(proposals)

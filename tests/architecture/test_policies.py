@@ -4,15 +4,17 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from desk.deployed_secrets import secrets_of_deployment
 from desk.lambda_host.spec import FunctionSpec, read_spec
 from desk.local.process import PROJECT
 from shared.runtime.agent_config import SPECS
 from shared.runtime.config import TRADED_VENUES
-from tests.architecture.packaging import VARIABLES
+from tests.architecture.packaging import VARIABLES, osls, project_in
 
 SOURCE = PROJECT / "serverless.yml"
 SPEC = read_spec(SOURCE, VARIABLES)
@@ -190,6 +192,24 @@ def test_what_nobody_waits_for_is_kept_when_it_fails(template: Template) -> None
 def test_queues_start_only_so_many_at_once(template: Template) -> None:
     for mapping in of_kind(template, "AWS::Lambda::EventSourceMapping"):
         assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+def test_execution_can_be_given_processes_of_its_own(tmp_path: Path, template: Template) -> None:
+    execution = SPEC.functions["execution-agent"]
+    assert "ReservedConcurrentExecutions" not in deployed(template, execution), "a new account has too few"
+    osls("package", project_in(tmp_path), {"EXECUTION_RESERVED_CONCURRENCY": "7"})
+    given = json.loads((tmp_path / ".serverless" / "cloudformation-template-update-stack.json").read_text())
+    assert deployed(given, execution)["ReservedConcurrentExecutions"] == 7
+
+
+def test_the_example_of_settings_has_what_the_file_takes() -> None:
+    example = (PROJECT / ".env.example").read_text()
+    assigned = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+    taken = set(re.findall(r"\$\{env:(\w+)", SOURCE.read_text()))
+    kept = {secret.name for secret in secrets_of_deployment() if not VENUE_KEY.match(secret.name)}
+    assert assigned == taken | kept
+    required = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+    assert required == set(VARIABLES) | {"AWS_REGION"}
 
 
 def test_callers_of_the_http_api_are_throttled_before_they_cost(template: Template) -> None:
