@@ -35,17 +35,14 @@ def secrets_of_deployment(path: Path = SERVERLESS) -> Sequence[Secret]:
 
 
 def chosen(env: Mapping[str, str], names: Sequence[str] = ()) -> dict[str, str]:
-    """Return the secrets an environment has, or those that are named; raise `InvalidMessageError` for what it lacks."""
-    known = {secret.name for secret in secrets_of_deployment()}
-    for name in names:
+    """Return every secret an environment has, or those named; raise `InvalidMessageError` for what it must have."""
+    known = {secret.name: secret.is_optional for secret in secrets_of_deployment()}
+    for name in names or [name for name, is_optional in known.items() if not is_optional]:
         if name not in known:
             raise InvalidMessageError(name, f"is no secret of a function; expected one of {', '.join(sorted(known))}")
         if not env.get(name):
             raise InvalidMessageError(name, "is not set in this environment")
-    found = {name: env[name] for name in (names or sorted(known)) if env.get(name)}
-    if not found:
-        raise InvalidMessageError("environment", f"has none of {', '.join(sorted(known))}")
-    return found
+    return {name: env[name] for name in (names or sorted(known)) if env.get(name)}
 
 
 def put(values: Mapping[str, str], *, stage: str) -> None:
