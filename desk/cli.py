@@ -23,6 +23,7 @@ from desk.people_cli import app as people
 from desk.proposals_cli import app as proposals
 from desk.proposals_cli import consensus
 from desk.rules_cli import app as rules
+from desk.secrets_cli import app as secrets
 from desk.status_cli import status
 from desk.supabase_layout import supabase_migrations
 from desk.switch_cli import halt, reconcile, reduce, resume, state
@@ -56,6 +57,7 @@ app.command()(deploy_check)
 app.add_typer(book)
 app.add_typer(account)
 app.add_typer(dead_letters)
+app.add_typer(secrets)
 app.add_typer(alerts)
 app.add_typer(channels)
 app.add_typer(proposals)

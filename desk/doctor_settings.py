@@ -15,7 +15,7 @@ from shared.runtime.config import TRADED_VENUES, Settings
 
 SERVERLESS: Final = PROJECT / "serverless.yml"
 LEAST_SECRET: Final = 16
-_REQUIRED: Final = re.compile(r"\$\{env:(\w+)\}")
+_REQUIRED: Final = re.compile(r"(?:\$\{env:|^ssm:\$\{self:custom\.parameters\}/)(\w+)(?:\}|$)")
 _LOCAL: Final = re.compile(r"https?://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 _SECRETS: Final = ("_KEY", "_SECRET", "_TOKEN", "_PASSWORD", "_URLS", "DATABASE_URL", "UPSTASH_REDIS_URL")
 

@@ -14,6 +14,7 @@ import yaml
 
 from desk.local.process import LocalPartError
 from shared.domain.errors import InvalidMessageError
+from shared.runtime.parameters import REQUIRED, parameter_of
 
 _VARIABLE: Final = re.compile(r"\$\{(env|opt|self|sls):([\w.-]+)(?:,\s*(?:'([^']*)'|([\w.-]+)))?\}")
 ACCOUNT: Final = "123456789012"
@@ -99,13 +100,27 @@ class _Variables:
             return {key: self.resolve(value) for key, value in node.items()}
         if isinstance(node, list):
             return [self.resolve(item) for item in node]
-        return _VARIABLE.sub(self._value, node) if isinstance(node, str) and "${" in node else node
+        if not isinstance(node, str) or "${" not in node:
+            return node
+        return self._secret(_VARIABLE.sub(self._value, node))
+
+    def _secret(self, text: str) -> str:
+        """Return what the deployer's environment has for a reference to the Parameter Store: there is none here."""
+        parameter = parameter_of(text)
+        if parameter is None:
+            return text
+        name = parameter.rpartition("/")[2]
+        if name not in self._env and text.startswith(REQUIRED):
+            raise InvalidMessageError(name, "is not set, and it must be")
+        return self._env.get(name, "")
 
     def _value(self, match: re.Match[str]) -> str:
         source, name, quoted, bare = match.groups()
         value = self._env.get(name) if source == "env" else None
         if source == "sls" and name == "stage":
             value = str(self.resolve(self._root["provider"].get("stage", "dev")))
+        if source == "sls" and name == "instanceId":
+            value = "local"
         if source == "self":
             value = self._root
             for part in name.split("."):

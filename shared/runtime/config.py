@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from shared.domain.errors import FatalError
 from shared.domain.trading.states import Mode
+from shared.runtime.parameters import with_secrets
 from shared.validation import problem_in_words
 
 TRADED_VENUES: Final = (
@@ -120,6 +121,11 @@ class Settings(BaseModel):
                 f"{_variable(e['loc'])}: {problem_in_words(e)}" for e in error.errors(include_input=False)
             )
             raise FatalError(f"bad settings: {problems}") from None
+
+    @classmethod
+    def of_process(cls) -> Self:
+        """Read the environment and the secrets it refers to; raise `FatalError`, or `TransientError` to try again."""
+        return cls.from_env(with_secrets(os.environ))
 
     @classmethod
     def variables(cls) -> frozenset[str]:

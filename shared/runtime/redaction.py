@@ -25,6 +25,9 @@ _LOOKS_SECRET: Final = (
 )
 
 
+_learned: Final[dict[str, str]] = {}
+
+
 def redact(text: str) -> str:
     """Return a text without the secrets of this process, and without what looks like one."""
     return _hide(text, _own_secrets())
@@ -54,9 +57,15 @@ def _hide(text: str, known: tuple[str, ...]) -> str:
     return text
 
 
+def learn(values: Mapping[str, str]) -> None:
+    """Hide from now on what was read elsewhere than in the environment: variables and their values."""
+    _learned.update(values)
+    _own_secrets.cache_clear()
+
+
 @cache
 def _own_secrets() -> tuple[str, ...]:
-    return secrets_of(os.environ)
+    return secrets_of({**os.environ, **_learned})
 
 
 def _password(address: str) -> str | None:

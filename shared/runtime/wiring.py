@@ -196,5 +196,5 @@ class Deps(Telling):
 
 @cache
 def process_deps() -> Deps:
-    """Return the one set of adapters a warm process keeps."""
-    return Deps(Settings.from_env())
+    """Return the one set of adapters a warm process keeps; its secrets are read now, and stay as they were."""
+    return Deps(Settings.of_process())

@@ -16,7 +16,7 @@ from desk.lambda_host.spec import read_spec
 from desk.local.process import PROJECT
 from shared.usecases.protecting import ALERTS
 from shared.usecases.reconciling import alert_prefix
-from tests.architecture.test_serverless import VARIABLES
+from tests.architecture.packaging import VARIABLES
 
 DOCUMENTS = sorted(
     [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), *(PROJECT / "docs").glob("operations/*.md")]

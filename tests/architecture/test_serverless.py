@@ -1,8 +1,6 @@
 """`serverless.yml`, `functions/` and the event samples are one thing said three times; the packager agrees."""
 
 import json
-import shutil
-import subprocess
 import tomllib
 import zipfile
 from collections import defaultdict
@@ -15,10 +13,8 @@ import yaml
 from desk.lambda_host.host import LambdaHost
 from desk.lambda_host.schedule import is_due
 from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
-from desk.local.process import PROJECT, clean_env
-from desk.local.supabase_lite import node_binary
-from desk.packaging.archive import write_archive
-from desk.packaging.build import artifacts, copy_code
+from desk.local.process import PROJECT
+from desk.packaging.build import artifacts
 from desk.packaging.wheels import LAMBDA
 from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
@@ -29,17 +25,8 @@ from shared.notification_messages import NotifyRequest
 from shared.runtime.agent_config import AGENTS_FILE, SPECS
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
+from tests.architecture.packaging import VARIABLES
 
-VARIABLES = {
-    "SUPABASE_URL": "https://supabase.example",
-    "SUPABASE_KEY": "of-the-deployer-1",
-    "SUPABASE_SERVICE_ROLE_KEY": "of-the-deployer-2",
-    "SUPABASE_JWT_SECRET": "of-the-deployer-3",
-    "UPSTASH_REDIS_REST_URL": "https://upstash.example",
-    "UPSTASH_REDIS_REST_TOKEN": "of-the-deployer-4",
-    "TRIGGER_SECRET": "of-the-deployer-5",
-    "SERVICE_SECRET": "of-the-deployer-6",
-}
 SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
 FUNCTIONS = sorted(SPEC.functions.values(), key=lambda function: function.name)
 each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
@@ -66,7 +53,12 @@ def test_something_wakes_every_function(function: FunctionSpec) -> None:
 
 @each_function
 def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
-    known = Settings.variables() | {"LOG_LEVEL", "POWERTOOLS_METRICS_DISABLED", "POWERTOOLS_TRACE_DISABLED"}
+    known = Settings.variables() | {
+        "LOG_LEVEL",
+        "POWERTOOLS_METRICS_DISABLED",
+        "POWERTOOLS_TRACE_DISABLED",
+        "DEPLOYMENT",
+    }
     assert set(function.environment) <= known, "nobody reads these"
 
 
@@ -109,16 +101,11 @@ def test_queues_give_a_function_the_time_it_needs(function: FunctionSpec) -> Non
         assert queue.dead_letter in SPEC.queues
 
 
-def test_the_api_is_told_of_every_queue_and_may_ask_how_many_wait() -> None:
+def test_the_api_is_told_of_every_queue() -> None:
     """`GET /api/metrics` finds the dead letters of a queue by its redrive policy, so it need not be told of those."""
-    dead = {queue.dead_letter for queue in SPEC.queues.values()}
+    read = {event.queue for function in FUNCTIONS for event in function.queues}
     told = {value["Ref"] for value in SPEC.functions["api"].environment.values() if isinstance(value, dict)}
-    assert told == set(SPEC.queues) - dead
-    raw = yaml.safe_load((PROJECT / "serverless.yml").read_text())
-    (asked,) = [
-        each for each in raw["provider"]["iam"]["role"]["statements"] if "sqs:GetQueueAttributes" in each["Action"]
-    ]
-    assert {arn["Fn::GetAtt"][0] for arn in asked["Resource"]} == set(SPEC.queues)
+    assert told == read
 
 
 @each_function
@@ -167,39 +154,6 @@ def test_the_desk_on_this_machine_knows_every_event(tmp_path: Path) -> None:
     assert LambdaHost(spec=SPEC, log_dir=tmp_path).spec is SPEC
 
 
-@pytest.fixture(scope="module")
-def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `osls package` leaves what it makes of the file; beside the artifacts, which are all it should need."""
-    folder = tmp_path_factory.mktemp("package")
-    shutil.copy(PROJECT / "serverless.yml", folder)
-    copy_code(folder / "code")
-    for artifact in set(artifacts().values()):
-        write_archive(folder / "code", folder / artifact)
-    shutil.rmtree(folder / "code")
-    node = node_binary()
-    osls = PROJECT / "node_modules" / "osls" / "bin" / "serverless.js"
-    assert osls.exists(), "run `make setup`, which installs osls with npm"
-    done = subprocess.run(
-        [str(node), str(osls), "package"],
-        cwd=folder,
-        env=clean_env(VARIABLES | _caches()),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    output = done.stdout + done.stderr
-    assert done.returncode == 0, output
-    assert "Warning" not in output, output
-    return folder / ".serverless"
-
-
-@pytest.fixture(scope="module")
-def template(packaged: Path) -> dict[str, Any]:
-    """The stack that would be deployed."""
-    made: dict[str, Any] = json.loads((packaged / "cloudformation-template-update-stack.json").read_text())
-    return made
-
-
 def test_every_function_is_an_artifact_called_as_a_group_of_dependencies(packaged: Path) -> None:
     """osls itself packs nothing; which is in which is tried in tests/contract/test_packages.py."""
     assert not list(packaged.glob("*.zip"))
@@ -232,16 +186,6 @@ def test_packages_are_for_the_machine_the_file_names() -> None:
     assert (provider["architecture"], (LAMBDA.platform or "").partition("-")[0]) == ("arm64", "aarch64")
 
 
-def test_functions_start_none_but_the_desks_own(template: dict[str, Any]) -> None:
-    (role,) = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
-    statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
-    (starts,) = [each for each in statements if "lambda:InvokeFunction" in str(each["Action"])]
-    assert starts["Action"] == ["lambda:InvokeFunction"] or starts["Action"] == "lambda:InvokeFunction"
-    (resource,) = starts["Resource"]
-    assert resource["Fn::Sub"].endswith(":function:nightdesk-dev-*")
-    assert SPEC.functions["api"].environment["FUNCTION_PREFIX"] == SPEC.prefix == "nightdesk-dev-"
-
-
 def test_what_runs_an_agent_now_is_deployed() -> None:
     errands = [errand for spec in SPECS.values() for errand in (spec.errand, *spec.asked.values())]
     assert {errand.function for errand in errands} <= set(SPEC.functions)
@@ -258,6 +202,7 @@ def test_the_package_has_every_function_queue_and_schedule(template: dict[str, A
     }
     assert {p["Architectures"][0] for p in kinds["AWS::Lambda::Function"]} == {"arm64"}
     assert {p["QueueName"] for p in kinds["AWS::SQS::Queue"]} == {queue.name for queue in SPEC.queues.values()}
+    assert SPEC.functions["api"].environment["FUNCTION_PREFIX"] == SPEC.prefix == "nightdesk-dev-"
     assert len(kinds["AWS::Events::Rule"]) == sum(len(function.schedules) for function in FUNCTIONS)
     assert {p["RouteKey"] for p in kinds["AWS::ApiGatewayV2::Route"]} == {
         f"{route.method} {route.path}" for function in FUNCTIONS for route in function.routes
@@ -267,37 +212,9 @@ def test_the_package_has_every_function_queue_and_schedule(template: dict[str, A
     assert all(mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for mapping in mappings)
 
 
-def test_somebody_outside_watches_the_monitor(template: dict[str, Any]) -> None:
-    """The dead man, its errors, and every queue of dead letters are alarms of AWS itself, and lead somewhere."""
-    alarms = {
-        each["Properties"]["AlarmName"]: each["Properties"]
-        for each in template["Resources"].values()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
-    }
-    dead = alarms["nightdesk-dev-monitor-dead"]
-    assert (dead["Namespace"], dead["MetricName"]) == ("nightdesk", "MonitorRuns")
-    assert dead["Dimensions"] == [{"Name": "service", "Value": "scheduled-monitor"}]
-    assert (dead["TreatMissingData"], dead["ComparisonOperator"]) == ("breaching", "LessThanThreshold")
-    failing = alarms["nightdesk-dev-monitor-errors"]
-    assert failing["Dimensions"] == [{"Name": "FunctionName", "Value": "nightdesk-dev-scheduled-monitor"}]
-    watched = {
-        part["Fn::GetAtt"][0] for each in alarms.values() for part in (d["Value"] for d in each["Dimensions"])
-        if isinstance(part, dict)
-    }  # fmt: skip
-    assert watched == {queue.dead_letter for queue in SPEC.queues.values() if queue.dead_letter}
-    assert all(alarm["AlarmActions"] == [{"Ref": "AlarmsTopic"}] for alarm in alarms.values())
-    assert template["Resources"]["AlarmsEmail"]["Condition"] == "HasAlarmEmail"
-
-
 def test_the_monitor_has_the_time_its_checks_may_take_and_its_lease_outlives_it() -> None:
     settings, timeout_ms = MonitorSettings(), SPEC.functions["scheduled-monitor"].timeout_s * 1_000
     assert settings.task_limit_ms * 2 < timeout_ms < settings.lease_ms < 60_000
-
-
-def _caches() -> dict[str, str]:
-    """Let node and osls keep what they compile: the second package takes a third of the time of the first."""
-    cache = PROJECT / "node_modules" / ".cache"
-    return {"SLS_SCHEMA_CACHE_BASE_DIR": str(cache), "NODE_COMPILE_CACHE": str(cache / "node")}
 
 
 def sample(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from desk.dead_letters_cli import LOCAL_STAGE, SERVICE
 from desk.lambda_host.spec import read_spec
 from desk.local.aws import LocalSqs
 from desk.local.process import PROJECT
-from tests.architecture.test_serverless import VARIABLES
+from tests.architecture.packaging import VARIABLES
 
 SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
 INTENT = {"intent_id": "6f1d3f0a-0c5e-4a57-9d0b-3c2f3f7f4e11", "correlation_id": "0123456789abcdef"}

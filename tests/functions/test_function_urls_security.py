@@ -16,7 +16,7 @@ from shared.domain.signing import MAX_AGE_MS, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from shared.runtime.auditing import STRANGERS_PER_MINUTE, event_of_machine
 from shared.runtime.config import Settings
 from shared.runtime.wiring import Deps
-from tests.architecture.test_serverless import VARIABLES
+from tests.architecture.packaging import VARIABLES
 from tests.fakes.agents import MemoryAgentStore
 from tests.fakes.audit import MemoryAuditLog
 

@@ -12,7 +12,7 @@ import pytest
 from desk.lambda_host.spec import FunctionSpec, read_spec
 from desk.local.process import PROJECT
 from desk.migrate import SQL, sql_files
-from tests.architecture.test_serverless import VARIABLES
+from tests.architecture.packaging import VARIABLES
 from tests.contract.sql.cron_server import STAND_INS, binaries, cron_server
 
 FILE = (SQL / "cron.sql").read_text()

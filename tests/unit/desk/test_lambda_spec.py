@@ -35,6 +35,26 @@ functions:
         read_spec(path, {})
 
 
+def test_secrets_by_reference_come_from_the_environment_given(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+custom: {parameters: "/${self:service}/${sls:stage}"}
+functions:
+  f:
+    handler: functions/f.handler
+    environment:
+      A_SECRET: "ssm:${self:custom.parameters}/A_SECRET"
+      B_KEY: "ssm-optional:${self:custom.parameters}/B_KEY"
+      DEPLOYMENT: "${sls:instanceId}"
+""",
+    )
+    environment = read_spec(path, {"A_SECRET": "a"}).functions["f"].environment
+    assert environment == {"A_SECRET": "a", "B_KEY": "", "DEPLOYMENT": "local"}
+    with pytest.raises(LocalPartError, match=r"A_SECRET.*is not set"):
+        read_spec(path, {"B_KEY": "b"})
+
+
 @pytest.mark.parametrize(
     ("event", "route"),
     [
