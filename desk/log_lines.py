@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from rich.markup import escape
 
+from shared.runtime.metrics import MEASURED
+
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _STYLES: Final = {"DEBUG": "dim", "INFO": "", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 _KNOWN: Final = frozenset({"level", "location", "message", "timestamp", "service", "correlation_id", "request_id",
@@ -36,7 +38,10 @@ class LogLine:
 
 
 def read_line(text: str, *, source: str, at_ms: int) -> LogLine | None:
-    """Read one line; None for metrics and for nothing. What is no JSON is a message at `at_ms`, the time before it."""
+    """Read one line; None for nothing, and for what an invocation measured.
+
+    What is no JSON is a message at `at_ms`, the time before it.
+    """
     text = text.rstrip()
     if not text:
         return None
@@ -46,7 +51,7 @@ def read_line(text: str, *, source: str, at_ms: int) -> LogLine | None:
         found = None
     if not isinstance(found, dict):
         return LogLine(source=source, at_ms=at_ms, level=_level_of(text), message=text)
-    if "_aws" in found:
+    if found.get("message") == MEASURED:
         return None
     return LogLine(
         source=source,

@@ -25,14 +25,6 @@ def _no_backoff() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _no_metrics() -> Iterator[None]:
-    """Functions that run in this process write no metrics into what tests read; tests of metrics take this back."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
-        yield
-
-
 @pytest.fixture(autouse=True)
 def open_logs() -> Iterator[None]:
     """Let no logger keep the output that was caught of one test: it is closed then, and the next one's would fail."""

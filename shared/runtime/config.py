@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from shared.domain.errors import FatalError
 from shared.domain.trading.states import Mode
+from shared.runtime.metrics import Published
 from shared.runtime.parameters import with_secrets
 from shared.validation import problem_in_words
 
@@ -92,6 +93,7 @@ class Settings(BaseModel):
     exchange_sandbox: bool = False
     alert_urls: tuple[SecretStr, ...] = ()
     allow_private_webhooks: bool = False
+    metrics_published: Published = Published.ALARMS
     venue_access: Mapping[str, VenueAccess] = Field(default_factory=dict)
 
     @field_validator("alert_urls", mode="before")

@@ -56,7 +56,7 @@ def entrypoint(
             deps, log = deps or process_deps(), start_logging(service)
             request_id = getattr(context, "aws_request_id", new_id())
             run = AgentRun(agent, deps, log)
-            with invocation(service, request_id) as measures:
+            with invocation(service, request_id, deps.settings.metrics_published) as measures:
                 call = _Call(
                     messages=messages,
                     function=function,

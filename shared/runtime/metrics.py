@@ -1,13 +1,16 @@
 """What the desk measures of itself: one table says which field of which answer is which metric, in which unit.
 
 Functions know nothing of it: the entrypoint holds every answer against the table and writes what it finds as one line
-of CloudWatch's embedded metric format. docs/operations/observability.md has the same table for people.
+of the log. CloudWatch bills every metric it is told, so it is told those that an alarm reads, and the others where
+somebody asks for them. docs/operations/observability.md has the same table for people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel
@@ -20,15 +23,24 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "nightdesk"
 MONITOR: Final = "scheduled-monitor"
+MEASURED: Final = "measured"
+"""The `message` of a line that says what an invocation measured."""
 
 Unit = Literal["Count", "Milliseconds"]
 Value = Callable[[Any, int], float | None]
 """Reads a metric from an answer at an instant of market time (epoch ms); None where there is nothing to say."""
 
 
+class Published(StrEnum):
+    """Which metrics CloudWatch is told as such: those its alarms read, or all of them."""
+
+    ALARMS = "alarms"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric: what it means to people, and where it is read from.
+    """One metric: what it means to people, and where it is read from; `is_watched` when an alarm reads it.
 
     `answer` names the type it is read from, `asked` the message that led there when only that one counts: names, since
     a function has no use for the answers of the others. A metric without a `value` is written by the entrypoint about
@@ -41,6 +53,7 @@ class Metric:
     answer: str | None = None
     asked: str | None = None
     value: Value | None = None
+    is_watched: bool = False
 
 
 def field_of(name: str) -> Value:
@@ -80,8 +93,9 @@ FAILURES: Final = Metric(
 )
 COLD_STARTS: Final = Metric(name="ColdStarts", unit="Count", means="first invocations of a process")
 MONITOR_RUNS: Final = Metric(
-    name="MonitorRuns", unit="Count", means="runs of scheduled-monitor that came to an answer: its heartbeat"
-)
+    name="MonitorRuns", unit="Count", means="runs of scheduled-monitor that came to an answer: its heartbeat",
+    is_watched=True,
+)  # fmt: skip
 
 INVOCATION: Final = (DURATION, FAILURES, COLD_STARTS, MONITOR_RUNS)
 ANSWERS: Final = (
@@ -102,7 +116,7 @@ ANSWERS: Final = (
         answer="Swept", value=field_of("missing"),
     ),
     Metric(
-        name="BoundaryLag", unit="Milliseconds", means="from a close to its signals being stored, of each shard",
+        name="BoundaryLag", unit="Milliseconds", means="from a close to its signals being stored, of the slowest shard",
         answer="ShardResult", asked="ShardDue", value=_lag,
     ),
     Metric(
@@ -156,7 +170,7 @@ ANSWERS: Final = (
     ),
     Metric(
         name="DataAge", unit="Milliseconds", means="age of the newest candle of the venue that lags most",
-        answer="MonitorResult", value=_data_age,
+        answer="MonitorResult", value=_data_age, is_watched=True,
     ),
     Metric(
         name="NotificationsSent", unit="Count", means="deliveries that arrived", answer="NotifyResult",
@@ -172,6 +186,27 @@ ANSWERS: Final = (
     ),
 )  # fmt: skip
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in (*INVOCATION, *ANSWERS)}
+
+
+def added(found: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    """Return what several answers of one invocation say: counts are added up, of times the longest is kept."""
+    both = found.keys() & more.keys()
+    told = {name: max if METRICS[name].unit == "Milliseconds" else operator.add for name in both}
+    return {**found, **more, **{name: combine(found[name], more[name]) for name, combine in told.items()}}
+
+
+def embedded(names: Iterable[str], published: Published, *, now_ms: int) -> dict[str, Any]:
+    """Return what makes of a line one of CloudWatch's embedded metric format, nothing when none is to be published.
+
+    The line has the metrics and the dimension `service` beside it; `now_ms` is epoch ms. Source: CloudWatch user guide,
+    "Specification: Embedded metric format".
+    """
+    told = [METRICS[name] for name in names if published is Published.ALL or METRICS[name].is_watched]
+    if not told:
+        return {}
+    metrics = [{"Name": metric.name, "Unit": metric.unit} for metric in told]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [["service"]], "Metrics": metrics}
+    return {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}}
 
 
 def measured(asked: BaseModel, answer: BaseModel, *, now_ms: int) -> dict[str, float]:

@@ -1,10 +1,12 @@
-"""What functions say of themselves: JSON log lines, metrics as one line an invocation, traces where they are sampled.
+"""What functions say of themselves: JSON log lines, one of them what an invocation measured, and traces.
 
 A log line carries the correlation id that follows a boundary to its signals, intents and fills.
 """
 
+import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +14,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics
 from pydantic import BaseModel
 
-from shared.runtime.metrics import COLD_STARTS, DURATION, FAILURES, METRICS, MONITOR, MONITOR_RUNS, NAMESPACE, measured
+from shared.runtime.config import Settings
+from shared.runtime.metrics import (
+    COLD_STARTS,
+    DURATION,
+    FAILURES,
+    MEASURED,
+    MONITOR,
+    MONITOR_RUNS,
+    Published,
+    added,
+    embedded,
+    measured,
+)
 from shared.runtime.redaction import redacted_json
 
 if TYPE_CHECKING:
@@ -46,42 +59,39 @@ def start_logging(service: str) -> Logger:
 class Invocation:
     """One run of a function, and what is measured of it."""
 
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
+    def __init__(self, service: str, published: Published) -> None:
+        self._service, self._published = service, published
+        self._found: dict[str, float] = {}
         self._failures = 0
         self._answers = 0
 
     def answered(self, asked: BaseModel, answer: BaseModel, *, now_ms: int) -> None:
         """Measure an answer; `now_ms` is market time."""
         self._answers += 1
-        for name, value in measured(asked, answer, now_ms=now_ms).items():
-            self._add(name, value)
+        self._found = added(self._found, measured(asked, answer, now_ms=now_ms))
 
     def failed(self) -> None:
         """Count a message or a request that failed."""
         self._failures += 1
 
     def write(self, *, request_id: str, took_ms: float) -> None:
-        """Write everything measured as one line of CloudWatch's embedded metric format."""
-        self._add(DURATION.name, round(took_ms, 3))
-        self._add(FAILURES.name, self._failures)
+        """Write everything measured as one line, which CloudWatch reads metrics from where any are to be published."""
+        found: dict[str, float] = {DURATION.name: round(took_ms, 3), FAILURES.name: self._failures}
         if self._service not in _started:
             _started.add(self._service)
-            self._add(COLD_STARTS.name, 1)
+            found[COLD_STARTS.name] = 1
         if self._service == MONITOR and self._answers:
-            self._add(MONITOR_RUNS.name, 1)
-        self._metrics.add_metadata("request_id", request_id)
-        self._metrics.flush_metrics()
-
-    def _add(self, name: str, value: float) -> None:
-        self._metrics.add_metric(name=name, unit=METRICS[name].unit, value=value)
+            found[MONITOR_RUNS.name] = 1
+        found |= self._found
+        line = {"message": MEASURED, "service": self._service, "request_id": request_id, **found}
+        line |= embedded(found, self._published, now_ms=time.time_ns() // 1_000_000)
+        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")  # at once: lines are not to run into another
 
 
 @contextmanager
-def invocation(service: str, request_id: str) -> Iterator[Invocation]:
+def invocation(service: str, request_id: str, published: Published) -> Iterator[Invocation]:
     """Measure, and trace where it is sampled, what happens inside; an exception is a failure, and goes on."""
-    run, began = Invocation(service), time.perf_counter()
+    run, began = Invocation(service, published), time.perf_counter()
     try:
         with _traced(service):
             yield run
@@ -94,9 +104,10 @@ def invocation(service: str, request_id: str) -> Iterator[Invocation]:
 
 def measured_http(handle: Callable[[Any, Any], Any], *, service: str) -> Callable[[Any, Any], Any]:
     """Return a handler of HTTP events that is measured; an answer of 500 and above is a failure."""
+    published = Settings.from_env().metrics_published
 
     def measuring(event: Any, context: Any) -> Any:
-        with invocation(service, str(getattr(context, "aws_request_id", ""))) as run:
+        with invocation(service, str(getattr(context, "aws_request_id", "")), published) as run:
             answer = handle(event, context)
             if answer["statusCode"] >= 500:
                 run.failed()
@@ -106,9 +117,11 @@ def measured_http(handle: Callable[[Any, Any], Any], *, service: str) -> Callabl
 
 
 def is_traced(env: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether X-Ray takes a sample of this invocation: only then are its libraries imported."""
-    off = env.get("POWERTOOLS_TRACE_DISABLED", "").lower() in {"1", "true", "t", "yes", "y", "on"}
-    return not off and "Sampled=1" in env.get("_X_AMZN_TRACE_ID", "").split(";")
+    """Tell whether X-Ray takes a sample of this invocation: only then are its libraries imported.
+
+    Who sent a message may have been sampled, which is no reason for a function that is not traced to be.
+    """
+    return env.get("TRACING") == "Active" and "Sampled=1" in env.get("_X_AMZN_TRACE_ID", "").split(";")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from desk.lambda_host.spec import FunctionSpec, read_spec
 from desk.local.process import PROJECT
 from shared.runtime.agent_config import SPECS
 from shared.runtime.config import TRADED_VENUES
+from shared.runtime.metrics import METRICS, NAMESPACE
 from tests.architecture.packaging import VARIABLES, osls, project_in
 
 SOURCE = PROJECT / "serverless.yml"
@@ -23,6 +24,7 @@ each_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda functi
 Template = dict[str, Any]
 Statement = dict[str, Any]
 
+TRACED = {"trigger-executions", "execute-trader", "risk-agent", "execution-agent"}
 WITHOUT_RESOURCES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """Actions IAM cannot narrow to a resource (Service Authorization Reference)."""
 VENUE_KEY = re.compile(rf"^({'|'.join(TRADED_VENUES)})_api_(key|secret|password)$".upper().replace("(?:", "("))
@@ -219,9 +221,21 @@ def test_callers_of_the_http_api_are_throttled_before_they_cost(template: Templa
 
 
 @each_function
-def test_a_function_is_traced_tagged_and_its_log_forgotten(template: Template, function: FunctionSpec) -> None:
+def test_the_way_from_a_close_to_its_fills_is_traced_and_nothing_else(
+    template: Template, function: FunctionSpec
+) -> None:
+    """A trace costs as much as 25 invocations: one is recorded where somebody would ask what took so long."""
+    is_traced = function.name in TRACED
+    tracing = deployed(template, function).get("TracingConfig")
+    assert tracing == ({"Mode": "Active"} if is_traced else None)
+    assert environment(template, function)["TRACING"] == ("Active" if is_traced else "PassThrough")
+    may_trace = {"xray:PutTraceSegments"} <= {a for s in statements(template, function) for a in as_list(s["Action"])}
+    assert may_trace == is_traced
+
+
+@each_function
+def test_a_function_is_tagged_and_its_log_forgotten(template: Template, function: FunctionSpec) -> None:
     made = deployed(template, function)
-    assert made["TracingConfig"] == {"Mode": "Active"}
     assert {"Key": "project", "Value": "nightdesk"} in made["Tags"]
     logs = {group["LogGroupName"]: group["RetentionInDays"] for group in of_kind(template, "AWS::Logs::LogGroup")}
     assert logs[f"/aws/lambda/{SPEC.prefix}{function.name}"] == 30
@@ -252,6 +266,12 @@ def test_somebody_outside_watches_the_monitor_and_the_data(template: Template) -
         assert (alarm["Namespace"], alarm["MetricName"]) == ("nightdesk", metric)
         assert alarm["Dimensions"] == [{"Name": "service", "Value": "scheduled-monitor"}]
         assert (alarm["TreatMissingData"], alarm["ComparisonOperator"]) == ("breaching", comparison)
+
+
+def test_cloudwatch_is_told_what_its_alarms_read_and_nothing_more(template: Template) -> None:
+    """It bills every metric it is told; an alarm on one that nobody publishes would watch nothing."""
+    read = {alarm["MetricName"] for alarm in alarms(template).values() if alarm["Namespace"] == NAMESPACE}
+    assert read == {metric.name for metric in METRICS.values() if metric.is_watched}
 
 
 def test_every_queue_nobody_reads_is_watched(template: Template) -> None:

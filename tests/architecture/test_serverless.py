@@ -55,8 +55,7 @@ def test_something_wakes_every_function(function: FunctionSpec) -> None:
 def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> None:
     known = Settings.variables() | {
         "LOG_LEVEL",
-        "POWERTOOLS_METRICS_DISABLED",
-        "POWERTOOLS_TRACE_DISABLED",
+        "TRACING",
         "DEPLOYMENT",
     }
     assert set(function.environment) <= known, "nobody reads these"

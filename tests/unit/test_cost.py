@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cost, invocations
+from bench import cost
 from bench.cost import PRICES, TARGET_TRADERS, TARGET_USD, TRADERS, Line, closes_a_month, duration_ms, run
 
 TOTAL = "all but Supabase"
@@ -63,15 +63,3 @@ def test_what_was_measured_here_counts(tmp_path: Path) -> None:
     (tmp_path / "invocations.json").write_text(json.dumps({"rows": [row]}))
     assert cost.measured_ms()["notify"] == before + 1
     assert cost.measured_ms()["api"] == cost.MEASURED_MS["api"]
-
-
-def test_a_log_is_read_though_lines_run_into_one_another(tmp_path: Path) -> None:
-    told = {"_aws": {}, "Duration": [100.0], "ColdStarts": [1.0]}
-    shard = {"level": "INFO", "message": "ShardDue", "took_ms": 30.0, "result": {"duration_ms": 10.0, "signals": 4}}
-    lines = [json.dumps(shard, separators=(",", ":")), json.dumps(told, separators=(",", ":"))]
-    warm = json.dumps({"_aws": {}, "Duration": [20.0]}, separators=(",", ":"))
-    (tmp_path / "x.log").write_text("".join([*lines, warm, "\nTraceback\n", '{"level":"half']))
-    row = invocations.row_of("x", tmp_path / "x.log")
-    assert row is not None
-    assert (row["invocations"], row["mean_ms"], row["decided_ms"], row["ms_per_signal"]) == (2, 20.0, 10.0, 5.0)
-    assert invocations.row_of("y", tmp_path / "y.log") is None

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_lines_of_every_part_come_in_the_order_of_time(folder: Path) -> None:
     (folder / "a.log").write_text(f"{line(NOW_MS + 1, 'one')}\n{line(NOW_MS + 30, 'four')}\n")
     (folder / "b.log").write_text(f"{line(NOW_MS + 2, 'two')}\nTraceback (most recent call last):\n  in f\n")
-    (folder / "c.log").write_text('{"_aws":{"Timestamp":1},"Duration":[1.0]}\n')
+    (folder / "c.log").write_text('{"message":"measured","service":"c","Duration":1.0}\n')
     logs = LocalLogs(folder)
     found = logs.lines()
     assert [(each.source, each.message) for each in found] == [

@@ -17,6 +17,7 @@ from shared.messages import BoundaryClosed, CronTick, Message, TriggerRequest
 from shared.runtime.agent_config import SPECS
 from shared.runtime.config import Settings
 from shared.runtime.entrypoint import MAX_BODY_BYTES, LambdaHandler, entrypoint
+from shared.runtime.metrics import MEASURED
 from shared.runtime.wiring import Deps
 from shared.usecases.agent_specs import AgentSpec, Errand
 from shared.usecases.clearance import REMEMBERED_MS, Clearances
@@ -354,4 +355,5 @@ def test_every_agent_of_the_functions_is_registered_and_every_registered_one_run
 def test_a_log_line_carries_the_correlation_id(capsys: pytest.CaptureFixture[str]) -> None:
     handler_of(service="log-test")(batch(BOUNDARY), None, deps=make_deps())
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["correlation_id"] for line in lines] == ["abcdef123456"]
+    assert [line.get("correlation_id") for line in lines] == ["abcdef123456", None]
+    assert lines[-1]["message"] == MEASURED

@@ -1,17 +1,19 @@
-"""Every invocation writes one line of metrics that CloudWatch's embedded metric format allows, from one table."""
+"""Every invocation writes one line of what it measured, from one table; CloudWatch is told what it is to keep of it."""
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
 from typing import Annotated, Any, Final, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from desk.metrics_reference import PAGE, with_table
-from shared.domain.errors import NotFoundError, TransientError
+from shared.domain.errors import FatalError, NotFoundError, TransientError
 from shared.domain.monitoring import Task
 from shared.domain.timeframe import Timeframe
 from shared.messages import (
@@ -27,11 +29,13 @@ from shared.messages import (
 )
 from shared.monitor_messages import MonitorResult, RunMonitor, TaskResult
 from shared.notification_messages import NotifyResult
-from shared.runtime.metrics import ANSWERS, METRICS, NAMESPACE, measured
+from shared.runtime.config import Settings
+from shared.runtime.metrics import ANSWERS, MEASURED, METRICS, NAMESPACE, Published, measured
 from shared.runtime.telemetry import invocation, is_traced, measured_http
-from tests.unit.runtime.test_entrypoint import BOUNDARY, batch, handler_of, make_deps, request
+from tests.unit.runtime.test_entrypoint import BOUNDARY, SECRETS, batch, handler_of, make_deps, request
 
 CLOSE: Final = 1_640_995_260_000
+ROOT: Final = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8"
 SHARD = ShardDue(
     venue="binance", timeframe=Timeframe.M1, close_time=CLOSE, shard=0, shards=1, correlation_id="abcdef123456"
 )
@@ -73,25 +77,22 @@ class Metadata(BaseModel):
     CloudWatchMetrics: Annotated[list[Directive], Field(min_length=1)]
 
 
-@pytest.fixture(autouse=True)
-def _writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED")
-
-
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Return the lines of metrics, each as the format allows it."""
+    """Return the lines of what was measured."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    found = [line for line in lines if "_aws" in line]
-    for line in found:
-        (directive,) = Metadata.model_validate(line["_aws"]).CloudWatchMetrics
-        assert (directive.Namespace, directive.Dimensions) == (NAMESPACE, [["service"]])
-        assert isinstance(line["service"], str)  # a target member of each dimension is a text,
-        for metric in directive.Metrics:
-            values = line[metric.Name]  # and of each metric a number or up to 100 of them
-            assert 1 <= len(values) <= 100
-            assert all(isinstance(value, float) for value in values)
-            assert metric.Unit == METRICS[metric.Name].unit
-    return found
+    return [line for line in lines if line["message"] == MEASURED]
+
+
+def published(line: dict[str, Any]) -> set[str]:
+    """Return which metrics CloudWatch takes from a line, which is one its format allows."""
+    if "_aws" not in line:
+        return set()
+    (directive,) = Metadata.model_validate(line["_aws"]).CloudWatchMetrics
+    assert (directive.Namespace, directive.Dimensions) == (NAMESPACE, [["service"]])
+    assert isinstance(line["service"], str)  # a target member of each dimension is a text, of each metric a number
+    assert all(isinstance(line[metric.Name], int | float) for metric in directive.Metrics)
+    assert all(metric.Unit == METRICS[metric.Name].unit for metric in directive.Metrics)
+    return {metric.Name for metric in directive.Metrics}
 
 
 def test_an_invocation_is_one_line_however_many_messages_it_had(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,10 +100,50 @@ def test_an_invocation_is_one_line_however_many_messages_it_had(capsys: pytest.C
     handler(batch(BOUNDARY, BOUNDARY), None, deps=make_deps())
     handler(batch(BOUNDARY), None, deps=make_deps())
     first, second = written(capsys)
-    assert (first["ColdStarts"], "ColdStarts" in second) == ([1.0], False)
-    assert first["Failures"] == second["Failures"] == [0.0]
-    assert first["Duration"][0] > 0
+    assert (first["ColdStarts"], "ColdStarts" in second) == (1, False)
+    assert first["Failures"] == second["Failures"] == 0
+    assert first["Duration"] > 0
     assert first["service"] == "metrics-of-a-batch"
+
+
+def test_answers_of_one_invocation_add_up_and_the_slowest_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with invocation("execute-trader", "r1", Published.ALL) as run:
+        run.answered(SHARD, SHARD_DONE, now_ms=CLOSE + 3_000)
+        run.answered(SHARD, SHARD_DONE.model_copy(update={"errors": {}}), now_ms=CLOSE + 2_000)
+    (line,) = written(capsys)
+    assert (line["Evaluations"], line["Signals"], line["TraderErrors"], line["BoundaryLag"]) == (1_200, 4, 1, 3_000)
+
+
+MONITORED = MonitorResult(
+    success=True, run_id="r", timestamp=CLOSE, total_duration_ms=1.0,
+    results=[TaskResult(task=Task.MARKET_DATA, success=True, checked=1, duration_ms=1.0,
+                        details={"binance": {"age_ms": {"1m": 65_000}, "open_gaps": 0}})],
+)  # fmt: skip
+
+
+def test_cloudwatch_is_told_what_alarms_read_and_the_log_has_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    with invocation("scheduled-monitor", "r1", Published.ALARMS) as run:
+        run.answered(RunMonitor(task="all"), MONITORED, now_ms=CLOSE)
+    with invocation("execute-trader", "r2", Published.ALARMS) as run:
+        run.answered(SHARD, SHARD_DONE, now_ms=CLOSE)
+    monitor, trader = written(capsys)
+    assert published(monitor) == {metric.name for metric in METRICS.values() if metric.is_watched}
+    assert monitor["_aws"]["Timestamp"] == pytest.approx(time.time() * 1_000, abs=60_000)
+    assert (published(trader), trader["Signals"], trader["Failures"]) == (set(), 2, 0)
+
+
+def test_whoever_asks_for_all_metrics_has_cloudwatch_told_all(capsys: pytest.CaptureFixture[str]) -> None:
+    handler_of(service="told")(BOUNDARY, None, deps=make_deps(SECRETS | {"METRICS_PUBLISHED": "all"}))
+    with invocation("execute-trader", "r2", Published.ALL) as run:
+        run.answered(SHARD, SHARD_DONE, now_ms=CLOSE)
+    first, second = written(capsys)
+    assert published(first) == {"Duration", "Failures", "ColdStarts"}
+    assert published(second) >= {"Duration", "Failures", "BoundaryLag", "Evaluations", "Signals", "TraderErrors"}
+
+
+def test_a_word_nobody_knows_is_refused_by_name() -> None:
+    with pytest.raises(FatalError, match="METRICS_PUBLISHED: expected 'alarms' or 'all'"):
+        Settings.from_env({"METRICS_PUBLISHED": "none"})
 
 
 def test_failures_are_counted_and_refusals_are_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +153,7 @@ def test_failures_are_counted_and_refusals_are_not(capsys: pytest.CaptureFixture
     handler_of(TransientError("busy"))(request(BOUNDARY), None, deps=deps)
     with pytest.raises(TransientError):
         handler_of(TransientError("busy"))(BOUNDARY, None, deps=deps)
-    assert [line["Failures"] for line in written(capsys)] == [[2.0], [0.0], [1.0], [1.0]]
+    assert [line["Failures"] for line in written(capsys)] == [2, 0, 1, 1]
 
 
 def test_the_monitor_beats_only_when_it_came_to_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,13 +162,13 @@ def test_the_monitor_beats_only_when_it_came_to_an_answer(capsys: pytest.Capture
     handler_of(service="other")(BOUNDARY, None, deps=deps)
     with pytest.raises(TransientError):
         handler_of(TransientError("busy"), service="scheduled-monitor")(BOUNDARY, None, deps=deps)
-    assert [line.get("MonitorRuns") for line in written(capsys)] == [[1.0], None, None]
+    assert [line.get("MonitorRuns") for line in written(capsys)] == [1, None, None]
 
 
 def test_http_answers_of_500_and_above_are_failures(capsys: pytest.CaptureFixture[str]) -> None:
     for status in (200, 404, 503):
         measured_http(lambda event, _context: {"statusCode": event}, service="api")(status, None)
-    assert [line["Failures"] for line in written(capsys)] == [[0.0], [0.0], [1.0]]
+    assert [line["Failures"] for line in written(capsys)] == [0, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -207,20 +248,21 @@ def test_the_table_names_fields_that_are_there_and_every_metric_once() -> None:
     ("env", "traced"),
     [
         ({}, False),
-        ({"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"}, True),
-        ({"_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"}, False),
-        ({"_X_AMZN_TRACE_ID": "Root=1;Sampled=1", "POWERTOOLS_TRACE_DISABLED": "true"}, False),
+        ({"TRACING": "Active", "_X_AMZN_TRACE_ID": f"{ROOT};Sampled=1"}, True),
+        ({"TRACING": "Active", "_X_AMZN_TRACE_ID": f"{ROOT};Sampled=0"}, False),
+        ({"TRACING": "PassThrough", "_X_AMZN_TRACE_ID": f"{ROOT};Sampled=1"}, False),
     ],
 )
-def test_only_a_sampled_invocation_is_traced(env: dict[str, str], traced: bool) -> None:
+def test_only_a_sampled_invocation_of_a_traced_function_is_traced(env: dict[str, str], traced: bool) -> None:
     assert is_traced(env) is traced
 
 
 TRACED = """
 import sys
+from shared.runtime.metrics import Published
 from shared.runtime.telemetry import invocation
 assert "aws_xray_sdk" not in sys.modules
-with invocation("traced", "r1"):
+with invocation("traced", "r1", Published.ALARMS):
     assert ("aws_xray_sdk.core" in sys.modules) is (sys.argv[1] == "1")
 """
 
@@ -232,7 +274,8 @@ def test_a_trace_reaches_the_daemon_and_costs_nothing_where_nobody_samples(sampl
         daemon.settimeout(20)
         env = {
             "LAMBDA_TASK_ROOT": "/var/task",
-            "_X_AMZN_TRACE_ID": f"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled={sampled}",
+            "TRACING": "Active",
+            "_X_AMZN_TRACE_ID": f"{ROOT};Sampled={sampled}",
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         }
@@ -248,13 +291,30 @@ def test_a_trace_reaches_the_daemon_and_costs_nothing_where_nobody_samples(sampl
 
 
 def test_what_is_interrupted_is_a_failure_and_still_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), invocation("broken", "r1"):
+    with pytest.raises(ZeroDivisionError), invocation("broken", "r1", Published.ALARMS):
         raise ZeroDivisionError
     (line,) = written(capsys)
-    assert (line["Failures"], line["request_id"]) == ([1.0], "r1")
+    assert (line["Failures"], line["request_id"]) == (1, "r1")
 
 
 def test_the_page_for_people_has_the_same_table() -> None:
     page = PAGE.read_text()
     assert with_table(page) == page, "write it anew: python -m desk.metrics_reference"
     assert all(f"| `{name}` |" in page for name in METRICS)
+
+
+WORDS: Final = {"and", "as", "by", "count", "desc", "fields", "filter", "ispresent", "limit", "max", "pct", "sort",
+                "stats", "sum"}  # fmt: skip
+"""What the page's queries use of Logs Insights' language."""
+
+
+def test_the_queries_of_the_page_ask_for_fields_that_lines_have(capsys: pytest.CaptureFixture[str]) -> None:
+    handler_of()(BOUNDARY, None, deps=make_deps())
+    (line,) = written(capsys)
+    queries = re.findall(r"```text\n(filter .*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(queries) == 3
+    for query in queries:
+        assert 'message = "measured"' in query
+        bare = re.sub(r'"[^"]*"|as \w+|bin\(\w+\)|@timestamp', "", query)
+        assert set(re.findall(r"[A-Za-z_]+", bare)) - WORDS <= METRICS.keys() | line.keys()
+    assert line["message"] == "measured"
