@@ -51,7 +51,7 @@ lint: setup ## Check style, types, the direction of imports, and that no key is 
 
 check: lint test ## What CI runs
 
-bench: setup $(PEERS)/.ready ## Measure, print tables, write bench/out/*.json
+bench: setup $(PEERS)/.ready ## Measure, print tables, write bench/out/*.json; ARGS="cost rules" measures those alone
 	@$(BIN)/python -m bench $(ARGS)
 
 # What others are measured with has dependencies of its own, and stays out of ours.
@@ -67,9 +67,10 @@ fmt: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## Write the rule language into docs/rules.md, the metrics into docs/operations/observability.md
+docs: setup ## Write into docs/ what is made from the code: the rule language, the metrics, what a month costs
 	$(BIN)/python -m desk.rules_reference
 	$(BIN)/python -m desk.metrics_reference
+	$(BIN)/python -m bench.cost_page
 
 lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	for group in $(GROUPS); do \
