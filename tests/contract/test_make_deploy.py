@@ -1,4 +1,4 @@
-"""`make deploy` and its settings: what is read from `.env.STAGE`, and what is missing is named before anything is built."""
+"""`make deploy` and its settings: read from `.env.STAGE`, and what is missing is named before anything is built."""
 
 import re
 import shutil
