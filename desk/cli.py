@@ -1,5 +1,6 @@
 """The `desk` command: run the whole desk on one machine, and operate it."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +137,8 @@ def version() -> None:
 
 def main() -> None:
     """Run the command; an error the desk raised on purpose is one clear line and exit code 1."""
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)  # all that botocore reads; .env.STAGE has the other
     try:
         app()
     except NightdeskError as error:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from desk.doctor_settings import SERVERLESS
-from shared.domain.errors import FatalError, InvalidMessageError
+from shared.domain.errors import FatalError, RefusedError
 
 _REFERENCE: Final = re.compile(r"^ssm(-optional)?:\$\{self:custom\.parameters\}/(\w+)$")
 
@@ -35,13 +35,14 @@ def secrets_of_deployment(path: Path = SERVERLESS) -> Sequence[Secret]:
 
 
 def chosen(env: Mapping[str, str], names: Sequence[str] = ()) -> dict[str, str]:
-    """Return every secret an environment has, or those named; raise `InvalidMessageError` for what it must have."""
+    """Return every secret an environment has, or those named; raise `RefusedError` for all it must have and has not."""
     known = {secret.name: secret.is_optional for secret in secrets_of_deployment()}
-    for name in names or [name for name, is_optional in known.items() if not is_optional]:
-        if name not in known:
-            raise InvalidMessageError(name, f"is no secret of a function; expected one of {', '.join(sorted(known))}")
-        if not env.get(name):
-            raise InvalidMessageError(name, "is not set in this environment")
+    asked = names or [name for name, is_optional in known.items() if not is_optional]
+    no_secret = f"is no secret of a function; expected one of {', '.join(sorted(known))}"
+    wrong = [(name, no_secret) for name in asked if name not in known]
+    wrong += [(name, "is not set in this environment") for name in asked if name in known and not env.get(name)]
+    if wrong:
+        raise RefusedError(wrong)
     return {name: env[name] for name in (names or sorted(known)) if env.get(name)}
 
 

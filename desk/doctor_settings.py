@@ -38,7 +38,7 @@ def check_settings(env: Mapping[str, str], path: Path = SERVERLESS) -> Iterator[
     missing = {function: sorted(names - set(known)) for function, names in required_variables(path).items()}
     for function, names in missing.items():
         if names:
-            advice = "set them in the environment of whoever deploys; README.md says where each is found"
+            advice = "set them in the environment of whoever deploys; .env.example explains each"
             yield Finding("variables", State.FAIL, f"{function} lacks {', '.join(names)}", advice)
     if not any(missing.values()):
         yield Finding("variables", State.OK, f"each of {len(missing)} functions has what it needs")

@@ -20,7 +20,7 @@ def main(
     """Build the packages, say how large they are, and fail when one is over its budget."""
     screen = console()
     with refusals():
-        compiler = python or compiler_of(LAMBDA)
+        compiler = compiler_of(LAMBDA, python)
         packages = build(PROJECT, LAMBDA, groups or (), compiler=compiler)
     screen.print(table(packages))
     if compiler is None:

@@ -10,7 +10,7 @@ SOURCES: Final = frozenset({".a", ".c", ".cpp", ".f90", ".h", ".hpp", ".pxd", ".
 METADATA: Final = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
 """What `importlib.metadata` answers from: versions, plugins, owners of modules."""
 SERVICES: Final = frozenset({"lambda", "sqs", "xray"})
-"""What boto3 speaks to, here and in the X-Ray SDK; it refuses by name what it has no description of."""
+"""What botocore speaks to, here and in the X-Ray SDK; it refuses by name what it has no description of."""
 UNUSED: Final = ("bin", "ccxt/async_support", "ccxt/pro", "uvloop")
 """Scripts, and the half of ccxt that waits for sockets: the desk asks venues over its synchronous half."""
 

@@ -44,13 +44,31 @@ def install(requirements: Path, folder: Path, target: Target) -> None:
     )
 
 
-def compiler_of(target: Target) -> str | None:
-    """Return a Python of this machine whose byte code is the target's, None when there is none."""
+def compiler_of(target: Target, python: str | None = None) -> str | None:
+    """Return a Python whose byte code is the target's: the one that is named, or one of this machine; None for none.
+
+    Raise `FatalError` when the one that is named does not run, or is of another version.
+    """
+    if python is not None:
+        return _checked(python, target)
     if target.python_version == HERE.python_version:
         return sys.executable
     with suppress(FatalError):
-        return uv("python", "find", "--no-project", target.python_version).strip()
+        return uv("python", "find", "--no-project", target.python_version, env=_asked_of_pyenv(target)).strip()
     return None
+
+
+def _checked(python: str, target: Target) -> str:
+    tell = "import sys, sysconfig; print(sysconfig.get_python_version(), sys.executable)"
+    version, _, executable = _run([python, "-c", tell], env=_asked_of_pyenv(target)).strip().partition(" ")
+    if version != target.python_version:
+        raise FatalError(f"{python} is Python {version}, not {target.python_version}, whose byte code is wanted")
+    return executable
+
+
+def _asked_of_pyenv(target: Target) -> Mapping[str, str]:
+    """Return what makes pyenv's shims lead to a version that is installed, though not switched on."""
+    return {"PYENV_VERSION": target.python_version}
 
 
 def compile_all(folder: Path, python: str) -> None:
@@ -64,19 +82,23 @@ def compile_all(folder: Path, python: str) -> None:
     )
 
 
-def uv(*arguments: str) -> str:
+def uv(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     """Run uv and return what it prints; raise as `install` does."""
     beside = Path(sys.executable).with_name("uv")
     program = str(beside) if beside.exists() else shutil.which("uv")
     if program is None:
         raise FatalError("uv is missing: `make setup` installs it")
-    return _run([program, *arguments])
+    return _run([program, *arguments], env)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    except OSError as error:
+        raise FatalError(f"{argv[0]} cannot be run: {error.strerror}") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
-        what = f"{Path(argv[0]).name} {' '.join(argv[1:3])} failed: {said[-2000:]}"
+        asked = " ".join(word for word in argv[1:3] if " " not in word)  # a command, and not a program of its own
+        what = f"{argv[0]} {asked} failed: {said[-2000:]}"
         raise TransientError(what) if any(sign in said for sign in _UNREACHABLE) else FatalError(what)
     return done.stdout

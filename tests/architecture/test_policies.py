@@ -16,6 +16,7 @@ from shared.runtime.agent_config import SPECS
 from shared.runtime.config import TRADED_VENUES
 from shared.runtime.metrics import METRICS, NAMESPACE
 from tests.architecture.packaging import VARIABLES, osls, project_in
+from tests.architecture.reach import settings_of
 
 SOURCE = PROJECT / "serverless.yml"
 SPEC = read_spec(SOURCE, VARIABLES)
@@ -134,6 +135,13 @@ def test_a_function_reads_its_own_parameters(template: Template, function: Funct
     assert all(name.startswith("/nightdesk/dev/") for name in may)
 
 
+@each_function
+def test_a_function_knows_no_store_it_does_not_use(template: Template, function: FunctionSpec) -> None:
+    stores = {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_KEY", "UPSTASH_REDIS_REST_TOKEN", "NOTIFICATIONS_QUEUE_URL"}
+    needed = {name.upper() for name in settings_of(function.handler)}
+    assert stores & environment(template, function).keys() == stores & needed
+
+
 def test_only_execution_reads_the_keys_of_venues(template: Template) -> None:
     readers = {
         function.name
@@ -189,6 +197,36 @@ def test_what_nobody_waits_for_is_kept_when_it_fails(template: Template) -> None
     for function in FUNCTIONS:
         keeps = "FailedInvocationsQueue" in allowed(template, function, "sqs:SendMessage")
         assert keeps == (function.name in unwaited)
+
+
+def test_the_monitor_alone_is_not_tried_again(template: Template) -> None:
+    """Its next run is a minute away; another's event may be all there is of what somebody asked for."""
+    configs = [*of_kind(template, "AWS::Lambda::EventInvokeConfig")]
+    retries = {config["FunctionName"]["Ref"]: config.get("MaximumRetryAttempts") for config in configs}
+    given = {name: attempts for name, attempts in retries.items() if attempts is not None}
+    assert given == {"ScheduledDashmonitorLambdaFunction": 0}
+
+
+def test_a_route_and_a_schedule_lead_to_their_function_and_may_start_it(template: Template) -> None:
+    names = {
+        logical_id: each["Properties"]["FunctionName"].removeprefix(SPEC.prefix)
+        for logical_id, each in template["Resources"].items()
+        if each["Type"] == "AWS::Lambda::Function"
+    }
+    led = set()
+    for route in of_kind(template, "AWS::ApiGatewayV2::Route"):
+        integration = template["Resources"][route["Target"]["Fn::Join"][1][1]["Ref"]]["Properties"]
+        assert (integration["IntegrationType"], integration["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
+        led.add((route["RouteKey"], names[integration["IntegrationUri"]["Fn::GetAtt"][0]]))
+    assert led == {(f"{route.method} {route.path}", f.name) for f in FUNCTIONS for route in f.routes}
+    may = defaultdict(set)
+    for permission in of_kind(template, "AWS::Lambda::Permission"):
+        assert permission["SourceArn"], "from this desk's API and rules alone"
+        may[permission["Principal"]].add(names[permission["FunctionName"]["Fn::GetAtt"][0]])
+    assert may == {
+        "apigateway.amazonaws.com": {function.name for function in FUNCTIONS if function.routes},
+        "events.amazonaws.com": {function.name for function in FUNCTIONS if function.schedules},
+    }
 
 
 def test_queues_start_only_so_many_at_once(template: Template) -> None:
@@ -279,6 +317,10 @@ def test_every_queue_nobody_reads_is_watched(template: Template) -> None:
     values = [dimension["Value"] for alarm in alarms(template).values() for dimension in alarm["Dimensions"]]
     watched = {value["Fn::GetAtt"][0] for value in values if isinstance(value, dict)}
     assert watched == set(SPEC.queues) - read
+    for alarm in (each for each in alarms(template).values() if each["Namespace"] == "AWS/SQS"):
+        assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 1), "one is enough"
+        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
 def test_alarms_lead_somewhere(template: Template) -> None:

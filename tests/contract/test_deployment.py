@@ -205,7 +205,11 @@ def test_secrets_are_those_functions_refer_to() -> None:
 @pytest.mark.parametrize(
     ("env", "names", "problem"),
     [
-        ({"SERVICE_SECRET": "x"}, [], "SUPABASE_JWT_SECRET: is not set"),
+        (
+            {"SERVICE_SECRET": "x", "TRIGGER_SECRET": ""},
+            [],
+            "SUPABASE_JWT_SECRET: is not set.*; TRIGGER_SECRET: is not",
+        ),
         ({"SERVICE_SECRET": "x"}, ["LOG_LEVEL"], "LOG_LEVEL: is no secret"),
         ({"SERVICE_SECRET": "x"}, ["TRIGGER_SECRET"], "TRIGGER_SECRET: is not set"),
     ],

@@ -133,10 +133,11 @@ assert Apprise().add("json://example.com")
     "execute-trader": """
 from shared.adapters import lambda_invoker, sqs
 from shared.domain.rules.functions import patterns
-import boto3
-boto3.client("sqs", region_name="eu-central-1"), boto3.client("lambda", region_name="eu-central-1")
+from botocore.session import Session
+aws = Session().create_client
+aws("sqs", region_name="eu-central-1"), aws("lambda", region_name="eu-central-1")
 try:
-    boto3.client("ec2", region_name="eu-central-1")
+    aws("ec2", region_name="eu-central-1")
 except Exception as error:
     assert type(error).__name__ == "UnknownServiceError", repr(error)
 else:
@@ -157,6 +158,12 @@ def test_what_a_function_imports_late_is_in_its_package(name: str, unpacked: Unp
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_botocore_is_all_of_the_sdk_that_is_packed(unpacked: Unpacked) -> None:
+    for each in unpacked.packages:
+        assert (unpacked.folder / each.group / "botocore").is_dir()
+        assert not (unpacked.folder / each.group / "boto3").exists()
 
 
 def test_only_what_trades_has_the_client_of_venues(unpacked: Unpacked) -> None:

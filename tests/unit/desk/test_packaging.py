@@ -1,6 +1,7 @@
 """What is left out of a package, how large it may be, and what `make package` says of it."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from desk.packaging.archive import Archive, write_archive
 from desk.packaging.build import LARGEST, MIB, Package
 from desk.packaging.strip import strip
 from desk.packaging.wheels import HERE, LAMBDA, Target, compiler_of
+from shared.domain.errors import FatalError
 
 READ = {
     "numpy/__init__.py",
@@ -69,6 +71,32 @@ def test_byte_code_is_made_by_the_same_version_or_not_at_all() -> None:
     assert compiler_of(Target(platform=LAMBDA.platform, python_version="3.99")) is None
 
 
+def an_interpreter(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_named_python_of_another_version_is_refused() -> None:
+    """Its byte code would lie in the package, and every cold start would compile beside it."""
+    with pytest.raises(FatalError, match=rf"{sys.executable} is Python {HERE.python_version}, not 3\.99"):
+        compiler_of(Target(platform=LAMBDA.platform, python_version="3.99"), sys.executable)
+
+
+def test_a_named_python_that_does_not_run_is_refused_with_what_it_says(tmp_path: Path) -> None:
+    broken = an_interpreter(tmp_path / "python3.99", "echo 'python3.99: command not found' >&2; exit 127")
+    with pytest.raises(FatalError, match=r"python3\.99: command not found"):
+        compiler_of(HERE, broken)
+    with pytest.raises(FatalError, match=r"missing/python cannot be run: No such file"):
+        compiler_of(HERE, str(tmp_path / "missing" / "python"))
+
+
+def test_a_shim_of_pyenv_leads_to_the_version_it_is_asked_for(tmp_path: Path) -> None:
+    """A shim refuses a version that is installed until somebody names it; what is returned needs no shim any more."""
+    script = f'test "$PYENV_VERSION" = "{HERE.python_version}" || exit 127; exec {sys.executable} "$@"'
+    assert compiler_of(HERE, an_interpreter(tmp_path / "python", script)) == sys.executable
+
+
 def a_package(group: str, unzipped: int) -> Package:
     archive = Archive(path=Path(f"{group}.zip"), zipped=MIB, unzipped=unzipped, files=2, sha256="0123456789abcdef")
     return Package(group=group, functions=("execute-trader", "risk-agent"), archive=archive)
@@ -98,6 +126,6 @@ def test_the_table_has_a_row_for_each_function() -> None:
 
 def test_a_group_nobody_has_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended:
-        command.main(["peers"], python="python")
+        command.main(["peers"])
     assert ended.value.exit_code == 1
     assert "no function is packaged with peers" in capsys.readouterr().err
