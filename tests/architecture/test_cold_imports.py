@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 import shared
 from desk.local.process import PROJECT, clean_env
+from shared.adapters.row_type import RowType
 
 CLIENTS: Final = {
     "boto3",
@@ -62,10 +63,10 @@ def _adapters() -> list[tuple[str, TypeAdapter[Any]]]:
     """Return everything in `shared` that rows and messages are read by."""
     modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(shared.__path__, "shared.")]
     return [
-        (f"{module.__name__}.{name}", value)
+        (f"{module.__name__}.{name}", value.adapter if isinstance(value, RowType) else value)
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, TypeAdapter)
+        if isinstance(value, RowType | TypeAdapter)
     ]
 
 
