@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from desk.local.process import PROJECT, clean_env
+from desk.packaging.cold import ENVIRONMENT as LOADING
 from desk.packaging.cold import STARTS, missing_for
 
 REFUSES: Final = "http://127.0.0.1:9"
@@ -29,6 +30,7 @@ BUDGETS_MS: Final = {
 }
 """The most `import_ms` may be; of the other functions no more was asked than that it is told."""
 ENVIRONMENT: Final = {
+    **LOADING,
     "SUPABASE_URL": REFUSES,
     "SUPABASE_KEY": "bench-anonymous",
     "SUPABASE_SERVICE_ROLE_KEY": "bench-service",
@@ -54,12 +56,18 @@ def run() -> list[dict[str, Any]]:
 
 
 def _row(module: str) -> dict[str, Any]:
-    function, parts = module.replace("_", "-"), parts_of(PROJECT / "functions" / f"{module}.py")
+    function = module.replace("_", "-")
     missing = missing_for(function)
-    _start(module, parts, missing)  # so that the byte code is at hand
-    starts = [_start(module, parts, missing) for _ in range(STARTS)]
+    _start(module, missing)  # so that the byte code is at hand
+    starts = [_start(module, missing) for _ in range(STARTS)]
     middle = {name: round(statistics.median(start[name] for start in starts), 1) for name in starts[0]}
     return {"function": function, **middle, "budget_ms": BUDGETS_MS.get(function)}
+
+
+def arguments(module: str) -> list[str]:
+    """Return what `bench.cold_import` takes: the function's module, its recorded event, the parts its handler names."""
+    event = PROJECT / "tests" / "events" / f"{module.replace('_', '-')}.json"
+    return [module, str(event), *parts_of(PROJECT / "functions" / f"{module}.py")]
 
 
 def parts_of(source: Path) -> list[str]:
@@ -73,9 +81,8 @@ def parts_of(source: Path) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _start(module: str, parts: list[str], missing: Sequence[str]) -> dict[str, float]:
-    event = PROJECT / "tests" / "events" / f"{module.replace('_', '-')}.json"
-    argv = [sys.executable, "-m", "bench.cold_import", module, str(event), *parts]
+def _start(module: str, missing: Sequence[str]) -> dict[str, float]:
+    argv = [sys.executable, "-m", "bench.cold_import", *arguments(module)]
     env = clean_env(ENVIRONMENT) | {"BENCH_MISSING": json.dumps(missing), "BENCH_BEGAN_S": repr(time.time())}
     done = subprocess.run(argv, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:

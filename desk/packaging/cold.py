@@ -23,6 +23,8 @@ from desk.packaging.wheels import REQUIREMENTS
 from shared.domain.errors import FatalError
 
 STARTS: Final = 5
+ENVIRONMENT: Final = {"PYDANTIC_DISABLE_PLUGINS": "true"}
+"""What serverless.yml sets of what libraries read as they are loaded."""
 _LOCKED: Final = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==", re.MULTILINE)
 _IMPORT: Final = """
 import json, sys, time
@@ -74,7 +76,7 @@ def start(module: str, missing: Sequence[str]) -> ColdImport:
     began_s = time.time()
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT, module, json.dumps(missing)],
-        env=clean_env(),
+        env=clean_env(ENVIRONMENT),
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -15,6 +15,7 @@ from desk.lambda_host.schedule import is_due
 from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
 from desk.local.process import PROJECT
 from desk.packaging.build import artifacts
+from desk.packaging.cold import ENVIRONMENT
 from desk.packaging.wheels import LAMBDA
 from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
@@ -57,9 +58,14 @@ def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> N
         "LOG_LEVEL",
         "POWERTOOLS_METRICS_DISABLED",
         "POWERTOOLS_TRACE_DISABLED",
+        "PYDANTIC_DISABLE_PLUGINS",
         "DEPLOYMENT",
     }
     assert set(function.environment) <= known, "nobody reads these"
+
+
+def test_cold_imports_are_measured_with_what_every_function_is_given() -> None:
+    assert all(function.environment.items() >= ENVIRONMENT.items() for function in FUNCTIONS)
 
 
 def test_no_secret_is_written_in_the_file() -> None:
