@@ -12,7 +12,7 @@ from shared.domain.agents import Autonomy
 from shared.domain.consensus import SignalAgentSettings
 from shared.domain.errors import FatalError, InvalidMessageError, RefusedError
 from shared.domain.monitoring import MonitorSettings, Task
-from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.messages import ExecuteRequest, TriggerRequest
 from shared.usecases.agent_specs import AgentSpec, Errand, Problem, config_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,18 @@ def _signalling() -> TypeAdapter[Any]:
     from shared.signal_messages import SignalRequest
 
     return SignalRequest
+
+
+def _deciding() -> TypeAdapter[Any]:
+    from shared.trading_messages import RiskRequest
+
+    return RiskRequest
+
+
+def _working() -> TypeAdapter[Any]:
+    from shared.trading_messages import ExecutionRequest
+
+    return ExecutionRequest
 
 
 _SIGNAL_ERRAND: Final = Errand(function="signal-agent", messages=_signalling, message={"trigger": "command"})
@@ -67,14 +79,14 @@ SPECS: Final[Mapping[str, AgentSpec]] = {
         settings=RiskSettings,
         autonomies=(Autonomy.FULL,),
         capabilities=("decide_intents", "watch_books", "trip_breakers"),
-        errand=Errand(function="risk-agent", messages=lambda: RiskRequest, message=SWEEP),
+        errand=Errand(function="risk-agent", messages=_deciding, message=SWEEP),
         paused_means="no intent is decided, exits included, and no breaker goes off; stops at venues stand",
     ),
     "execution-agent": AgentSpec(
         settings=ExecutionSettings,
         autonomies=(Autonomy.USER_TRIGGERED,),
         capabilities=("work_intents", "protect_positions", "reconcile_accounts", "adopt_balances"),
-        errand=Errand(function="execution-agent", messages=lambda: ExecutionRequest, message=SWEEP),
+        errand=Errand(function="execution-agent", messages=_working, message=SWEEP),
         paused_means="nothing is ordered, watched or reconciled; a halt still cancels; stops at venues stand",
     ),
 }

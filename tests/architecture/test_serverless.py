@@ -20,12 +20,13 @@ from desk.packaging.wheels import LAMBDA
 from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
 from shared.domain.monitoring import MonitorSettings
-from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.messages import ExecuteRequest, TriggerRequest
 from shared.monitor_messages import MonitorRequest
 from shared.notification_messages import NotifyRequest
 from shared.runtime.agent_config import AGENTS_FILE, SPECS
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
+from shared.trading_messages import ExecutionRequest, RiskRequest
 from tests.architecture.packaging import VARIABLES
 
 SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
