@@ -60,7 +60,7 @@ $(PEERS)/.ready: requirements/peers.txt $(STAMP)
 	$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements/peers.txt
 	@touch $@
 
-package: setup ## Build what is deployed to AWS Lambda: dist/lambda/*.zip, and a table of their sizes
+package: setup ## Build what is deployed to AWS Lambda: dist/lambda/*.zip, and a table of sizes and cold imports
 	@$(BIN)/python -m desk.packaging $(if $(LAMBDA_PYTHON),--python "$(LAMBDA_PYTHON)") $(ARGS)
 
 fmt: setup ## Format the code

@@ -2,8 +2,8 @@
 
 `import_ms` is `python -c "import functions.X"`, from the start of the process, as its parent sees it. `first_ms` is
 what comes after it: the recorded event is handled, and every part its handler takes is built, with nothing to reach:
-every address refuses. `cpu_ms` is the import's time on a processor, which other work on the machine does not lengthen.
-Medians of five fresh processes; byte code is at hand, as in a deployed package.
+every address refuses. `cpu_ms` and `first_cpu_ms` are their time on a processor, which other work on the machine
+lengthens less. Medians of five fresh processes, with byte code at hand, and the libraries of its package alone.
 """
 
 import ast
@@ -12,12 +12,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from desk.local.process import PROJECT, clean_env
+from desk.packaging.cold import ENVIRONMENT as LOADING
+from desk.packaging.cold import STARTS, missing_for
 
-STARTS: Final = 5
 REFUSES: Final = "http://127.0.0.1:9"
 BUDGETS_MS: Final = {
     "execute-trader": 450,
@@ -28,6 +30,7 @@ BUDGETS_MS: Final = {
 }
 """The most `import_ms` may be; of the other functions no more was asked than that it is told."""
 ENVIRONMENT: Final = {
+    **LOADING,
     "SUPABASE_URL": REFUSES,
     "SUPABASE_KEY": "bench-anonymous",
     "SUPABASE_SERVICE_ROLE_KEY": "bench-service",
@@ -53,12 +56,18 @@ def run() -> list[dict[str, Any]]:
 
 
 def _row(module: str) -> dict[str, Any]:
-    parts = parts_of(PROJECT / "functions" / f"{module}.py")
-    _start(module, parts)  # so that the byte code is at hand
-    starts = [_start(module, parts) for _ in range(STARTS)]
-    middle = {name: round(statistics.median(start[name] for start in starts), 1) for name in starts[0]}
     function = module.replace("_", "-")
+    missing = missing_for(function)
+    _start(module, missing)  # so that the byte code is at hand
+    starts = [_start(module, missing) for _ in range(STARTS)]
+    middle = {name: round(statistics.median(start[name] for start in starts), 1) for name in starts[0]}
     return {"function": function, **middle, "budget_ms": BUDGETS_MS.get(function)}
+
+
+def arguments(module: str) -> list[str]:
+    """Return what `bench.cold_import` takes: the function's module, its recorded event, the parts its handler names."""
+    event = PROJECT / "tests" / "events" / f"{module.replace('_', '-')}.json"
+    return [module, str(event), *parts_of(PROJECT / "functions" / f"{module}.py")]
 
 
 def parts_of(source: Path) -> list[str]:
@@ -72,10 +81,9 @@ def parts_of(source: Path) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _start(module: str, parts: list[str]) -> dict[str, float]:
-    event = PROJECT / "tests" / "events" / f"{module.replace('_', '-')}.json"
-    argv = [sys.executable, "-m", "bench.cold_import", module, str(event), *parts]
-    env = clean_env(ENVIRONMENT) | {"BENCH_BEGAN_S": repr(time.time())}
+def _start(module: str, missing: Sequence[str]) -> dict[str, float]:
+    argv = [sys.executable, "-m", "bench.cold_import", *arguments(module)]
+    env = clean_env(ENVIRONMENT) | {"BENCH_MISSING": json.dumps(missing), "BENCH_BEGAN_S": repr(time.time())}
     done = subprocess.run(argv, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise RuntimeError(f"the first start of {module} failed: {done.stderr[-2_000:]}")

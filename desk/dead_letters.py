@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter
 
 from shared.domain.errors import InvalidMessageError, NotFoundError
-from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest
+from shared.messages import ExecuteRequest
 from shared.notification_messages import NotifyRequest
 from shared.runtime.entrypoint import read_message
 from shared.signal_messages import SignalRequest
+from shared.trading_messages import ExecutionRequest, RiskRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

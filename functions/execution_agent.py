@@ -1,16 +1,16 @@
 """Work approved intents at their venues (SQS: orders), watch what is protected (HTTP), repair (EventBridge)."""
 
-from shared.messages import (
+from shared.messages import CronTick
+from shared.runtime.entrypoint import entrypoint
+from shared.runtime.wiring import Deps
+from shared.trading_messages import (
     AdoptBalances,
-    CronTick,
     ExecutionRequest,
     ExecutionResult,
     IntentDecided,
     SliceDue,
     TickersWritten,
 )
-from shared.runtime.entrypoint import entrypoint
-from shared.runtime.wiring import Deps
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.paused_execution import end_what_is_halted
 

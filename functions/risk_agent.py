@@ -1,8 +1,9 @@
 """Decide trade intents, each once (SQS: intents), and those nobody has decided yet (EventBridge)."""
 
-from shared.messages import CronTick, IntentRaised, RiskRequest, RiskResult
+from shared.messages import CronTick, IntentRaised
 from shared.runtime.entrypoint import entrypoint
 from shared.runtime.wiring import Deps
+from shared.trading_messages import RiskRequest, RiskResult
 from shared.usecases.risk_agent import risk_agent
 
 

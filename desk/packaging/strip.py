@@ -11,8 +11,9 @@ METADATA: Final = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
 """What `importlib.metadata` answers from: versions, plugins, owners of modules."""
 SERVICES: Final = frozenset({"lambda", "sqs", "xray"})
 """What botocore speaks to, here and in the X-Ray SDK; it refuses by name what it has no description of."""
-UNUSED: Final = ("bin", "ccxt/async_support", "ccxt/pro", "uvloop")
-"""Scripts, and the half of ccxt that waits for sockets: the desk asks venues over its synchronous half."""
+UNUSED: Final = ("bin", "ccxt/async_support", "ccxt/pro", "uvloop", "h2", "hpack", "hyperframe")
+"""Scripts, the half of ccxt that waits for sockets (the desk asks venues over its synchronous half), and HTTP/2, which
+httpx imports where it is and nobody speaks."""
 
 
 def strip(folder: Path) -> None:

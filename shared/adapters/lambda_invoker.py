@@ -6,12 +6,13 @@ Source: Lambda API reference, Invoke (`InvocationType=Event` answers 202 once th
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters.aws import aws_client
 from shared.domain.errors import FatalError, NotFoundError, TransientError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _ACCEPTED: Final = 202
 _FATAL: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "InvalidRequestContentException"})
@@ -30,6 +31,8 @@ class LambdaInvoker:
         Raise `NotFoundError` for a function that is not deployed, `FatalError` when it may not be started,
         `TransientError` when nobody knows whether it will be.
         """
+        from botocore.exceptions import BotoCoreError, ClientError
+
         name = f"{self._prefix}{function}"
         try:
             answer = self._client.invoke(
@@ -47,7 +50,7 @@ class LambdaInvoker:
         return aws_client("lambda", connect_s=2, read_s=5, attempts=3)
 
 
-def _named(name: str, error: ClientError) -> Exception:
+def _named(name: str, error: "ClientError") -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "ResourceNotFoundException":
         return NotFoundError(f"there is no function {name}")

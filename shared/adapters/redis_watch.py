@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from shared.adapters.redis_rest import SOURCE, RestRedis, run
+from shared.adapters.row_type import RowType
 from shared.domain.alerts import Alert
 from shared.domain.errors import TransientError
 from shared.domain.monitor_facts import CollectorStatus
@@ -20,7 +21,7 @@ from shared.monitor_ports import KeptAlert
 KEPT_KEY: Final = "alerts:pending"
 KEPT_S: Final = 7 * 86_400
 _CLOSE: Final = "newest_close:"
-_KEPT: Final = TypeAdapter(KeptAlert)
+_KEPT: Final = RowType(KeptAlert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class UpstashPendingAlerts:
     def keep(self, alerts: Sequence[Alert], *, at_ms: int) -> None:
         """Keep alerts; one that is kept already stays as of when it was found first."""
         for alert in alerts:
-            text = _KEPT.dump_json(KeptAlert(alert=alert, at_ms=at_ms)).decode()
+            text = _KEPT.adapter.dump_json(KeptAlert(alert=alert, at_ms=at_ms)).decode()
             run(self.redis, ["HSETNX", KEPT_KEY, alert.dedupe_key, text], "kept alerts")
         run(self.redis, ["EXPIRE", KEPT_KEY, KEPT_S], "kept alerts")
 
@@ -75,7 +76,7 @@ class UpstashPendingAlerts:
         """Remember that the operators have been told of these."""
         fields: list[str] = []
         for each in kept:
-            text = _KEPT.dump_json(KeptAlert(alert=each.alert, at_ms=each.at_ms, is_told=True)).decode()
+            text = _KEPT.adapter.dump_json(KeptAlert(alert=each.alert, at_ms=each.at_ms, is_told=True)).decode()
             fields += [each.alert.dedupe_key, text]
         if fields:
             run(self.redis, ["HSET", KEPT_KEY, *fields], "kept alerts")
@@ -88,6 +89,6 @@ class UpstashPendingAlerts:
 
 def _kept(text: str) -> KeptAlert:
     try:
-        return _KEPT.validate_python(json.loads(text))
+        return _KEPT.read(json.loads(text))
     except (ValueError, ValidationError) as error:
         raise TransientError(f"kept alerts: {error}", source=SOURCE) from error

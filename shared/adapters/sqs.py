@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from shared.adapters.aws import aws_client
 from shared.domain.errors import InvalidMessageError, TransientError
 
@@ -42,6 +40,8 @@ class SqsQueue:
             self._send_batch(batch, delay_s)
 
     def _send_batch(self, batch: Sequence[str], delay_s: int) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
         left: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(number), "MessageBody": body, "DelaySeconds": delay_s} for number, body in enumerate(batch)
         ]

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from shared.adapters.aws import aws_client
 from shared.adapters.sqs import SOURCE
 from shared.domain.errors import TransientError
@@ -47,6 +45,8 @@ class SqsDepths:
         )
 
     def _ask(self, url: str) -> "Mapping[QueueAttributeNameType, str]":
+        from botocore.exceptions import BotoCoreError, ClientError
+
         try:
             return self._client.get_queue_attributes(QueueUrl=url, AttributeNames=[*_ATTRIBUTES])["Attributes"]
         except (BotoCoreError, ClientError) as error:

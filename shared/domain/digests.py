@@ -6,24 +6,18 @@ the rule was not edited, no candle corrected, and the verdict is bit for bit the
 
 import base64
 import hashlib
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.domain.candles import COLUMNS, CandleFrame
 from shared.domain.rules import Market
+from shared.domain.runs import DIGEST_CHARS
 from shared.domain.timeframe import Timeframe
 
-CHARACTERS: Final = 8  # of base64: 48 bits
 Sums = NDArray[np.uint64]
 Reads = tuple[tuple[Timeframe, int], ...]
 """How many of the last candles of each timeframe are read, in one order for everybody."""
-
-
-def split(digests: str) -> frozenset[str]:
-    """Return the digests of a text made by joining them."""
-    return frozenset(digests[start : start + CHARACTERS] for start in range(0, len(digests), CHARACTERS))
 
 
 def bar_sums(frame: CandleFrame) -> Sums:
@@ -58,7 +52,7 @@ class Digests:
     def of(self, identity: bytes, reads: Reads, verdict: str) -> str:
         """Return the digest of what a trader (`identity` tells it and all it asks) made of the candles it reads."""
         window = self._windows.get(reads) or self._window(reads)
-        found = hashlib.blake2b(identity + window + verdict.encode(), digest_size=CHARACTERS * 6 // 8)
+        found = hashlib.blake2b(identity + window + verdict.encode(), digest_size=DIGEST_CHARS * 6 // 8)
         return base64.b64encode(found.digest()).decode()
 
     def _window(self, reads: Reads) -> bytes:

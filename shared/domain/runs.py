@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from shared.domain.timeframe import Timeframe
+
+DIGEST_CHARS: Final = 8
+"""How long the digest of one decision is, in characters of base64: 48 bits."""
 
 
 class RunStatus(StrEnum):
@@ -51,3 +55,8 @@ class Recorded:
     new: int
     duplicate: int
     intents: tuple[str, ...] = ()
+
+
+def split_digests(digests: str) -> frozenset[str]:
+    """Return the digests of a run, which are kept as one text."""
+    return frozenset(digests[start : start + DIGEST_CHARS] for start in range(0, len(digests), DIGEST_CHARS))

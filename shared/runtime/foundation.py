@@ -10,6 +10,7 @@ from shared.adapters.clock import SystemClock, TapeClock
 if TYPE_CHECKING:
     from postgrest import SyncPostgrestClient
 
+    from shared.adapters.redis_rest import RestRedis
     from shared.ports import CandleLog, Clock, Queue, TickerBoard, VenueStore
     from shared.runtime.config import Settings
 
@@ -31,22 +32,27 @@ class Foundation:
         return SystemClock()
 
     @cached_property
-    def candle_log(self) -> CandleLog:
-        """The candle log over Upstash's REST interface."""
-        from shared.adapters.redis_log import upstash_candle_log
+    def redis(self) -> RestRedis:
+        """Redis over Upstash's REST interface: one connection, and certificates read once, for all of it."""
+        from shared.adapters.redis_rest import connect_rest
 
-        return upstash_candle_log(
+        return connect_rest(
             self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
         )
 
     @cached_property
+    def candle_log(self) -> CandleLog:
+        """The candle log over Upstash's REST interface."""
+        from shared.adapters.redis_log import UpstashCandleLog
+
+        return UpstashCandleLog(self.redis)
+
+    @cached_property
     def ticker_board(self) -> TickerBoard:
         """The ticker board over Upstash's REST interface."""
-        from shared.adapters.redis_tickers import upstash_ticker_board
+        from shared.adapters.redis_tickers import UpstashTickerBoard
 
-        return upstash_ticker_board(
-            self.settings.need("upstash_redis_rest_url"), self.settings.need("upstash_redis_rest_token")
-        )
+        return UpstashTickerBoard(self.redis)
 
     @cached_property
     def dead_letters(self) -> Queue:

@@ -37,11 +37,9 @@ class Telling(Monitoring):
     @cached_property
     def redis_usage(self) -> UsageReads:
         """What Redis was used for, as far as the collectors have counted it."""
-        from shared.adapters.redis_rest import connect_rest
         from shared.adapters.redis_usage import RestUsageReads
 
-        url = self.settings.need("upstash_redis_rest_url")
-        return RestUsageReads(connect_rest(url, self.settings.need("upstash_redis_rest_token")))
+        return RestUsageReads(self.redis)
 
     @cached_property
     def health_check(self) -> HealthCheck:

@@ -10,7 +10,7 @@ from shared.domain.trading.accounts import LIVE_ACCOUNT
 from shared.domain.trading.flows import Flow, FlowKind
 from shared.domain.trading.money import EXACT
 from shared.domain.trading.reconciliation import Difference, Finding
-from shared.messages import AdoptBalances
+from shared.trading_messages import AdoptBalances
 from shared.usecases.reconciling import Reconciled, reconcile, tell_differences
 
 if TYPE_CHECKING:

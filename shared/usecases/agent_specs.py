@@ -1,7 +1,7 @@
 """What is known of an agent before it runs: what may be set of it, what starts it, what a pause of it means."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, get_type_hints
 
@@ -19,16 +19,17 @@ _COMMON: Final = ("enabled", "autonomy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """A function, what reads the messages it is sent, and what is always in them."""
+    """A function, what gives what reads the messages it is sent (an agent that runs reads only its own), and what is
+    always in them."""
 
     function: str
-    messages: TypeAdapter[Any]
+    messages: Callable[[], TypeAdapter[Any]]
     message: Mapping[str, object] = field(default_factory=dict)
 
     def read(self, params: Mapping[str, object]) -> Mapping[str, object]:
         """Return the message of parameters; raise `InvalidMessageError` naming what is wrong with them."""
         try:
-            read: Message = self.messages.validate_python({**self.message, **params})
+            read: Message = self.messages().validate_python({**self.message, **params})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             raise InvalidMessageError(f"params.{_place(first['loc'][1:])}", problem_in_words(first)) from error

@@ -19,7 +19,8 @@ from shared.domain.trading.plans import Plan, make_plan
 from shared.domain.trading.progress import Steps, needs_offers, next_steps, stops
 from shared.domain.trading.records import HeldPosition, IntentView, Order, Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState, is_final
-from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
+from shared.messages import CronTick
+from shared.trading_messages import AdoptBalances, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.adopting import adopt_balances
 from shared.usecases.arming import arm_timers
 from shared.usecases.leaving import look_again, watch_positions

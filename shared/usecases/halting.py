@@ -12,7 +12,7 @@ from shared.domain.errors import NightdeskError, NotFoundError, TransientError
 from shared.domain.trading.exits import exit_of, leaves_at_once
 from shared.domain.trading.intents import Source
 from shared.domain.trading.states import Scope, StateEntry, TradingState, is_final, strictest
-from shared.messages import IntentDecided
+from shared.trading_messages import IntentDecided
 from shared.usecases.cancelling import Part, VenueHalt, cancel_resting, resting
 from shared.usecases.patience import Patience
 from shared.usecases.raising import raise_and_announce

@@ -10,7 +10,8 @@ from shared.domain.candles import CandleFrame
 from shared.domain.errors import NightdeskError
 from shared.domain.tickers import VenueNow
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.market import MarketView, average_true_range, closes_of, marks_of
+from shared.domain.trading.closes import average_true_range, closes_of
+from shared.domain.trading.market import MarketView, marks_of
 from shared.domain.trading.portfolio import places_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.states import TradingState
-from shared.messages import AdoptBalances, CronTick, ExecutionResult, IntentDecided, SliceDue, TickersWritten
+from shared.messages import CronTick
+from shared.trading_messages import AdoptBalances, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.cancelling import Part, cancel_resting
 from shared.usecases.execution_agent import SWEEP, ExecutionDesk, work_intent
 from shared.usecases.halting import read_desk_state

@@ -13,7 +13,8 @@ from shared.domain.trading.decisions import Decision, Denied, Objection, Reason,
 from shared.domain.trading.limits import Caps
 from shared.domain.trading.risk import check
 from shared.domain.trading.states import IntentState, Mode
-from shared.messages import CronTick, IntentDecided, IntentRaised, RiskResult
+from shared.messages import CronTick, IntentRaised
+from shared.trading_messages import IntentDecided, RiskResult
 from shared.usecases.markets_of_books import Market, read_market
 from shared.usecases.watching import WatchDesk, watch_books
 

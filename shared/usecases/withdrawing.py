@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import ConflictError, ForbiddenError, TransientError
 from shared.domain.trading.states import IntentState
-from shared.messages import IntentDecided
+from shared.trading_messages import IntentDecided
 
 if TYPE_CHECKING:
     from shared.book_ports import BookStore

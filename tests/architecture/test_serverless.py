@@ -15,16 +15,18 @@ from desk.lambda_host.schedule import is_due
 from desk.lambda_host.spec import DeskSpec, FunctionSpec, read_spec
 from desk.local.process import PROJECT
 from desk.packaging.build import artifacts
+from desk.packaging.cold import ENVIRONMENT
 from desk.packaging.wheels import LAMBDA
 from shared.adapters.venues.registry import VENUES
 from shared.domain.errors import FatalError
 from shared.domain.monitoring import MonitorSettings
-from shared.messages import ExecuteRequest, ExecutionRequest, RiskRequest, TriggerRequest
+from shared.messages import ExecuteRequest, TriggerRequest
 from shared.monitor_messages import MonitorRequest
 from shared.notification_messages import NotifyRequest
 from shared.runtime.agent_config import AGENTS_FILE, SPECS
 from shared.runtime.config import TRADED_VENUES, Settings
 from shared.signal_messages import SignalRequest
+from shared.trading_messages import ExecutionRequest, RiskRequest
 from tests.architecture.packaging import VARIABLES
 
 SPEC = read_spec(PROJECT / "serverless.yml", VARIABLES)
@@ -56,9 +58,14 @@ def test_a_function_reads_the_variables_it_is_given(function: FunctionSpec) -> N
     known = Settings.variables() | {
         "LOG_LEVEL",
         "TRACING",
+        "PYDANTIC_DISABLE_PLUGINS",
         "DEPLOYMENT",
     }
     assert set(function.environment) <= known, "nobody reads these"
+
+
+def test_cold_imports_are_measured_with_what_every_function_is_given() -> None:
+    assert all(function.environment.items() >= ENVIRONMENT.items() for function in FUNCTIONS)
 
 
 def test_no_secret_is_written_in_the_file() -> None:

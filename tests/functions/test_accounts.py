@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from desk.cli import app
 from shared.domain.people import PersonRole
-from shared.messages import AdoptBalances, ExecutionRequest
 from shared.runtime.telemetry import start_logging
+from shared.trading_messages import AdoptBalances, ExecutionRequest
 from shared.usecases.execution_agent import execution_agent
 from tests.functions.api_client import ALICE, call, token_of
 from tests.functions.api_http import serve_commands

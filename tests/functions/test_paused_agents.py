@@ -16,8 +16,8 @@ from shared.domain.runs import RunStatus
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, Mode, OrderState, Scope, TradingState
-from shared.messages import AdoptBalances, SliceDue, TickersWritten
 from shared.runtime.entrypoint import LambdaHandler
+from shared.trading_messages import AdoptBalances, SliceDue, TickersWritten
 from shared.usecases.clearance import REMEMBERED_MS
 from shared.usecases.halting import set_desk_state, set_part_state
 from shared.usecases.patience import Patience

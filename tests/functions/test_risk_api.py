@@ -11,7 +11,7 @@ from shared.domain.errors import FatalError
 from shared.domain.trading.intents import Algorithm, AlgorithmName
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, TradingState
-from shared.messages import IntentDecided
+from shared.trading_messages import IntentDecided
 from shared.usecases.patience import Patience
 from tests.contract.stores import a_trader
 from tests.functions.api_client import ALICE, BOB, call

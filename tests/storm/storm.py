@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from shared.domain.errors import NightdeskError
 from shared.domain.trading.states import TradingState, is_final
-from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskRequest, TickersWritten
+from shared.messages import CronTick, IntentRaised
+from shared.trading_messages import ExecutionRequest, RiskRequest, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent

@@ -13,7 +13,8 @@ from shared.domain.trading.instruments import Side
 from shared.domain.trading.money import ZERO
 from shared.domain.trading.orders import Fill, OrderReport
 from shared.domain.trading.states import Mode, OrderState
-from shared.messages import AdoptBalances, CronTick, ExecutionResult
+from shared.messages import CronTick
+from shared.trading_messages import AdoptBalances, ExecutionResult
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.posting import post_fills
 from shared.usecases.reconciling import Reconciled, reconcile

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from shared.messages import CronTick, IntentDecided, IntentRaised
+from shared.messages import CronTick, IntentRaised
+from shared.trading_messages import IntentDecided
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.risk_agent import risk_agent
 from tests.usecases.trading_in_memory import TradingInMemory

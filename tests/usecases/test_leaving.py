@@ -12,7 +12,7 @@ from shared.domain.trading.money import total
 from shared.domain.trading.paper import PaperBar
 from shared.domain.trading.records import Role
 from shared.domain.trading.states import AT_RISK, IntentState, OrderState
-from shared.messages import IntentDecided, TickersWritten
+from shared.trading_messages import IntentDecided, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.risk_agent import decide_intent
 from tests.usecases.trading_in_memory import SYMBOL, VENUE, TradingInMemory

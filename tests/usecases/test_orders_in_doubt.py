@@ -12,7 +12,8 @@ from shared.domain.errors import FatalError, OutcomeUnknownError, RejectedError,
 from shared.domain.trading.intents import Algorithm, AlgorithmName, Intent
 from shared.domain.trading.orders import Fill, OrderReport, OrderRequest, TimeInForce
 from shared.domain.trading.states import IntentState, OrderState, TradingState
-from shared.messages import IntentDecided, IntentRaised
+from shared.messages import IntentRaised
+from shared.trading_messages import IntentDecided
 from shared.usecases.execution_agent import execution_agent, work_intent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent

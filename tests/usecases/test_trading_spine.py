@@ -11,7 +11,8 @@ from shared.domain.trading.intents import Algorithm, AlgorithmName, Guard, Purpo
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import IntentState, OrderState, TradingState
-from shared.messages import IntentDecided, IntentRaised, TickersWritten
+from shared.messages import IntentRaised
+from shared.trading_messages import IntentDecided, TickersWritten
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import Halt, set_desk_state
 from shared.usecases.patience import Patience

@@ -20,7 +20,8 @@ from shared.domain.trading.intents import Guard, Intent, Purpose, Sizing, Sizing
 from shared.domain.trading.records import IntentView
 from shared.domain.trading.states import Mode, TradingState
 from shared.domain.venues import Venue
-from shared.messages import CronTick, ExecutionRequest, IntentRaised, RiskRequest
+from shared.messages import CronTick, IntentRaised
+from shared.trading_messages import ExecutionRequest, RiskRequest
 from shared.usecases.execution_agent import ExecutionDesk, execution_agent
 from shared.usecases.halting import Switch
 from shared.usecases.listing import Listings

@@ -12,7 +12,7 @@ from typing import Final
 
 from desk.drills.orders.parts import Death, Parts, Place
 from shared.domain.errors import NightdeskError
-from shared.messages import IntentDecided
+from shared.trading_messages import IntentDecided
 from shared.usecases.execution_agent import execution_agent
 
 _PATIENCE_S: Final = 30.0

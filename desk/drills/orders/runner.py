@@ -21,7 +21,8 @@ from shared.domain.trading.intents import Algorithm, Guard, Intent, Purpose, Siz
 from shared.domain.trading.money import ONE, ZERO
 from shared.domain.trading.records import IntentView
 from shared.domain.trading.states import Mode, OrderState, TradingState, is_final
-from shared.messages import CronTick, ExecutionRequest, IntentRaised
+from shared.messages import CronTick, IntentRaised
+from shared.trading_messages import ExecutionRequest
 from shared.usecases.execution_agent import execution_agent
 from shared.usecases.halting import set_desk_state
 from shared.usecases.risk_agent import risk_agent

@@ -6,15 +6,15 @@ from typing import Any, Final
 from uuid import uuid4
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import PAGE, Query, Row, call, every_row
 from shared.adapters.supabase.times import to_ms
 from shared.domain.agents import Agent, Memory, Remembered, bounded
 from shared.domain.errors import NotFoundError
 
-_AGENT: Final = TypeAdapter(Agent)
-_AGENTS: Final = TypeAdapter(list[Agent])
+_AGENT: Final = RowType(Agent)
+_AGENTS: Final = RowType(list[Agent])
 _NEVER: Final = "1970-01-01T00:00:00Z"
 
 
@@ -52,7 +52,7 @@ class SupabaseAgentStore:
 
     def list(self) -> Sequence[Agent]:
         """Return every agent there is, by name."""
-        return _AGENTS.validate_python(call(self.client, "list_agents", {}))
+        return _AGENTS.read(call(self.client, "list_agents", {}))
 
     def get(self, agent: str) -> Agent:
         """Return an agent; raise `NotFoundError` for one nobody has heard of."""
@@ -61,7 +61,7 @@ class SupabaseAgentStore:
     def silence(self, *, older_than_ms: int, longer: Mapping[str, int] | None = None) -> Sequence[Agent]:
         """Mark silent agents offline; return all that are."""
         asked = {"p_older_than_ms": older_than_ms, "p_longer": dict(longer or {})}
-        return _AGENTS.validate_python(call(self.client, "silence_agents", asked))
+        return _AGENTS.read(call(self.client, "silence_agents", asked))
 
     def pause(self, agent: str, *, actor: str, reason: str) -> Agent:
         """Have an agent do nothing until it is resumed."""
@@ -98,7 +98,7 @@ class SupabaseAgentStore:
 def _found(agent: str, row: Any) -> Agent:
     if row is None:
         raise NotFoundError(f"nobody has heard of agent {agent!r}")
-    return _AGENT.validate_python(row)
+    return _AGENT.read(row)
 
 
 def _remembered(row: Row) -> Remembered:

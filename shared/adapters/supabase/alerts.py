@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.domain.alerts import COOL_DOWN_MS, Alert, AlertState, Settled, Severity, StoredAlert
 from shared.domain.errors import NotFoundError
 
-_ALERTS: Final = TypeAdapter(list[Alert])
-_SETTLED: Final = TypeAdapter(Settled)
+_ALERTS: Final = RowType(list[Alert])
+_SETTLED: Final = RowType(Settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class SupabaseAlertStore:
         """Say everything that is wrong now among the keys with one of the prefixes; return what that has changed."""
         said = {
             "p_prefixes": [*prefixes],
-            "p_alerts": _ALERTS.dump_python([*alerts], mode="json"),
+            "p_alerts": _ALERTS.write([*alerts]),
             "p_at_ms": at_ms,
             "p_cool_down_ms": self.cool_down_ms,
         }
-        return _SETTLED.validate_python(call(self.client, "settle_alerts", said))
+        return _SETTLED.read(call(self.client, "settle_alerts", said))
 
     def list(
         self,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import PAGE, Row, call, repeatable, rows
 from shared.adapters.supabase.times import to_ms
 from shared.adapters.supabase.trading_rows import read
 from shared.domain.audit import Audited, AuditEvent
 
-_EVENTS: Final = TypeAdapter(list[AuditEvent])
-_AUDITED: Final = TypeAdapter(list[Audited])
+_EVENTS: Final = RowType(list[AuditEvent])
+_AUDITED: Final = RowType(list[Audited])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class SupabaseAuditLog:
     def append(self, events: Sequence[AuditEvent]) -> None:
         """Add events to the trail, all of them or none; those of a request that are in it already only once."""
         if events:
-            call(self.client, "record_audit", {"p_events": _storable(_EVENTS.dump_python([*events], mode="json"))})
+            call(self.client, "record_audit", {"p_events": _storable(_EVENTS.write([*events]))})
 
     def list(self, *, limit: int, before: int | None = None, actor: str | None = None) -> Sequence[Audited]:
         """Return the events one may see, the newest first: those before an event_id, or of one actor."""

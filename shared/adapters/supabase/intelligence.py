@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.signals import recorded
 from shared.adapters.supabase.trading_rows import INTENT, read, write
@@ -16,11 +16,11 @@ from shared.domain.runs import Recorded
 from shared.domain.trading.intents import Intent
 from shared.signal_ports import Proposed
 
-_SIGNALS: Final = TypeAdapter(list[IntelligenceSignal])
-_VIEWS: Final = TypeAdapter(list[View])
-_PROPOSAL: Final = TypeAdapter(Proposal)
-_PROPOSALS: Final = TypeAdapter(list[Proposal])
-_PROPOSED: Final = TypeAdapter(Proposed)
+_SIGNALS: Final = RowType(list[IntelligenceSignal])
+_VIEWS: Final = RowType(list[View])
+_PROPOSAL: Final = RowType(Proposal)
+_PROPOSALS: Final = RowType(list[Proposal])
+_PROPOSED: Final = RowType(Proposed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SupabaseIntelligenceStore:
 
     def record(self, signals: Sequence[IntelligenceSignal]) -> Recorded:
         """Store the signals of intelligence that are new."""
-        rows = _SIGNALS.dump_python([*signals], mode="json")
+        rows = _SIGNALS.write([*signals])
         return recorded(call(self.client, "record_intelligence", {"p_signals": rows}))
 
     def views(

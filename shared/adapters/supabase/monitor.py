@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.errors import SOURCE
 from shared.domain.errors import TransientError
@@ -24,14 +25,14 @@ from shared.monitor_ports import Turn
 
 Told = TypeVar("Told")
 
-_TURN: Final = TypeAdapter(Turn)
-_RUN: Final = TypeAdapter(MonitorRun | None)
-_VENUES: Final = TypeAdapter(tuple[WatchedVenue, ...])
-_FLOWS: Final = TypeAdapter(tuple[SignalFlow, ...])
-_INTENTS: Final = TypeAdapter(WaitingIntents)
-_RUNS: Final = TypeAdapter(OpenRuns)
-_ORDERS: Final = TypeAdapter(OpenOrders)
-_SIZES: Final = TypeAdapter(Sizes)
+_TURN: Final = RowType(Turn)
+_RUN: Final[RowType[MonitorRun | None]] = RowType(MonitorRun | None)
+_VENUES: Final = RowType(tuple[WatchedVenue, ...])
+_FLOWS: Final = RowType(tuple[SignalFlow, ...])
+_INTENTS: Final = RowType(WaitingIntents)
+_RUNS: Final = RowType(OpenRuns)
+_ORDERS: Final = RowType(OpenOrders)
+_SIZES: Final = RowType(Sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,10 @@ class SupabaseMonitorStore:
         values = {"p_table": table, "p_keep_ms": keep_ms, "p_now_ms": now_ms, "p_limit": limit}
         return int(call(self.client, "forget_rows", values))
 
-    def _read(self, shape: TypeAdapter[Told], function: str, values: Mapping[str, Any]) -> Told:
+    def _read(self, shape: RowType[Told], function: str, values: Mapping[str, Any]) -> Told:
         answer = call(self.client, function, dict(values))
         try:
-            return shape.validate_python(answer)
+            return shape.read(answer)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             said = f"{function} answers what cannot be read: {first['loc']} {first['msg']}"

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.domain.notifications import (
     ChannelHealth,
@@ -19,11 +19,11 @@ from shared.domain.notifications import (
     Unrouted,
 )
 
-_UNROUTED: Final = TypeAdapter(Unrouted)
-_CHANNEL: Final = TypeAdapter(ClaimedChannel)
-_HEALTH: Final = TypeAdapter(list[ChannelHealth])
-_LOG: Final = TypeAdapter(list[LoggedDelivery])
-_OUTCOMES: Final = TypeAdapter(list[Outcome])
+_UNROUTED: Final = RowType(Unrouted)
+_CHANNEL: Final = RowType(ClaimedChannel)
+_HEALTH: Final = RowType(list[ChannelHealth])
+_LOG: Final = RowType(list[LoggedDelivery])
+_OUTCOMES: Final = RowType(list[Outcome])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SupabaseOutbox:
 
     def unrouted(self, *, limit: int) -> Unrouted:
         """Return what has no deliveries yet, oldest first, with the channels it may be for."""
-        return _UNROUTED.validate_python(call(self.client, "unrouted_outbox", {"p_limit": limit}))
+        return _UNROUTED.read(call(self.client, "unrouted_outbox", {"p_limit": limit}))
 
     def route(self, routes: Sequence[Routed]) -> int:
         """Make the deliveries that were decided, once; return how many are new."""
@@ -59,10 +59,10 @@ class SupabaseDeliveries:
         """Store what became of what a holder took; return how the channels are."""
         said = {
             "p_holder": holder,
-            "p_results": _OUTCOMES.dump_python([*outcomes], mode="json"),
+            "p_results": _OUTCOMES.write([*outcomes]),
             "p_channels": [{"channel_id": channel_id, "error": error} for channel_id, error in channels.items()],
         }
-        return _HEALTH.validate_python(call(self.client, "settle_deliveries", said)["channels"])
+        return _HEALTH.read(call(self.client, "settle_deliveries", said)["channels"])
 
     def list(
         self, owner_id: str | None, *, limit: int, channel_id: str | None = None, before: tuple[int, str] | None = None
@@ -75,10 +75,10 @@ class SupabaseDeliveries:
             "p_before_ms": before and before[0],
             "p_before_id": before and before[1],
         }
-        return _LOG.validate_python(call(self.client, "list_deliveries", asked))
+        return _LOG.read(call(self.client, "list_deliveries", asked))
 
 
 def _claimed(row: dict[str, Any]) -> ClaimedChannel:
     begin, end = row.pop("quiet_from"), row.pop("quiet_to")
     quiet = None if begin is None else QuietHours(from_minute=begin, to_minute=end)
-    return _CHANNEL.validate_python(row | {"quiet": quiet})
+    return _CHANNEL.read(row | {"quiet": quiet})

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call, repeatable, rows
 from shared.adapters.supabase.trading_rows import read
 from shared.domain.people import Person, PersonRole, PersonStanding, Tier
 
-_PERSON: Final = TypeAdapter(Person)
-_PEOPLE: Final = TypeAdapter(list[Person])
-_TIER: Final = TypeAdapter(Tier)
-_STANDING: Final = TypeAdapter(PersonStanding)
+_PERSON: Final = RowType(Person)
+_PEOPLE: Final = RowType(list[Person])
+_TIER: Final = RowType(Tier)
+_STANDING: Final = RowType(PersonStanding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from postgrest import SyncPostgrestClient
 
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.signals import recorded, signal_values
-from shared.domain.digests import split
 from shared.domain.errors import NotFoundError
-from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard
+from shared.domain.runs import ClosedBoundary, Recorded, RunResult, Shard, split_digests
 from shared.domain.signals import Signal
 from shared.domain.timeframe import Timeframe
 
@@ -68,7 +67,7 @@ class SupabaseRunStore:
     def digests(self, boundary: ClosedBoundary) -> frozenset[str] | None:
         """Return the digests of all decisions at a boundary; None when no finished run of it is on record."""
         found = self._call("run_digests_at", _key(boundary))
-        return None if found is None else split(found)
+        return None if found is None else split_digests(found)
 
     def _call(self, function: str, values: dict[str, Any]) -> Any:
         return call(self.client, function, values)

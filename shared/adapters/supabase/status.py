@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.trading_rows import read
 from shared.domain.status import DeskStatus, Pulse, Schema
 
-_PULSE: Final = TypeAdapter(Pulse)
-_STATUS: Final = TypeAdapter(DeskStatus)
+_PULSE: Final = RowType(Pulse)
+_STATUS: Final = RowType(DeskStatus)
 
 
 @dataclass(frozen=True, slots=True)

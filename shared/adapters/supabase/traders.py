@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from postgrest import CountMethod, ReturnMethod, SyncPostgrestClient, SyncSelectRequestBuilder
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import PAGE, Query, Row, every_row, once, repeatable, rows
 from shared.adapters.supabase.times import to_ms, to_text
 from shared.domain.errors import ConflictError, FatalError, InvalidMessageError, NotFoundError
@@ -20,7 +20,7 @@ _COLUMNS: Final = (
 )
 _BEFORE_TRADING: Final[Row] = {"mode": "signals", "book_id": None, "trade": None}
 """What versions recorded before traders could trade leave out."""
-_TERMS: Final = TypeAdapter(TradeTerms | None)
+_TERMS: Final[RowType[TradeTerms | None]] = RowType(TradeTerms | None)
 _BATCH: Final = 500
 
 
@@ -191,7 +191,7 @@ def _writable(trader: Trader) -> dict[str, Any]:
         "visibility": trader.visibility.value,
         "mode": trader.mode.value,
         "book_id": trader.book_id,
-        "trade": _TERMS.dump_python(trader.trade, mode="json"),
+        "trade": _TERMS.write(trader.trade),
     }
 
 
@@ -217,7 +217,7 @@ def _trader(row: Row) -> Trader:
         visibility=Visibility(row["visibility"]),
         mode=TraderMode(row["mode"]),
         book_id=row["book_id"],
-        trade=_TERMS.validate_python(row["trade"]),
+        trade=_TERMS.read(row["trade"]),
         beyond_tier=row["beyond_tier"],
         created_at_ms=to_ms(row["created_at"]),
         updated_at_ms=to_ms(row["updated_at"]),

@@ -6,19 +6,19 @@ from enum import StrEnum
 from typing import Any, Final
 
 from postgrest import SyncPostgrestClient
-from pydantic import TypeAdapter
 
+from shared.adapters.row_type import RowType
 from shared.adapters.supabase.client import call
 from shared.adapters.supabase.trading_rows import BOOK_VIEW, HELD_MANY, ORDERS, read
 from shared.domain.trading.records import BookView, HeldPosition, Order
 from shared.domain.trading.states import IntentState, OrderState
 from shared.domain.trading.told import EquityPoint, IntentStory, PostedFill, ToldIntent, TrippedBreaker
 
-_INTENTS: Final = TypeAdapter(list[ToldIntent])
-_STORY: Final = TypeAdapter(IntentStory)
-_FILLS: Final = TypeAdapter(list[PostedFill])
-_EQUITY: Final = TypeAdapter(list[EquityPoint])
-_TRIPS: Final = TypeAdapter(list[TrippedBreaker])
+_INTENTS: Final = RowType(list[ToldIntent])
+_STORY: Final = RowType(IntentStory)
+_FILLS: Final = RowType(list[PostedFill])
+_EQUITY: Final = RowType(list[EquityPoint])
+_TRIPS: Final = RowType(list[TrippedBreaker])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from shared.adapters.row_type import RowType
 from shared.domain.errors import FatalError, NotFoundError
 from shared.domain.trading.books import Book
 from shared.domain.trading.flows import Flow
@@ -19,44 +20,44 @@ from shared.domain.trading.told import EquityPoint
 
 T = TypeVar("T")
 
-BOOK: Final = TypeAdapter(Book)
-BOOKS: Final = TypeAdapter(list[Book])
-BOOK_VIEW: Final = TypeAdapter(BookView)
-INTENT: Final = TypeAdapter(Intent)
-LEAVING: Final = TypeAdapter(list[Leaving])
-ORDER: Final = TypeAdapter(Order)
-ORDERS: Final = TypeAdapter(list[Order])
-REPORT: Final = TypeAdapter(OrderReport)
-MEASURES: Final = TypeAdapter(list[VenueMeasure])
-FILLS: Final = TypeAdapter(list[Fill])
-FLOWS: Final = TypeAdapter(list[Flow])
-POSITION: Final = TypeAdapter(Position)
-HELD: Final = TypeAdapter(HeldPosition)
-OBSERVED: Final = TypeAdapter(Observed)
-WATCHED: Final = TypeAdapter(list[WatchedBook])
-EQUITY_POINT: Final = TypeAdapter(EquityPoint)
-HELD_MANY: Final = TypeAdapter(list[HeldPosition])
-GUARD: Final = TypeAdapter(Guard)
-INSTRUMENTS: Final = TypeAdapter(list[Instrument])
-STATE_ENTRY: Final = TypeAdapter(StateEntry)
-STATE_ENTRIES: Final = TypeAdapter(list[StateEntry])
-_INTENT_VIEW: Final = TypeAdapter(IntentView)
-_STATES: Final = TypeAdapter(Mapping[str, TradingState | None])
+BOOK: Final = RowType(Book)
+BOOKS: Final = RowType(list[Book])
+BOOK_VIEW: Final = RowType(BookView)
+INTENT: Final = RowType(Intent)
+LEAVING: Final = RowType(list[Leaving])
+ORDER: Final = RowType(Order)
+ORDERS: Final = RowType(list[Order])
+REPORT: Final = RowType(OrderReport)
+MEASURES: Final = RowType(list[VenueMeasure])
+FILLS: Final = RowType(list[Fill])
+FLOWS: Final = RowType(list[Flow])
+POSITION: Final = RowType(Position)
+HELD: Final = RowType(HeldPosition)
+OBSERVED: Final = RowType(Observed)
+WATCHED: Final = RowType(list[WatchedBook])
+EQUITY_POINT: Final = RowType(EquityPoint)
+HELD_MANY: Final = RowType(list[HeldPosition])
+GUARD: Final = RowType(Guard)
+INSTRUMENTS: Final = RowType(list[Instrument])
+STATE_ENTRY: Final = RowType(StateEntry)
+STATE_ENTRIES: Final = RowType(list[StateEntry])
+_INTENT_VIEW: Final = RowType(IntentView)
+_STATES: Final[RowType[Mapping[str, TradingState | None]]] = RowType(Mapping[str, TradingState | None])
 
 
-def read(kind: TypeAdapter[T], data: Any, missing: str) -> T:
+def read(kind: RowType[T], data: Any, missing: str) -> T:
     """Return what sql/ answers as a domain object; raise `NotFoundError` saying what is missing when that is null."""
     if data is None:
         raise NotFoundError(missing)
     try:
-        return kind.validate_python(data)
+        return kind.read(data)
     except ValidationError as error:
         raise FatalError(f"the database answers what cannot be read: {error}") from error
 
 
-def write(kind: TypeAdapter[T], value: T) -> Any:
+def write(kind: RowType[T], value: T) -> Any:
     """Return a domain object as json that loses no digit."""
-    return kind.dump_python(value, mode="json")
+    return kind.write(value)
 
 
 def read_execution(data: Any, missing: str) -> IntentView:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from shared.domain.candles import Floats
-from shared.domain.trading.market import Closes
+from shared.domain.trading.closes import Closes
 
 CONFIDENCE: Final = 0.95
 DAYS_PER_YEAR: Final = 365

@@ -11,6 +11,7 @@ from rich.console import Console
 from desk.packaging import __main__ as command
 from desk.packaging.archive import Archive, write_archive
 from desk.packaging.build import LARGEST, MIB, Package
+from desk.packaging.cold import ColdImport, cold_import, missing_for, start
 from desk.packaging.strip import strip
 from desk.packaging.wheels import HERE, LAMBDA, Target, compiler_of
 from shared.domain.errors import FatalError
@@ -37,6 +38,7 @@ UNREAD = {
     "stamina-26.1.0.dist-info/licenses/METADATA",
     "ccxt/pro/binance.py",
     "uvloop/loop.so",
+    "h2/connection.py",
     "bin/f2py",
     ".lock",
 }
@@ -117,11 +119,33 @@ def test_a_package_has_a_budget(group: str, unzipped: int, is_too_large: bool) -
 
 def test_the_table_has_a_row_for_each_function() -> None:
     screen = Console(file=io.StringIO(), width=160)
-    screen.print(command.table([a_package("functions", 2 * MIB)]))
+    imports = {
+        "execute-trader": ColdImport(import_ms=431.6, cpu_ms=312.4),
+        "risk-agent": ColdImport(import_ms=400, cpu_ms=300),
+    }
+    screen.print(command.table([a_package("functions", 2 * MIB)], imports))
     assert isinstance(screen.file, io.StringIO)
     said = screen.file.getvalue()
     assert said.count("functions.zip") == 2
-    assert all(word in said for word in ("execute-trader", "risk-agent", "1.0", "2.0", "120", "0123456789ab"))
+    assert all(
+        word in said for word in ("execute-trader", "risk-agent", "1.0", "2.0", "120", "432", "312", "0123456789ab")
+    )
+
+
+def test_a_function_is_loaded_with_the_libraries_of_its_package_alone() -> None:
+    trader, api = set(missing_for("execute-trader")), set(missing_for("api"))
+    assert {"rich", "fastapi", "h2"} <= trader
+    assert trader.isdisjoint({"httpx", "numpy", "talib", "pydantic", "typing_extensions", "functions", "shared"})
+    assert "h2" in api
+    assert "fastapi" not in api
+    found = cold_import("notify", starts=1)
+    assert found.cpu_ms > 0
+    assert found.import_ms > 0
+
+
+def test_a_module_that_needs_more_than_its_package_has_is_an_error() -> None:
+    with pytest.raises(FatalError, match=r"shared\.messages cannot be imported with what is in its package"):
+        start("shared.messages", ["pydantic"])
 
 
 def test_a_group_nobody_has_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -271,7 +271,7 @@ def test_an_agent_that_cannot_know_whether_it_may_run_does_not() -> None:
 
 def watched(deps: Deps, *, watchman: bool) -> Deps:
     """Register the agent under test."""
-    errand = Errand(function="test", messages=TriggerRequest)
+    errand = Errand(function="test", messages=lambda: TriggerRequest)
     spec = AgentSpec(
         settings=NoSettings, autonomies=(Autonomy.FULL,), capabilities=("look",), errand=errand,
         paused_means="nothing is looked at", watchman=watchman,

@@ -16,22 +16,13 @@ from desk.metrics_reference import PAGE, with_table
 from shared.domain.errors import FatalError, NotFoundError, TransientError
 from shared.domain.monitoring import Task
 from shared.domain.timeframe import Timeframe
-from shared.messages import (
-    BoundaryClosed,
-    ExecutionResult,
-    Message,
-    RiskResult,
-    RunTrader,
-    ShardDue,
-    ShardResult,
-    Swept,
-    Triggered,
-)
+from shared.messages import BoundaryClosed, Message, RunTrader, ShardDue, ShardResult, Swept, Triggered
 from shared.monitor_messages import MonitorResult, RunMonitor, TaskResult
 from shared.notification_messages import NotifyResult
 from shared.runtime.config import Settings
 from shared.runtime.metrics import ANSWERS, MEASURED, METRICS, NAMESPACE, Published, measured
 from shared.runtime.telemetry import invocation, is_traced, measured_http
+from shared.trading_messages import ExecutionResult, RiskResult
 from tests.unit.runtime.test_entrypoint import BOUNDARY, SECRETS, batch, handler_of, make_deps, request
 
 CLOSE: Final = 1_640_995_260_000

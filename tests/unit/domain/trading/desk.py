@@ -11,10 +11,11 @@ from shared.domain.candles import COLUMNS, CandleFrame
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide
 from shared.domain.trading.books import Book, Limits
+from shared.domain.trading.closes import Closes, closes_of
 from shared.domain.trading.decisions import Approved, Decision, Reason
 from shared.domain.trading.instruments import Instrument, InstrumentKind, Side
 from shared.domain.trading.intents import Guard, Intent, Purpose, Sizing, SizingMethod
-from shared.domain.trading.market import Closes, Mark, MarketView, Place, closes_of
+from shared.domain.trading.market import Mark, MarketView, Place
 from shared.domain.trading.positions import Position
 from shared.domain.trading.records import BookView, HeldPosition, Reservation
 from shared.domain.trading.risk import check

@@ -11,8 +11,9 @@ from shared.domain.errors import InvalidMessageError
 from shared.domain.rules import Market, compile_rule
 from shared.domain.tickers import Snapshot, Ticker, VenueNow
 from shared.domain.timeframe import Timeframe
+from shared.domain.trading.closes import average_true_range, closes_of
 from shared.domain.trading.instruments import Side
-from shared.domain.trading.market import Mark, average_true_range, closes_of, mark_of, marks_of
+from shared.domain.trading.market import Mark, mark_of, marks_of
 from tests.unit.domain.trading.desk import BTC, ETH, NOW_MS, VENUE, frame, mark, market
 
 NAN = float("nan")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from shared.domain.timeframe import Timeframe
-from shared.domain.trading.market import Closes
+from shared.domain.trading.closes import Closes
 from shared.domain.trading.value_at_risk import (
     DAYS_PER_YEAR,
     ENOUGH,
