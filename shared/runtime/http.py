@@ -7,7 +7,6 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -16,7 +15,7 @@ from shared.domain.errors import NightdeskError
 from shared.messages import new_id
 from shared.runtime.auditing import event_of
 from shared.runtime.config import Settings
-from shared.runtime.door import PUBLIC, admit, known_routes
+from shared.runtime.door import admit, known_routes
 from shared.runtime.limits import QUOTA_HEADERS, LimitedError, quota_headers
 from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
 from shared.runtime.telemetry import VERSION, start_logging
@@ -58,35 +57,16 @@ def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -
         allow_credentials=False,
         expose_headers=[REQUEST_ID_HEADER, "retry-after", *QUOTA_HEADERS],
     )
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = lambda: _description(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description, with the answers this application gives instead of FastAPI's 422."""
+def _description(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for methods in spec["paths"].values():
-            for operation in methods.values():
-                operation["responses"].pop("422", None)
-                for response in operation["responses"].values():
-                    _told_as_problem(response)
-        for unused in ("HTTPValidationError", "ValidationError"):
-            spec["components"]["schemas"].pop(unused, None)
-        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        spec["components"]["securitySchemes"] = {"supabase": scheme}
-        spec["security"] = [{"supabase": []}]
-        for path in PUBLIC & spec["paths"].keys():
-            spec["paths"][path]["get"]["security"] = []
-        app.openapi_schema = spec
+        from shared.runtime.description import describe  # noqa: PLC0415 - what only who reads the description needs
+
+        app.openapi_schema = describe(app, app.routes)
     return app.openapi_schema
-
-
-def _told_as_problem(response: dict[str, Any]) -> None:
-    """Describe a problem under the media type it is answered with."""
-    content = response.get("content", {})
-    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):
-        content[MEDIA_TYPE] = content.pop("application/json")
 
 
 async def _observe(request: Request, call_next: Next) -> Response:
