@@ -12,8 +12,7 @@ from shared.domain.errors import InvalidMessageError
 from shared.ports import OutcomeStore, SignalStore, TraderStore
 from shared.runtime.door import person
 from shared.runtime.problems import answers
-from shared.runtime.users import User
-from shared.runtime.visits import Visit
+from shared.runtime.visits import User, Visit
 from shared.runtime.wiring import Deps, process_deps
 
 TOO_MANY = answers(429, "Too many requests in the last minute; `Retry-After` says when there are more.")

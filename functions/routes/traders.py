@@ -22,7 +22,7 @@ from functions.routes.trader_schemas import (
 from functions.routes.version_schemas import CloneBody, TraderVersionOut, TraderVersionPage
 from shared.domain.traders import Owner, Trader
 from shared.messages import RunTrader
-from shared.runtime.door import READS
+from shared.runtime.routers import READS
 from shared.usecases.execute_trader import run_trader
 from shared.usecases.history import trader_history
 from shared.usecases.traders import (

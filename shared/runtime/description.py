@@ -6,8 +6,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.models import Schema
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.routing import BaseRoute
 
 from shared.runtime.door import PUBLIC
 from shared.runtime.problems import SCHEMAS
@@ -39,7 +39,7 @@ class Problem(BaseModel):
     )
 
 
-def describe(app: FastAPI, routes: Sequence[BaseRoute]) -> dict[str, Any]:
+def describe(app: FastAPI, routes: Sequence[APIRoute]) -> dict[str, Any]:
     """Return the description of routes, as the application serves them."""
     spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=routes)
     for methods in spec["paths"].values():
