@@ -31,8 +31,10 @@ RARE: Final = {"aws_xray_sdk", "yaml", "shared.runtime.agent_config"}
 WEB: Final = {"fastapi", "starlette", "mangum", "jwt", "cryptography", "upstash_ratelimit"}
 NUMBERS: Final = {"numpy", "talib"}
 EVERYWHERE: Final = CLIENTS | RARE
+TOKENS: Final = {"jwt", "cryptography"}
+RULES: Final = NUMBERS | {"shared.domain.rules", "shared.domain.decision"}
 NEVER: Final = {
-    "api": EVERYWHERE,
+    "api": EVERYWHERE | RULES | TOKENS | {"upstash_ratelimit", "functions.routes", "shared.messages"},
     "execute_trader": EVERYWHERE | WEB,
     "execution_agent": EVERYWHERE | WEB | {"talib"},
     "notify": EVERYWHERE | WEB | NUMBERS,
@@ -43,19 +45,43 @@ NEVER: Final = {
 }
 
 
+NOT_FOR_ROUTES: Final = {
+    "/health": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/me": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/traders": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/signals": EVERYWHERE | RULES | TOKENS,
+    "/api/v1/market-data/candles": EVERYWHERE | RULES | TOKENS,
+    "/api/v1/engine/trade-intent": EVERYWHERE | TOKENS | {"talib", "shared.domain.rules", "shared.usecases.working"},
+}
+"""What making the routes of a path, for the first request, must not import."""
+
+
 def test_every_function_is_held_to_it() -> None:
     assert NEVER.keys() == {path.stem for path in (PROJECT / "functions").glob("*.py")} - {"__init__"}
 
 
 @pytest.mark.parametrize("function", sorted(NEVER))
 def test_a_function_does_not_import_what_it_may_not_need(function: str, tmp_path: Path) -> None:
-    code = f"import functions.{function}, json, sys; print(json.dumps(list(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean_env(), cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    loaded = set(json.loads(done.stdout))
+    loaded = loaded_by(f"import functions.{function}", clean_env(), tmp_path)
     assert f"functions.{function}" in loaded
     assert loaded & NEVER[function] == set()
+
+
+@pytest.mark.parametrize("path", sorted(NOT_FOR_ROUTES))
+def test_the_routes_of_a_path_are_made_without_what_others_need(path: str, tmp_path: Path) -> None:
+    code = f"from functions.api import app; app.state.routers.serve({path!r})"
+    loaded = loaded_by(code, clean_env(), tmp_path)
+    assert "functions.routes.common" in loaded
+    assert loaded & NOT_FOR_ROUTES[path] == set()
+
+
+def loaded_by(code: str, env: dict[str, str], folder: Path) -> set[str]:
+    """Return the modules a fresh process has after some code."""
+    code += "; import json, sys; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=folder, capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _adapters() -> list[tuple[str, TypeAdapter[Any]]]:
