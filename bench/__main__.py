@@ -14,6 +14,7 @@ NAMES = (
     "rules",
     "functions",
     "cold",
+    "first_requests",
     "cold_start",
     "collector",
     "collector_live",
