@@ -17,6 +17,7 @@ NAMES = (
     "rules",
     "functions",
     "cold",
+    "first_requests",
     "cold_start",
     "collector",
     "redis_log",

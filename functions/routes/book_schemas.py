@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, fields, replace
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
@@ -10,8 +10,10 @@ from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema, VenueName
 from shared.domain.trading.books import Book, BreakerSettings, Limits, VarPolicy
 from shared.domain.trading.decisions import plain
 from shared.domain.trading.states import Mode, TradingState
-from shared.domain.trading.told import EquityPoint
-from shared.usecases.cancelling import VenueHalt
+
+if TYPE_CHECKING:
+    from shared.domain.trading.told import EquityPoint
+    from shared.usecases.cancelling import VenueHalt
 
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 """A decimal, on the wire as the text of its digits."""
@@ -209,7 +211,7 @@ class AccountHaltOut(Schema):
     errors: list[str] = Field(description="Why they have not.", examples=[[]])
 
     @classmethod
-    def of(cls, halt: VenueHalt) -> "AccountHaltOut":
+    def of(cls, halt: "VenueHalt") -> "AccountHaltOut":
         """Describe what was done."""
         return cls(
             venue=halt.venue, account=halt.account, cancelled=halt.cancelled, left=halt.left, errors=[*halt.errors]
@@ -233,7 +235,7 @@ class EquityPointOut(Schema):
     fees: Number = Field(description="Paid so far.", examples=["7.5"])
 
     @classmethod
-    def of(cls, point: EquityPoint) -> "EquityPointOut":
+    def of(cls, point: "EquityPoint") -> "EquityPointOut":
         """Describe a point."""
         return cls(at_ms=point.at_ms, equity=point.equity, realised=point.realised, fees=point.fees)
 

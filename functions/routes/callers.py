@@ -1,21 +1,19 @@
 """Who calls a route of trading: a person, or the machine that has the service secret and sees all of the desk."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends
 
 from functions.routes.common import DepsOf, VisitOf
-from functions.routes.schemas import Problem
 from shared.book_ports import BookStore
 from shared.domain.errors import ForbiddenError
 from shared.runtime.door import person
+from shared.runtime.problems import answers
 from shared.trading_reads import TradingReads
 from shared.usecases.books import Caller
 
-FORBIDDEN: dict[int | str, dict[str, Any]] = {
-    403: {"model": Problem, "description": "It is not yours to change; nothing was stored."}
-}
+FORBIDDEN = answers(403, "It is not yours to change; nothing was stored.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

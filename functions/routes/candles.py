@@ -1,15 +1,17 @@
 """GET /api/v1/market-data/candles: the newest closed candles of a symbol."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
 from functions.routes.common import NOT_FOUND, PROBLEMS, DepsOf, UserOf, known
 from functions.routes.schemas import Symbol
 from functions.routes.signal_schemas import CandleOut, CandlesOut
-from shared.domain.candles import Candle
 from shared.domain.timeframe import Timeframe
 from shared.usecases.candles import newest_candles
+
+if TYPE_CHECKING:
+    from shared.domain.candles import Candle
 
 router = APIRouter(prefix="/api/v1/market-data", tags=["market data"], responses=PROBLEMS | NOT_FOUND)
 
@@ -31,7 +33,7 @@ def list_candles(
     )
 
 
-def candle_out(candle: Candle, timeframe: Timeframe) -> CandleOut:
+def candle_out(candle: "Candle", timeframe: Timeframe) -> CandleOut:
     """Describe a candle; what its source did not tell is null."""
     return CandleOut(
         open_time=candle.open_time,

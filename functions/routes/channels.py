@@ -21,19 +21,18 @@ from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, read_
 from functions.routes.schemas import EXAMPLE_ID
 from shared.usecases.channels import change_channel, create_channel, forget_failures, own_channel, owner_of, try_channel
 
-router = APIRouter(prefix="/api/v1/channels", tags=["notifications"], responses=PROBLEMS | FORBIDDEN)
-log_router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=PROBLEMS | FORBIDDEN)
+router = APIRouter(prefix="/api/v1", tags=["notifications"], responses=PROBLEMS | FORBIDDEN)
 Id = Annotated[ChannelId, Path(description="The channel's id.", examples=[EXAMPLE_ID])]
 OfDesk = Annotated[bool, Query(description="The desk's instead of yours; for operators.")]
 
 
-@router.get("")
+@router.get("/channels")
 def list_channels(caller: CallerOf, deps: DepsOf, *, desk: OfDesk = False) -> ChannelPage:
     """List your channels by name, without their addresses."""
     return ChannelPage(items=[ChannelOut.of(each) for each in deps.channels.list(owner_of(caller, desk=desk))])
 
 
-@router.post("", status_code=201, responses=CONFLICT)
+@router.post("/channels", status_code=201, responses=CONFLICT)
 def create(body: ChannelBody, caller: CallerOf, deps: DepsOf) -> ChannelKeptOut:
     """Say where you are told; the answer has the secret of a webhook, which is told this once."""
     channel, secret = create_channel(
@@ -46,7 +45,7 @@ def create(body: ChannelBody, caller: CallerOf, deps: DepsOf) -> ChannelKeptOut:
     return ChannelKeptOut(channel=ChannelOut.of(channel), secret=secret)
 
 
-@router.patch("/{channel_id}", responses=NOT_FOUND | CONFLICT)
+@router.patch("/channels/{channel_id}", responses=NOT_FOUND | CONFLICT)
 def change(channel_id: Id, body: ChannelPatch, caller: CallerOf, deps: DepsOf) -> ChannelKeptOut:
     """Change what a channel is told, where it is, or whether it is on; what waits for one that is off is not sent."""
     stored = own_channel(channel_id, caller=caller, channels=deps.channels)
@@ -64,21 +63,21 @@ def change(channel_id: Id, body: ChannelPatch, caller: CallerOf, deps: DepsOf) -
     return ChannelKeptOut(channel=ChannelOut.of(channel), secret=secret)
 
 
-@router.delete("/{channel_id}", status_code=204, responses=NOT_FOUND)
+@router.delete("/channels/{channel_id}", status_code=204, responses=NOT_FOUND)
 def remove(channel_id: Id, caller: CallerOf, deps: DepsOf) -> None:
     """Remove a channel with its delivery log."""
     deps.channels.delete(own_channel(channel_id, caller=caller, channels=deps.channels).channel_id)
     forget_failures(channel_id, alerts=deps.alerts, clock=deps.clock)
 
 
-@router.post("/{channel_id}/test", status_code=202, responses=NOT_FOUND)
+@router.post("/channels/{channel_id}/test", status_code=202, responses=NOT_FOUND)
 def try_now(channel_id: Id, caller: CallerOf, deps: DepsOf) -> TriedOut:
     """Have a channel be sent a message that says it is a test, at once and also in quiet hours."""
     own_channel(channel_id, caller=caller, channels=deps.channels)
     return TriedOut(outbox_id=try_channel(channel_id, channels=deps.channels, queue=deps.notifications))
 
 
-@log_router.get("")
+@router.get("/notifications")
 def list_deliveries(
     caller: CallerOf,
     deps: DepsOf,

@@ -4,38 +4,28 @@ import base64
 import binascii
 import math
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 
-from functions.routes.schemas import Problem
 from shared.domain.errors import InvalidMessageError
 from shared.ports import OutcomeStore, SignalStore, TraderStore
 from shared.runtime.door import person
-from shared.runtime.users import User
-from shared.runtime.visits import Visit
+from shared.runtime.problems import answers
+from shared.runtime.visits import User, Visit
 from shared.runtime.wiring import Deps, process_deps
 
-TOO_MANY: dict[int | str, dict[str, Any]] = {
-    429: {
-        "model": Problem,
-        "description": "Too many requests in the last minute; `Retry-After` says when there are more.",
-    }
-}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "A field is wrong; nothing was stored."},
-    401: {"model": Problem, "description": "No valid token."},
-    413: {"model": Problem, "description": "The body is too large."},
+TOO_MANY = answers(429, "Too many requests in the last minute; `Retry-After` says when there are more.")
+PROBLEMS = {
+    **answers(400, "A field is wrong; nothing was stored."),
+    **answers(401, "No valid token."),
+    **answers(413, "The body is too large."),
     **TOO_MANY,
-    503: {"model": Problem, "description": "A store does not answer; try again."},
+    **answers(503, "A store does not answer; try again."),
 }
-NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "It does not exist, or is not yours to see."}
-}
-CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Somebody changed it meanwhile."}}
-PAUSED: dict[int | str, dict[str, Any]] = {
-    409: {"model": Problem, "description": "The agent that would do it is paused, by whom and why."}
-}
+NOT_FOUND = answers(404, "It does not exist, or is not yours to see.")
+CONFLICT = answers(409, "Somebody changed it meanwhile.")
+PAUSED = answers(409, "The agent that would do it is paused, by whom and why.")
 
 DepsOf = Annotated[Deps, Depends(process_deps)]
 

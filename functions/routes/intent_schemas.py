@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import Field, StringConstraints
 
@@ -21,7 +21,9 @@ from shared.domain.trading.intents import (
 )
 from shared.domain.trading.orders import TimeInForce
 from shared.domain.trading.states import IntentState, Mode
-from shared.domain.trading.told import ToldIntent
+
+if TYPE_CHECKING:
+    from shared.domain.trading.told import ToldIntent
 
 AnyNumber = Annotated[Decimal, Field(allow_inf_nan=True)]
 """A number whose sense is judged with everything else of the request, so that all that is wrong is told at once."""
@@ -169,7 +171,7 @@ class IntentOut(Schema):
     updated_at_ms: int = Field(description="When it last changed (epoch ms, database clock).", examples=[EXAMPLE_TIME])
 
     @classmethod
-    def of(cls, told: ToldIntent) -> "IntentOut":
+    def of(cls, told: "ToldIntent") -> "IntentOut":
         """Describe an intent."""
         intent = told.intent
         own = shown(cls, intent) | {

@@ -1,5 +1,7 @@
 """What the API answers about orders, fills and positions."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from functions.routes.book_schemas import Number
@@ -9,8 +11,10 @@ from shared.domain.trading.instruments import Side
 from shared.domain.trading.orders import OrderKind, TimeInForce
 from shared.domain.trading.records import Order, Role
 from shared.domain.trading.states import Mode, OrderState
-from shared.domain.trading.status import Valued
-from shared.domain.trading.told import PostedFill
+
+if TYPE_CHECKING:
+    from shared.domain.trading.status import Valued
+    from shared.domain.trading.told import PostedFill
 
 
 class OrderOut(Schema):
@@ -77,7 +81,7 @@ class FillOut(Schema):
     event_time: int = Field(description="When, by the venue's clock (epoch ms).", examples=[EXAMPLE_TIME + 60])
 
     @classmethod
-    def of(cls, posted: PostedFill) -> "FillOut":
+    def of(cls, posted: "PostedFill") -> "FillOut":
         """Describe a fill."""
         own = shown(cls, posted.fill) | shown(cls, posted)
         return cls.model_construct(**own, notional=posted.fill.notional)
@@ -109,7 +113,7 @@ class PositionOut(Schema):
     guard: GuardOut = Field(description="What protects it.")
 
     @classmethod
-    def of(cls, valued: Valued) -> "PositionOut":
+    def of(cls, valued: "Valued") -> "PositionOut":
         """Describe a position."""
         position, mark = valued.held.position, valued.mark
         return cls.model_construct(

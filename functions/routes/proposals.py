@@ -1,24 +1,23 @@
 """/api/v1/proposals: what sources agree on, for a person to approve or dismiss."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 
 from functions.routes.callers import FORBIDDEN, CallerOf, ViewerOf
 from functions.routes.common import CONFLICT, NOT_FOUND, PROBLEMS, DepsOf, read_cursor, write_cursor
 from functions.routes.proposal_schemas import ProposalOut, ProposalPage, VerdictBody
-from functions.routes.schemas import EXAMPLE_ID, Problem
+from functions.routes.schemas import EXAMPLE_ID
 from functions.routes.trade_schemas import BookId
 from shared.domain.proposals import ProposalState
 from shared.runtime.auth import bearer
+from shared.runtime.problems import answers
 from shared.signal_ports import ProposalStore
 from shared.usecases.proposals import ProposalDesk, approve_proposal, dismiss_proposal
 
 router = APIRouter(prefix="/api/v1/proposals", tags=["proposals"], responses=PROBLEMS)
 _ROW: Final = "[A-Za-z0-9_-]{1,64}"
-_LOCKED: Final[dict[int | str, dict[str, Any]]] = {
-    423: {"model": Problem, "description": "The desk or the book does not enter positions now."}
-}
+_LOCKED: Final = answers(423, "The desk or the book does not enter positions now.")
 Id = Annotated[BookId, Path(description="The proposal's id.", examples=[EXAMPLE_ID])]
 
 

@@ -22,7 +22,7 @@ from functions.routes.risk_schemas import (
 )
 from shared.domain.trading.limits import Caps
 from shared.domain.trading.states import Scope
-from shared.runtime.door import READS
+from shared.runtime.routers import READS
 from shared.usecases.halting import keys_of, read_desk_state, set_desk_state, set_part_state
 from shared.usecases.markets_of_books import Market
 from shared.usecases.risk_desk import book_status, calculate_position

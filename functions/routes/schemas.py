@@ -18,22 +18,3 @@ class Schema(BaseModel):
     """A body whose unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ErrorField(Schema):
-    """One thing wrong with a request."""
-
-    field: str = Field(description="Where.", examples=["rule"])
-    problem: str = Field(description="What was expected.", examples=["unknown function 'rsl', did you mean 'rsi'?"])
-
-
-class Problem(Schema):
-    """An error, as RFC 9457 has it."""
-
-    type: str = Field(description="Kind of problem.", examples=["about:blank"])
-    title: str = Field(description="What the status means.", examples=["Bad Request"])
-    status: int = Field(description="HTTP status.", examples=[400])
-    detail: str = Field(description="What happened.", examples=["rule: unknown function 'rsl', did you mean 'rsi'?"])
-    errors: list[ErrorField] = Field(
-        default_factory=list, description="The fields at fault.", examples=[[{"field": "rule", "problem": "…"}]]
-    )

@@ -1,11 +1,15 @@
 """What the API answers about signals and candles."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from functions.routes.schemas import EXAMPLE_ID, EXAMPLE_TIME, Schema
-from shared.domain.outcomes import Outcome
 from shared.domain.timeframe import Timeframe
 from shared.domain.traders import PositionSide
+
+if TYPE_CHECKING:
+    from shared.domain.outcomes import Outcome
 
 
 class SignalOut(Schema):
@@ -72,7 +76,7 @@ class OutcomeOut(Schema):
     adverse_percent: float | None = Field(description="How far it went against it at worst.", examples=[-0.7])
 
     @classmethod
-    def of(cls, outcome: Outcome) -> "OutcomeOut":
+    def of(cls, outcome: "Outcome") -> "OutcomeOut":
         """Describe an outcome."""
         percent = [None if share is None else 100 * share for share in outcome[2:]]
         return cls(

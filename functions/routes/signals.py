@@ -20,7 +20,6 @@ from functions.routes.schemas import EpochMs, Symbol, TraderId
 from functions.routes.signal_schemas import OutcomeOut, SignalOut, SignalPage, SignalStoryOut
 from shared.domain.signals import StoredSignal
 from shared.domain.timeframe import Timeframe
-from shared.usecases.signals import tell_signal
 
 router = APIRouter(prefix="/api/v1/signals", tags=["signals"], responses=PROBLEMS)
 
@@ -67,6 +66,8 @@ def read_signal(
     deps: DepsOf,
 ) -> SignalStoryOut:
     """Return a signal with what decided it in words, the candles it saw, and what became of it."""
+    from shared.usecases.signals import tell_signal  # noqa: PLC0415 - brings the rule library
+
     story = tell_signal(
         signal_id,
         signals=signals,

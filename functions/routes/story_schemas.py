@@ -1,14 +1,16 @@
 """What the API answers about all that came of an intent."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from functions.routes.intent_schemas import IntentOut, shown
 from functions.routes.order_schemas import FillOut, OrderOut, PositionOut
 from functions.routes.schemas import EXAMPLE_ID, Schema
-from shared.domain.trading.told import IntentStory
+
+if TYPE_CHECKING:
+    from shared.domain.trading.told import IntentStory
 
 
 class ToldOrderOut(OrderOut):
@@ -31,7 +33,7 @@ class IntentStoryOut(Schema):
     orders: list[ToldOrderOut] = Field(description="Its orders with their fills, as they are due.")
 
     @classmethod
-    def of(cls, story: IntentStory) -> "IntentStoryOut":
+    def of(cls, story: "IntentStory") -> "IntentStoryOut":
         """Describe an intent with what came of it."""
         orders = [
             ToldOrderOut.model_construct(

@@ -19,8 +19,6 @@ from functions.routes.schemas import EXAMPLE_ID, Symbol, TraderId
 from functions.routes.story_schemas import IntentStoryOut, StepOut, TraceOut
 from functions.routes.trade_schemas import BookId
 from shared.domain.trading.states import IntentState, OrderState
-from shared.usecases.risk_desk import value_positions
-from shared.usecases.tracing import trace
 from shared.usecases.trade_intents import AskingDesk, raise_trade_intent
 from shared.usecases.withdrawing import withdraw_intent
 
@@ -168,6 +166,8 @@ def list_positions(
     flat: Annotated[bool, Query(description="Also what is not held any more, for what it earned.")] = False,
 ) -> PositionPage:
     """List what your books and the desk's hold, with the mark price and what closing there would earn."""
+    from shared.usecases.risk_desk import value_positions  # noqa: PLC0415 - brings what risk is measured with
+
     held = viewer.reads.positions(book_id=book_id, flat_too=flat)
     return PositionPage(items=[PositionOut.of(each) for each in value_positions(held, tickers=deps.ticker_board)])
 
@@ -179,6 +179,8 @@ def read_trace(
     deps: DepsOf,
 ) -> TraceOut:
     """Tell everything with one correlation id: signal, intent, reasons, plan, slices, fills, position."""
+    from shared.usecases.tracing import trace  # noqa: PLC0415 - brings what risk is measured with
+
     found = trace(wanted_id, reads=viewer.reads, tickers=deps.ticker_board)
     return TraceOut(
         correlation_id=found.correlation_id,

@@ -21,10 +21,7 @@ from functions.routes.trader_schemas import (
 )
 from functions.routes.version_schemas import CloneBody, TraderVersionOut, TraderVersionPage
 from shared.domain.traders import Owner, Trader
-from shared.messages import RunTrader
-from shared.runtime.door import READS
-from shared.usecases.execute_trader import run_trader
-from shared.usecases.history import trader_history
+from shared.runtime.routers import READS
 from shared.usecases.traders import (
     TraderCheck,
     change_trader,
@@ -168,6 +165,9 @@ def restore(trader_id: Id, version: VersionNumber, store: TradersOf, deps: DepsO
 @router.post("/{trader_id}/run", responses=NOT_FOUND | PAUSED)
 def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
     """Evaluate one of your traders, or a built-in one, now on its last closed candle, and record what fires."""
+    from shared.messages import RunTrader  # noqa: PLC0415 - only a run is told so
+    from shared.usecases.execute_trader import run_trader  # noqa: PLC0415 - brings the rule library
+
     check_runnable(trader_id, user_id=user.user_id, store=store)
     deps.clearances.require("strategy-agent")
     result = run_trader(
@@ -193,6 +193,8 @@ def run(trader_id: Id, store: TradersOf, deps: DepsOf, user: UserOf) -> RunOut:
 @router.post("/{trader_id}/history", responses=NOT_FOUND, openapi_extra=READS)
 def history(trader_id: Id, body: HistoryBody, store: TradersOf, deps: DepsOf) -> HistoryOut:
     """Say where a trader would have fired over the log's history, edge and cool-down applied."""
+    from shared.usecases.history import trader_history  # noqa: PLC0415 - brings the rule library
+
     trader = store.get(trader_id)
     page = trader_history(
         trader,

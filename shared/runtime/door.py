@@ -3,39 +3,16 @@
 What a route may then do with somebody's objects is decided where the objects are. See docs/adr/0098.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
-
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from typing import Final
 
 from shared.domain.errors import ForbiddenError
 from shared.runtime.auth import UnauthorizedError, bearer, is_service_secret
 from shared.runtime.limits import ANONYMOUS_PER_MINUTE, address_key
-from shared.runtime.users import User, authenticate
-from shared.runtime.visits import KnownRoute, Visit
+from shared.runtime.visits import User, Visit
 from shared.runtime.wiring import Deps
-
-READS: Final[dict[str, Any]] = {"x-nightdesk-reads": True}
-"""What a route says in `openapi_extra` that is sent with POST and changes nothing."""
 
 PUBLIC: Final = frozenset({"/health", "/api/openapi.json", "/api/docs"})
 """What needs no token: health, and the description of the API, which is as public as its source."""
-
-
-def known_routes(routers: Sequence[APIRouter]) -> tuple[KnownRoute, ...]:
-    """Return every route of routers that are mounted without a prefix."""
-    return tuple(
-        KnownRoute(
-            route.path_format,
-            route.path_regex,
-            frozenset(route.methods or ()),
-            bool((route.openapi_extra or {}).get("x-nightdesk-reads")),
-        )
-        for router in routers
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    )
 
 
 def admit(visit: Visit, deps: Deps) -> None:
@@ -54,6 +31,8 @@ def admit(visit: Visit, deps: Deps) -> None:
     visit.quota = deps.limits.take(f"{kind}{address_key(visit.address)}", per_minute=by_address)
     if visit.path in PUBLIC:
         return
+    from shared.runtime.users import authenticate  # noqa: PLC0415 - the cryptography of tokens; health does without
+
     visit.user = authenticate(bearer(header), settings)
     user_id = visit.user.user_id
     visit.quota = deps.limits.take_person(user_id)

@@ -1,24 +1,23 @@
 """The application HTTP functions share: the door, errors as problem+json, a size limit, CORS, audit, one log line."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from shared.domain.errors import NightdeskError
-from shared.messages import new_id
 from shared.runtime.auditing import event_of
 from shared.runtime.config import Settings
-from shared.runtime.door import PUBLIC, admit, known_routes
+from shared.runtime.door import admit
 from shared.runtime.limits import QUOTA_HEADERS, LimitedError, quota_headers
 from shared.runtime.problems import MEDIA_TYPE, Problem, problem, problem_of
+from shared.runtime.routers import Prefixes, Routers
 from shared.runtime.telemetry import VERSION, start_logging
 from shared.runtime.visits import Visit, recognise
 from shared.runtime.wiring import Deps, process_deps
@@ -31,8 +30,8 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 Next = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -> FastAPI:
-    """Return the application that serves the routers."""
+def create_app(prefixes: Prefixes, settings: Settings | None = None) -> FastAPI:
+    """Return the application that serves the routes of the modules, each imported when it is first asked for."""
     app = FastAPI(
         title="nightdesk",
         version=VERSION,
@@ -43,12 +42,10 @@ def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -
         swagger_ui_oauth2_redirect_url=None,
     )
     origins = (settings or Settings.from_env()).cors_origins
-    for router in routers:
-        app.include_router(router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(NightdeskError, _expected)
-    app.state.routes = known_routes(routers)
+    app.state.routers = Routers(app, prefixes)
     app.middleware("http")(_observe)
     app.add_middleware(
         CORSMiddleware,
@@ -58,35 +55,16 @@ def create_app(routers: Sequence[APIRouter], settings: Settings | None = None) -
         allow_credentials=False,
         expose_headers=[REQUEST_ID_HEADER, "retry-after", *QUOTA_HEADERS],
     )
-    app.openapi = lambda: _described(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = lambda: _description(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description, with the answers this application gives instead of FastAPI's 422."""
+def _description(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for methods in spec["paths"].values():
-            for operation in methods.values():
-                operation["responses"].pop("422", None)
-                for response in operation["responses"].values():
-                    _told_as_problem(response)
-        for unused in ("HTTPValidationError", "ValidationError"):
-            spec["components"]["schemas"].pop(unused, None)
-        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        spec["components"]["securitySchemes"] = {"supabase": scheme}
-        spec["security"] = [{"supabase": []}]
-        for path in PUBLIC & spec["paths"].keys():
-            spec["paths"][path]["get"]["security"] = []
-        app.openapi_schema = spec
+        from shared.runtime.description import describe  # noqa: PLC0415 - what only who reads the description needs
+
+        app.openapi_schema = describe(app, [*app.state.routers.routes()])
     return app.openapi_schema
-
-
-def _told_as_problem(response: dict[str, Any]) -> None:
-    """Describe a problem under the media type it is answered with."""
-    content = response.get("content", {})
-    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):
-        content[MEDIA_TYPE] = content.pop("application/json")
 
 
 async def _observe(request: Request, call_next: Next) -> Response:
@@ -127,7 +105,7 @@ async def _observe(request: Request, call_next: Next) -> Response:
 
 async def _admitted(request: Request, visit: Visit, call_next: Next) -> Response:
     """Pass a request on when it may come in and its body is not too large."""
-    recognise(visit, request.app.state.routes)
+    recognise(visit, request.app.state.routers.serve(request.scope["path"]))
     await run_in_threadpool(admit, visit, _deps(request))
     refusal = await _oversized(request)
     return _refused(request, refusal) if refusal else await call_next(request)
@@ -190,8 +168,14 @@ def _request_id(request: Request) -> str:
     """Return Lambda's request id where there is one, so that the answer leads to the log."""
     if not hasattr(request.state, "request_id"):
         context = request.scope.get("aws.context")
-        request.state.request_id = getattr(context, "aws_request_id", None) or new_id()
+        request.state.request_id = getattr(context, "aws_request_id", None) or _new_id()
     return str(request.state.request_id)
+
+
+def _new_id() -> str:
+    from shared.messages import new_id  # noqa: PLC0415 - Lambda has an id for every request
+
+    return new_id()
 
 
 def _refused(request: Request, found: Problem) -> JSONResponse:

@@ -17,6 +17,8 @@ from shared.runtime.limits import LimitedError
 from shared.runtime.redaction import redact
 
 MEDIA_TYPE: Final = "application/problem+json"
+SCHEMAS: Final = "#/components/schemas/"
+"""Where an OpenAPI description has its schemas."""
 _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
     (InvalidMessageError, 400, "Bad Request"),
     (SignatureError, 401, "Unauthorized"),
@@ -28,6 +30,15 @@ _STATUS: Final[tuple[tuple[type[NightdeskError], int, str], ...]] = (
     (LimitedError, 429, "Too Many Requests"),
     (TransientError, 503, "Service Unavailable"),
 )
+
+
+def answers(status: int, description: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer of a route that is a problem.
+
+    FastAPI would build a validator for each, several a route, if it were given a model.
+    """
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
+    return {status: {"description": description, "content": content}}
 
 
 class Problem(NamedTuple):

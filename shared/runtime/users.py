@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -11,6 +10,7 @@ import jwt
 
 from shared.domain.errors import TransientError
 from shared.runtime.auth import UnauthorizedError
+from shared.runtime.visits import User
 
 if TYPE_CHECKING:
     from shared.runtime.config import Settings
@@ -23,14 +23,6 @@ MAX_TOKEN_CHARS: Final = 8_192
 _LEEWAY_S: Final = 10
 _KEYS_LIFE_S: Final = 600
 """For so long a key that was withdrawn is still believed by a warm process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """A signed-in person; `token` is what the database is asked with, so that row security applies."""
-
-    user_id: str
-    token: str = field(repr=False)
 
 
 def authenticate(token: str, settings: Settings) -> User:

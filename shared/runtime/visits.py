@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from shared.domain.people import PersonRole
     from shared.domain.quotas import Quota
-    from shared.runtime.users import User
 
 _MUTATING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A signed-in person; `token` is what the database is asked with, so that row security applies."""
+
+    user_id: str
+    token: str = field(repr=False)
 
 
 class KnownRoute(NamedTuple):

@@ -6,15 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.decision import CompiledTrader, decide
 from shared.domain.errors import InvalidMessageError, NotFoundError, TransientError
-from shared.domain.rules import recompile
 from shared.domain.traders import Trader, TraderVersion, Visibility, definition_of
 from shared.domain.trading.algorithms import EVERY, check_allowed
 from shared.domain.trading.terms import TraderMode
-from shared.usecases.markets import compile_for, last_boundary, read_market
 
 if TYPE_CHECKING:
+    from shared.domain.decision import CompiledTrader
     from shared.domain.timeframe import Timeframe
     from shared.domain.trading.intents import AlgorithmName
     from shared.ports import CandleLog, Clock, TraderStore, VenueStore
@@ -49,6 +47,9 @@ def check(
     Raises `InvalidMessageError` that names the field: a rule that does not compile, a timeframe nobody collects, more
     history than the log keeps, a symbol the venue does not list, an algorithm that is none of those the desk allows.
     """
+    from shared.domain.decision import decide  # noqa: PLC0415 - who lists traders does without the rule library
+    from shared.usecases.markets import compile_for, last_boundary, read_market  # noqa: PLC0415 - the same
+
     if trader.trade is not None:
         try:
             check_allowed(trader.trade.algorithm, algorithms)
@@ -139,6 +140,8 @@ def list_versions(
     trader_id: str, *, limit: int, before: int | None, store: TraderStore
 ) -> Sequence[tuple[TraderVersion, str | None]]:
     """Return versions of a trader, newest first, each with its rule's hash, None when the rule no longer compiles."""
+    from shared.domain.rules import recompile  # noqa: PLC0415 - the rule library
+
     versions = store.versions(trader_id, limit=limit, before=before)
     rules = [recompile(found.trader.rule) for found in versions]
     return [(found, rule.rule_hash if rule else None) for found, rule in zip(versions, rules, strict=True)]

@@ -33,8 +33,10 @@ RARE: Final = {"aws_xray_sdk", "yaml", "shared.runtime.agent_config"}
 WEB: Final = {"fastapi", "starlette", "mangum", "jwt", "cryptography", "upstash_ratelimit"}
 NUMBERS: Final = {"numpy", "talib"}
 EVERYWHERE: Final = CLIENTS | RARE
+TOKENS: Final = {"jwt", "cryptography"}
+RULES: Final = NUMBERS | {"shared.domain.rules", "shared.domain.decision"}
 NEVER: Final = {
-    "api": EVERYWHERE,
+    "api": EVERYWHERE | RULES | TOKENS | {"upstash_ratelimit", "functions.routes", "shared.messages"},
     "execute_trader": EVERYWHERE | WEB,
     "execution_agent": EVERYWHERE | WEB | {"talib"},
     "notify": EVERYWHERE | WEB | NUMBERS,
@@ -58,6 +60,17 @@ NOT_AT_FIRST: Final = {
 """Nor may a first invocation that reaches nothing import these: moved there, an import has not become cheaper."""
 
 
+NOT_FOR_ROUTES: Final = {
+    "/health": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/me": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/traders": EVERYWHERE | RULES | TOKENS | {"shared.messages"},
+    "/api/v1/signals": EVERYWHERE | RULES | TOKENS,
+    "/api/v1/market-data/candles": EVERYWHERE | RULES | TOKENS,
+    "/api/v1/engine/trade-intent": EVERYWHERE | TOKENS | NUMBERS | {"shared.domain.rules", "shared.usecases.working"},
+}
+"""What making the routes of a path, for the first request, must not import."""
+
+
 def test_every_function_is_held_to_it() -> None:
     functions = {path.stem for path in (PROJECT / "functions").glob("*.py")} - {"__init__"}
     assert NEVER.keys() == NOT_AT_FIRST.keys() == functions
@@ -77,6 +90,14 @@ def test_nor_does_its_first_invocation(function: str, tmp_path: Path) -> None:
     loaded = loaded_by(code, clean_env(ENVIRONMENT | {"BENCH_MISSING": "[]", "BENCH_BEGAN_S": "0"}), tmp_path)
     assert "shared.adapters.supabase.client" in loaded
     assert loaded & NOT_AT_FIRST[function] == set()
+
+
+@pytest.mark.parametrize("path", sorted(NOT_FOR_ROUTES))
+def test_the_routes_of_a_path_are_made_without_what_others_need(path: str, tmp_path: Path) -> None:
+    code = f"from functions.api import app; app.state.routers.serve({path!r})"
+    loaded = loaded_by(code, clean_env(), tmp_path)
+    assert "functions.routes.common" in loaded
+    assert loaded & NOT_FOR_ROUTES[path] == set()
 
 
 def loaded_by(code: str, env: dict[str, str], folder: Path) -> set[str]:

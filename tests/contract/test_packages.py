@@ -118,6 +118,12 @@ def answers_well(name: str, event: Any, answer: Any) -> bool:
 
 
 LATE = {
+    "api": """
+from functions.api import app
+assert len(app.openapi()["paths"]) > 50
+from shared.runtime import users
+from shared.usecases import execute_trader, history, signals, tracing
+""",
     "execution-agent": """
 from shared.adapters.ccxt_venues import ccxt_class, dialect_of
 from shared.runtime.config import TRADED_VENUES

@@ -15,7 +15,7 @@ import pytest
 from functions.api import app
 from shared.domain.audit import ActorKind, AuditEvent, AuditOutcome
 from shared.domain.people import PersonRole
-from shared.runtime.door import READS
+from shared.runtime.routers import READS
 from tests.functions.api_client import ALICE, BOB, JWT_SECRET, Answer, Guards, call, token_of
 from tests.functions.trading_desk import HERS, HIS, OPERATOR, SECRET
 from tests.functions.whole_desk import ADMIN, HER_TRADER, HIS_TRADER, VIEWER, WholeDesk, whole_api

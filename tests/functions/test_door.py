@@ -151,7 +151,7 @@ async def test_the_description_of_the_api_is_public_as_its_source_is(desk: Whole
 
 
 async def preflight(origin: str, headers: str = "authorization,content-type,idempotency-key") -> httpx.Response:
-    listed = create_app([], Settings.from_env({"CORS_ORIGINS": "https://desk.example, http://localhost:3000"}))
+    listed = create_app({}, Settings.from_env({"CORS_ORIGINS": "https://desk.example, http://localhost:3000"}))
     asked = {"origin": origin, "access-control-request-method": "POST", "access-control-request-headers": headers}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(listed), base_url="http://desk.test") as client:
         return await client.options("/api/v1/engine/trade-intent", headers=asked)
