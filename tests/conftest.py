@@ -11,11 +11,13 @@ import stamina
 from hypothesis import HealthCheck, settings
 
 from desk.local.supabase_lite import SupabaseLite
-from tests.contract.stores import MemoryStores, Stores, SupabaseStores
+from tests.contract.stores import MemoryStores, Stores, SupabaseStores, empty
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("desk")
+
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -53,35 +55,7 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupabaseLite]
 @pytest.fixture
 def clean_supabase(supabase: SupabaseLite) -> SupabaseLite:
     """The shared Supabase as it was made: nobody traded, and the desk is active."""
-    from shared.adapters.supabase.client import connect, once
-
-    client = connect(supabase.url, supabase.secret_key)
-    for table, key in (
-        ("account_flows", "account"),
-        ("fills", "symbol"),
-        ("orders", "symbol"),
-        ("positions", "symbol"),
-        ("accounts", "account"),
-        ("proposals", "instrument"),
-        ("trade_intents", "symbol"),
-        ("intelligence_signals", "instrument"),
-        ("signals", "symbol"),
-        ("execution_runs", "source"),
-        ("traders", "rule"),
-        ("books", "name"),
-        ("instruments", "symbol"),
-        ("agents", "agent"),
-        ("alerts", "kind"),
-        ("outbox", "kind"),
-        ("notification_channels", "kind"),
-        ("monitor_runs", "task"),
-        ("venue_health", "venue"),
-        ("agent_memory", "agent"),
-    ):
-        once(client.from_(table).delete().neq(key, ""))
-    once(client.from_("monitor_lease").delete().eq("singleton", True))
-    once(client.from_("venues").update({"trading_state": "active"}).neq("venue", ""))
-    once(client.from_("desk_state").upsert({"trading_state": "active"}))
+    empty(supabase)
     return supabase
 
 
@@ -109,7 +83,7 @@ def postgres(postgres_server: str) -> str:
 
     from desk.migrate import apply_all
 
-    bootstrap = Path(__file__).parent / "contract" / "sql" / "bootstrap.sql"
+    bootstrap = TESTS / "contract" / "sql" / "bootstrap.sql"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute("create database nightdesk")
     url = postgres_server.replace("/postgres?", "/nightdesk?")
