@@ -1,6 +1,7 @@
 """What many tests share: a Supabase on this machine, and a Postgres that takes many connections."""
 
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("desk")
 
 TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> Iterator[None]:
+    """Let processes that tests start end at a SIGINT, also where these tests ignore it: as a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True, scope="session")
