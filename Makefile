@@ -13,6 +13,9 @@ LAMBDA_PYTHON ?=
 GROUPS := functions api trading notifying collector runtime desk dev peers
 STAMP := $(VENV)/.ready
 
+# Hundreds of processes import the same modules: what one of them compiles is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test lint check bench package fmt docs lock secrets deploy remove logs clean
 
 help: ## Say what can be made
