@@ -39,8 +39,7 @@ demo: setup ## Run the desk on a market tape; options: make demo ARGS="--speed 6
 
 test: setup ## Run every test, or those that ARGS names
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/e2e
-	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 else
 	$(BIN)/pytest $(ARGS)
 endif
