@@ -13,6 +13,9 @@ LAMBDA_PYTHON ?=
 GROUPS := functions api trading notifying collector runtime desk dev peers
 STAMP := $(VENV)/.ready
 
+# Hundreds of processes import the same modules: what one of them compiles is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test lint check bench package fmt docs lock secrets deploy remove logs clean
 
 help: ## Say what can be made
@@ -36,8 +39,7 @@ demo: setup ## Run the desk on a market tape; options: make demo ARGS="--speed 6
 
 test: setup ## Run every test, or those that ARGS names
 ifeq ($(ARGS),)
-	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/e2e
-	$(BIN)/pytest -n 2 --dist loadfile tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 else
 	$(BIN)/pytest $(ARGS)
 endif

@@ -85,15 +85,28 @@ async function asPostgrest(response) {
 
 // Supabase's admin API makes accounts, also of a given id; Lite has none.
 async function makeAccount(request) {
-  if (request.headers.get("apikey") !== settings.secretKey) return Response.json({ code: 401 }, { status: 401 });
   const { id, email } = await request.json();
   await connection.exec`insert into auth.users (id, email) values (${id}, ${email}) on conflict (id) do nothing`;
   return Response.json({ id, email });
 }
 
+// Supabase has an editor that runs SQL as the owner of the database, in one transaction; Lite has none.
+async function runSql(request) {
+  try {
+    await connection.driver.exec(await request.text());
+    return new Response(null, { status: 204 });
+  } catch (error) {
+    return Response.json({ message: error.message }, { status: 400 });
+  }
+}
+
+const OWN = { "/auth/v1/admin/users": makeAccount, "/pg/query": runSql };
+
 async function answer(request, env) {
-  if (request.method === "POST" && new URL(request.url).pathname === "/auth/v1/admin/users") return makeAccount(request);
-  return asPostgrest(await app.fetch(request, { peerAddress: env.incoming.socket.remoteAddress ?? null }));
+  const own = request.method === "POST" && OWN[new URL(request.url).pathname];
+  if (!own) return asPostgrest(await app.fetch(request, { peerAddress: env.incoming.socket.remoteAddress ?? null }));
+  if (request.headers.get("apikey") !== settings.secretKey) return Response.json({ code: 401 }, { status: 401 });
+  return own(request);
 }
 
 const server = serve({ hostname: "127.0.0.1", port: settings.port, fetch: answer });

@@ -90,6 +90,17 @@ class SupabaseLite:
             given = client.patch("/rest/v1/profiles", params=chosen, json={"role": role, "tier": tier})
             given.raise_for_status()
 
+    def run_sql(self, text: str) -> None:
+        """Run SQL as the owner of the database, in one transaction, as Supabase's SQL editor does.
+
+        Raises `LocalPartError` with what the database says against it.
+        """
+        import httpx
+
+        answer = httpx.post(f"{self.url}/pg/query", content=text, headers=self._admin, timeout=30.0)
+        if not answer.is_success:
+            raise LocalPartError(f"Supabase Lite refuses SQL: {answer.text}")
+
     def knows(self, user_id: str) -> bool:
         """Tell whether somebody has an account."""
         import httpx

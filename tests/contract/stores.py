@@ -1,7 +1,8 @@
 """The two databases every store contract runs against: the in-memory one and a real Supabase Lite."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 from uuid import uuid4
 
 from postgrest import SyncPostgrestClient
@@ -62,8 +63,14 @@ from tests.fakes.stores import (
 )
 from tests.fakes.trading_reads import MemoryTradingReads
 
+EMPTY: Final = (Path(__file__).parent / "sql" / "empty.sql").read_text()
 CLOSE = 1_700_000_040_000  # a 1m boundary
 RESULT = RunResult(traders=3, evaluations=30, insufficient=1, errors=0, duration_ms=12.5)
+
+
+def empty(supabase: SupabaseLite) -> None:
+    """Leave a Supabase as it was made: nobody has traded, and the desk is active."""
+    supabase.run_sql(EMPTY)
 
 
 class Stores(Protocol):

@@ -22,6 +22,7 @@ from desk.packaging.build import Package, artifacts, build, package
 from desk.packaging.wheels import HERE, LAMBDA, REQUIREMENTS, compiler_of, install
 from shared.domain.errors import FatalError, TransientError
 from shared.domain.signing import sign
+from tests.contract.stores import empty
 from tests.fakes.lambda_runtime import running
 
 SECRETS = {"TRIGGER_SECRET": "of-the-collector-0001", "SERVICE_SECRET": "of-the-machines-0001"}
@@ -36,6 +37,11 @@ class Unpacked:
     folder: Path
     runtime: Path
     packages: tuple[Package, ...]
+
+    @property
+    def bytecode(self) -> Path:
+        """Return where Python keeps what it compiles; like Lambda's, the folder of a package is never written to."""
+        return self.folder / "bytecode"
 
     def of(self, function: str) -> Path:
         (found,) = [each.group for each in self.packages if function in each.functions]
@@ -57,19 +63,19 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
 
 
 @pytest.fixture(scope="module")
-def spec(upstash: UpstashFacade, log_dir: Path) -> Iterator[DeskSpec]:
-    """The desk on a new database."""
-    with SupabaseLite(log_dir=log_dir / "packages") as supabase:
-        variables = {
-            "SUPABASE_URL": supabase.url,
-            "SUPABASE_KEY": supabase.publishable_key,
-            "SUPABASE_SERVICE_ROLE_KEY": supabase.secret_key,
-            "SUPABASE_JWT_SECRET": supabase.jwt_secret,
-            "UPSTASH_REDIS_REST_URL": upstash.url,
-            "UPSTASH_REDIS_REST_TOKEN": upstash.token,
-            **SECRETS,
-        }
-        yield read_spec(PROJECT / "serverless.yml", variables)
+def spec(supabase: SupabaseLite, upstash: UpstashFacade) -> DeskSpec:
+    """The desk on an empty database."""
+    empty(supabase)
+    variables = {
+        "SUPABASE_URL": supabase.url,
+        "SUPABASE_KEY": supabase.publishable_key,
+        "SUPABASE_SERVICE_ROLE_KEY": supabase.secret_key,
+        "SUPABASE_JWT_SECRET": supabase.jwt_secret,
+        "UPSTASH_REDIS_REST_URL": upstash.url,
+        "UPSTASH_REDIS_REST_TOKEN": upstash.token,
+        **SECRETS,
+    }
+    return read_spec(PROJECT / "serverless.yml", variables)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,8 @@ def test_a_function_answers_its_event_from_its_package(
     function = spec.functions[name]
     env = {**environment_of(function, sqs.queue_urls), **sqs.env}
     log, event = tmp_path / "log", recorded(function)
-    with running(function, package=unpacked.of(name), runtime=unpacked.runtime, env=env, log=log) as lambda_:
+    package, runtime, bytecode = unpacked.of(name), unpacked.runtime, unpacked.bytecode
+    with running(function, package=package, runtime=runtime, bytecode=bytecode, env=env, log=log) as lambda_:
         answer = lambda_.invoke(event)
     said = f"{answer}\n{log.read_text()}"
     assert answer.kind == "response", said
@@ -158,7 +165,7 @@ def test_what_a_function_imports_late_is_in_its_package(name: str, unpacked: Unp
     done = subprocess.run(
         [sys.executable, "-S", "-s", "-c", LATE[name]],
         cwd=unpacked.of(name),
-        env=clean_env({"PYTHONPATH": str(unpacked.of(name)), "PYTHONDONTWRITEBYTECODE": "1"}),
+        env=clean_env({"PYTHONPATH": str(unpacked.of(name)), "PYTHONPYCACHEPREFIX": str(unpacked.bytecode)}),
         capture_output=True,
         text=True,
         check=False,

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from desk.local.supabase_lite import SupabaseLite
@@ -151,11 +150,3 @@ def test_a_new_desk_has_the_tiers_of_the_domain(supabase: SupabaseLite) -> None:
         assert frozenset(row["timeframes"]) == tier.timeframes
         columns = row.keys() - {"timeframes", "created_at", "updated_at"}
         assert {column: row[column] for column in columns} == {column: getattr(tier, column) for column in columns}
-
-
-def test_the_account_service_of_the_local_desk_wants_its_key(supabase: SupabaseLite) -> None:
-    for key in (supabase.publishable_key, "", "sb_secret_other"):
-        answer = httpx.post(
-            f"{supabase.url}/auth/v1/admin/users", headers={"apikey": key}, json={"id": str(uuid4()), "email": "a@b.c"}
-        )
-        assert answer.status_code == 401

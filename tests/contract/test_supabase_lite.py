@@ -89,6 +89,26 @@ def test_an_account_is_known_from_when_it_is_made(supabase: SupabaseLite) -> Non
     assert supabase.knows(person)
 
 
+def test_the_owner_of_the_database_runs_sql_in_one_transaction(supabase: SupabaseLite) -> None:
+    stored = f"{supabase.url}/rest/v1/venues?venue=eq.owned"
+    insert = "insert into public.venues (venue, timeframes) values ('owned', '{1m}');"
+    with pytest.raises(LocalPartError, match="division by zero"):
+        supabase.run_sql(f"{insert} select 1 / 0;")
+    assert httpx.get(stored, headers=headers(supabase, "service")).json() == []
+    supabase.run_sql(insert)
+    assert len(httpx.get(stored, headers=headers(supabase, "service")).json()) == 1
+    supabase.run_sql("delete from public.venues where venue = 'owned'")
+
+
+@pytest.mark.parametrize("path", ["/auth/v1/admin/users", "/pg/query"])
+def test_who_makes_accounts_or_runs_sql_has_the_secret_key(supabase: SupabaseLite, path: str) -> None:
+    person = str(uuid4())
+    for key in (supabase.publishable_key, supabase.sign_token(ALICE), "", "sb_secret_other"):
+        answer = httpx.post(f"{supabase.url}{path}", headers={"apikey": key}, json={"id": person, "email": "a@b.c"})
+        assert answer.status_code == 401
+    assert not supabase.knows(person)
+
+
 DESK = """
 import pathlib, sys, time
 from desk.local.supabase_lite import SupabaseLite

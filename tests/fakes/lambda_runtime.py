@@ -130,15 +130,18 @@ class UnpackedFunction:
 
 @contextmanager
 def running(
-    function: FunctionSpec, *, package: Path, runtime: Path, env: Mapping[str, str], log: Path
+    function: FunctionSpec, *, package: Path, runtime: Path, bytecode: Path, env: Mapping[str, str], log: Path
 ) -> Iterator[UnpackedFunction]:
-    """Run a function with nothing to import but its package, AWS's runtime client and the standard library."""
+    """Run a function with nothing to import but its package, AWS's runtime client and the standard library.
+
+    The code directory of Lambda cannot be written to: what Python compiles is kept in `bytecode`.
+    """
     with RuntimeApi(function) as api:
         lambdas = {
             "AWS_LAMBDA_RUNTIME_API": api.address,
             "LAMBDA_TASK_ROOT": str(package),
             "PYTHONPATH": f"{package}:{runtime}",
-            "PYTHONDONTWRITEBYTECODE": "1",  # the code directory of Lambda cannot be written to
+            "PYTHONPYCACHEPREFIX": str(bytecode),
         }
         argv = [sys.executable, "-S", "-s", "-m", "awslambdaric", function.handler]
         variables = {**env, **runtime_variables(function), **lambdas}
