@@ -19,8 +19,9 @@ from typing import Any, Final
 
 import jwt
 
-from bench.cold import ENVIRONMENT, STARTS
+from bench.cold import ENVIRONMENT
 from desk.local.process import HOST, PROJECT, clean_env
+from desk.packaging.cold import STARTS
 
 PERSON: Final = "aaaaaaaa-0000-4000-8000-000000000001"
 ASK: Final = {"instrument": "BTC/USDT", "direction": "long", "size_usd": 50, "confidence": 0.5}
