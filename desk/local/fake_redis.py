@@ -4,8 +4,11 @@ fakeredis answers no INFO, so the three counters INFO would give live in a small
 """
 
 import mmap
+import select
+import socket
 import struct
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,18 +60,24 @@ class _CountedInput:
 
 
 class _CountedOutput:
-    def __init__(self, inner: Any, counters: Counters) -> None:
-        self._inner, self._counters = inner, counters
+    """What goes to a client, however long it takes to read it: fakeredis would hang up when the socket is full."""
+
+    def __init__(self, connection: socket.socket, counters: Counters) -> None:
+        self._connection, self._counters = connection, counters
 
     def write(self, reply: bytes) -> int:
         if not reply.startswith(_PUSHES):
             self._counters.add(COMMANDS, 1)  # the server writes each reply in one piece
         self._counters.add(BYTES_OUT, len(reply))
-        written: int = self._inner.write(reply)
-        return written
+        left = memoryview(reply)
+        while left:
+            select.select([], [self._connection], [])
+            with suppress(BlockingIOError):
+                left = left[self._connection.send(left) :]
+        return len(reply)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    def flush(self) -> None:
+        """Do nothing: what is written is sent."""
 
 
 class _ErrorsAsReplies:
@@ -98,7 +107,7 @@ def serve(port: int, counters: Counters) -> None:
             streams: Any = self  # fakeredis wants buffers by class, but reads and writes by these methods alone
             streams.rfile = _CountedInput(self.rfile, counters)
             streams.current_client = _ErrorsAsReplies(self.current_client)
-            streams.writer.writer = _CountedOutput(self.wfile, counters)
+            streams.writer.writer = _CountedOutput(self.connection, counters)
             session: Any = self.current_client.get_socket()
             call = session._lua_redis_call  # noqa: SLF001 - Redis counts, and Upstash bills, what a script calls
 

@@ -1,12 +1,14 @@
 """Both kinds of local Redis count alike, so that a report means the same on every machine."""
 
 import shutil
+import socket
+import time
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from desk.local.process import LocalPartError
+from desk.local.process import HOST, LocalPartError
 from desk.local.redis import LocalRedis, RedisStats
 
 needs_server = pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on the PATH")
@@ -46,6 +48,23 @@ def test_it_counts_what_a_script_calls_and_not_what_it_pushes(embedded: bool, tm
         assert heard["data"] == b"heard"
         channel.close()
         assert redis.stats().commands == 4  # EVAL, SET, GET and PUBLISH
+
+
+@pytest.mark.parametrize("embedded", [True, pytest.param(False, marks=needs_server)])
+def test_a_long_reply_waits_for_a_slow_reader(embedded: bool, tmp_path: Path) -> None:
+    """Of one that would not fit the buffers of a socket, nothing is lost."""
+    value = b"v" * 16_000_000
+    with LocalRedis(log_dir=tmp_path, embedded=embedded) as redis, Redis.from_url(redis.url) as client:
+        client.set("k", value)
+        with socket.create_connection((HOST, redis.port or 0), timeout=30.0) as slow:
+            slow.sendall(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+            time.sleep(0.5)  # until the server has written what the buffers take
+            got = bytearray()
+            while not got.endswith(b"v\r\n"):
+                chunk = slow.recv(1 << 20)
+                assert chunk, f"it hung up after {len(got):,} bytes"
+                got += chunk
+            assert value in got
 
 
 def test_a_port_in_use_names_the_port_and_the_part(tmp_path: Path) -> None:
