@@ -76,8 +76,10 @@ def compile_all(folder: Path, python: str) -> None:
 
     Byte code that is never compared with its source (PEP 552) is the same whenever and wherever it is made.
     """
+    beside = ("-X", "pycache_prefix=")  # whatever PYTHONPYCACHEPREFIX says
+    never_compared = ("--invalidation-mode", "unchecked-hash")
     _run(
-        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), str(folder)],
+        [python, *beside, "-m", "compileall", "-q", *never_compared, "-s", str(folder), str(folder)],
         env={"PYTHONHASHSEED": "0"},
     )
 

@@ -13,7 +13,7 @@ from desk.packaging.archive import Archive, write_archive
 from desk.packaging.build import LARGEST, MIB, Package
 from desk.packaging.cold import ColdImport, cold_import, missing_for, start
 from desk.packaging.strip import strip
-from desk.packaging.wheels import HERE, LAMBDA, Target, compiler_of
+from desk.packaging.wheels import HERE, LAMBDA, Target, compile_all, compiler_of
 from shared.domain.errors import FatalError
 
 READ = {
@@ -71,6 +71,15 @@ def test_an_archive_forgets_when_and_by_whom_its_files_were_written(tmp_path: Pa
 def test_byte_code_is_made_by_the_same_version_or_not_at_all() -> None:
     assert compiler_of(HERE) is not None
     assert compiler_of(Target(platform=LAMBDA.platform, python_version="3.99")) is None
+
+
+def test_byte_code_lies_beside_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where this environment keeps all of it elsewhere: a package would have none."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "a.py").write_text("a = 1\n")
+    compile_all(tmp_path / "package", sys.executable)
+    assert files(tmp_path / "package") == {"a.py", f"__pycache__/a.{sys.implementation.cache_tag}.pyc"}
 
 
 def an_interpreter(path: Path, script: str) -> str:
