@@ -32,19 +32,19 @@ PER_SHARD: Final = 1_000
 """Traders of a shard: TRADERS_PER_SHARD as serverless.yml has it without a setting."""
 
 MEASURED: Final[Mapping[str, Mapping[str, float]]] = {
-    "trigger-executions": {"sweep_ms": 297.2, "message_ms": 297.2, "log_bytes": 558},
-    "execute-trader": {"decided_ms": 1_479.0, "shard_traders": 667, "ms_per_signal": 1.87, "log_bytes": 792},
-    "signal-agent": {"sweep_ms": 431.5, "message_ms": 431.5, "log_bytes": 510},
-    "risk-agent": {"sweep_ms": 1_098.9, "message_ms": 1_098.9, "log_bytes": 788},
-    "execution-agent": {"sweep_ms": 446.0, "message_ms": 446.0, "log_bytes": 529},
-    "notify": {"sweep_ms": 298.5, "message_ms": 298.5, "log_bytes": 532},
-    "scheduled-monitor": {"sweep_ms": 1_752.7, "log_bytes": 3_088},
+    "trigger-executions": {"sweep_ms": 211.8, "message_ms": 109.1, "log_bytes": 556},
+    "execute-trader": {"decided_ms": 514.3, "shard_traders": 524, "ms_per_signal": 0.79, "log_bytes": 795},
+    "signal-agent": {"sweep_ms": 186.0, "message_ms": 186.0, "log_bytes": 508},  # no message of it: as a sweep
+    "risk-agent": {"sweep_ms": 335.4, "message_ms": 267.4, "log_bytes": 787},
+    "execution-agent": {"sweep_ms": 914.0, "message_ms": 660.6, "log_bytes": 529},
+    "notify": {"sweep_ms": 122.8, "message_ms": 88.9, "log_bytes": 525},
+    "scheduled-monitor": {"sweep_ms": 647.6, "log_bytes": 3_153},
     # No bench asks the API: 71 ms is the slowest of a hundred answers of /health (docs/adr/0101), and 345 bytes are the
     # two lines of a request.
     "api": {"message_ms": 100.0, "log_bytes": 345},
 }
-"""`bench/invocations.py`, of 200 symbols and traders that trade: durations are means of all warm invocations with 1,000
-traders, whatever woke them; bytes were counted with 200 traders, since how many there are is not in what is logged."""
+"""`bench/invocations.py`: 1,000 traders × 200 symbols, means of warm invocations on two processors that ran the rest of
+the desk, and nothing beside it."""
 DECIDE_MS_PER_TRADER: Final = 0.262
 """How long a shard of 1,000 everyday rules is judged on 200 symbols × 500 bars: 262 ms, `bench/rules.py`."""
 REDIS_COMMANDS: Final = 693_960
