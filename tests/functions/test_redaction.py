@@ -256,8 +256,10 @@ def test_a_function_keeps_no_secret_in_its_heartbeat_its_answers_or_its_log(
     assert held(said.out + said.err + json.dumps(answers) + repr(kept), canaries) == []
 
 
-def test_the_api_keeps_no_token(canaries: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
-    logging.getLogger("httpx").setLevel(logging.DEBUG)
+def test_the_api_keeps_no_token(
+    canaries: dict[str, str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="httpx")
     desk, token = WholeDesk(), token_of(ALICE)
     spoiled = token[:-4] + "AAAA"
     with whole_api(desk) as guards:
