@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 
@@ -129,8 +129,8 @@ class TradingInMemory:
         self.held: list[tuple[int, str]] = []
         self.book = self.books.create(
             Book(
-                book_id=str(uuid4()), owner_id=None, name="Paper", mode=Mode.PAPER, quote="USDT", capital=D(100_000),
-                state=TradingState.ACTIVE, venues=(self.venue,),
+                book_id=str(UUID(int=1)), owner_id=None, name="Paper", mode=Mode.PAPER, quote="USDT",
+                capital=D(100_000), state=TradingState.ACTIVE, venues=(self.venue,),
                 limits=Limits(max_concentration_rate=D("0.5"), duplicate_window_ms=0),
             )
         )  # fmt: skip
