@@ -37,6 +37,7 @@ from shared.usecases.protecting import (
     protect_position,
 )
 from shared.usecases.reconciling import reconcile_all, tell_differences
+from shared.usecases.turns import in_turn
 from shared.usecases.working import ACTOR, Floor, cancel_order, work_order
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from shared.trading_ports import IntentStore
     from shared.venue_ports import InstrumentStore, Measures
 
-SWEEP: Final = 100
 ROUNDS: Final = 12
 """How often one call decides anew about an intent before it leaves the rest to the next."""
 MAX_DELAY_S: Final = 900
@@ -300,13 +300,14 @@ def _place(order: Order) -> tuple[str, str, str]:
 
 def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     """Do what messages would have: reconcile every account, work what is under way, look at what is protected."""
+    began_s = desk.floor.stopwatch()
     errors = arm_timers(floor=desk.floor) | refresh_listings(desk.listings)
     swept = reconcile_all(floor=desk.floor)
     tell_differences(swept.done, alerts=desk.alerts, floor=desk.floor)
     errors |= swept.errors
     worked: dict[str, str] = {}
     exits: list[str] = []
-    for intent_id in desk.intents.unfinished(limit=SWEEP):
+    for intent_id in in_turn(desk.intents, stopwatch=desk.floor.stopwatch, began_s=began_s):
         try:
             worked[intent_id] = work_intent(intent_id, desk=desk)
         except NightdeskError as error:  # one intent must not keep the others waiting

@@ -9,10 +9,13 @@ from shared.domain.trading.states import TradingState
 from shared.messages import CronTick
 from shared.trading_messages import AdoptBalances, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.cancelling import Part, cancel_resting
-from shared.usecases.execution_agent import SWEEP, ExecutionDesk, work_intent
+from shared.usecases.execution_agent import ExecutionDesk, work_intent
 from shared.usecases.halting import read_desk_state
+from shared.usecases.turns import in_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.book_ports import DeskStates
 
 
@@ -32,6 +35,7 @@ def end_what_is_halted(
     told = [each for each in (read_desk_state(states), *states.restrained()) if each.state is not TradingState.ACTIVE]
     if not told:
         return ExecutionResult(skipped=why)
+    began_s = desk.floor.stopwatch()
     cancelled, worked, errors = 0, {}, {}
     for entry in told:
         part = Part(exits_too=entry.state is TradingState.HALTED, scope=entry.scope, keys=[entry.key])
@@ -39,9 +43,16 @@ def end_what_is_halted(
             cancelled += account.cancelled
             if account.errors:
                 errors[f"{account.venue} {account.account}"] = "; ".join(account.errors)
-    for intent_id in desk.intents.unfinished(limit=SWEEP) if isinstance(event, CronTick) else [event.intent_id]:
+    for intent_id in _about(event, desk, began_s):
         try:
             worked[intent_id] = work_intent(intent_id, desk=desk, only_halted=True)
         except NightdeskError as error:  # one intent must not keep the others waiting
             errors[intent_id] = f"{type(error).__name__}: {error}"
     return ExecutionResult(skipped=why, worked=worked, settled=cancelled, errors=errors)
+
+
+def _about(event: IntentDecided | SliceDue | CronTick, desk: ExecutionDesk, began_s: float) -> Iterable[str]:
+    """Return the intents an event is about: of the sweep, those that are under way."""
+    if isinstance(event, CronTick):
+        return in_turn(desk.intents, stopwatch=desk.floor.stopwatch, began_s=began_s)
+    return [event.intent_id]
