@@ -13,10 +13,10 @@ class DemoOptions:
 
     candles: dict[str, Path]
     timeframe: Timeframe = Timeframe.M1
-    symbols: int = 50
-    traders: int = 200
-    speed: float = 60.0
-    boundaries: int = 60
+    symbols: int = 20
+    traders: int = 100
+    speed: float = 20.0
+    boundaries: int = 20
     report: Path | None = None
     seed: int = 7
     headless: bool = False
