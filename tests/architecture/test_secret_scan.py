@@ -59,14 +59,14 @@ def test_a_planted_key_is_found(
 
 
 def test_what_somebody_looked_at_passes_wherever_it_moves(repository: Path) -> None:
-    line = f'token_secret = "{secrets.token_urlsafe(24)}"\n'
+    line = f'token_secret = "{secrets.token_hex(24)}"\n'
     (repository / "settings.py").write_text(line)
     git(repository, "add", ".")
     assert write_baseline(repository) >= 1
     (repository / "settings.py").write_text("\n\n" + line)
     assert unknown(repository) == []
     assert line.split('"')[1] not in (repository / ".secrets.baseline").read_text()
-    (repository / "settings.py").write_text(f'token_secret = "{secrets.token_urlsafe(24)}"\n')
+    (repository / "settings.py").write_text(f'token_secret = "{secrets.token_hex(24)}"\n')
     assert len(unknown(repository)) >= 1, "another one in its place is not known"
 
 
