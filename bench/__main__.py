@@ -1,6 +1,6 @@
 """Measure the desk: `python -m bench [NAME …]` prints a table per benchmark and writes `bench/out/NAME.json`.
 
-Without a name it runs all but those that run a desk at the market's pace, which take five minutes and more each.
+Without a name it runs all but those that run a desk at the market's pace, which take minutes each.
 """
 
 import json
@@ -45,7 +45,7 @@ def main(names: list[str]) -> int:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         (OUT / f"{name}.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
     if not names:
-        console.print(f"left out, since each takes five minutes and more: {', '.join(AT_THE_MARKETS_PACE)}")
+        console.print(f"left out, since each takes minutes: {', '.join(AT_THE_MARKETS_PACE)}")
     return 0
 
 
