@@ -11,16 +11,14 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-import jwt
-
 from bench.cold import ENVIRONMENT
 from desk.local.process import HOST, PROJECT, clean_env
+from desk.local.supabase_lite import sign_token
 from desk.packaging.cold import STARTS
 
 PERSON: Final = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -58,21 +56,11 @@ def _event(request: str, body: Any, url: str) -> dict[str, Any]:
     """Return a request as API Gateway hands it on, from somebody signed in."""
     method, path = request.split()
     event: dict[str, Any] = json.loads((PROJECT / "tests" / "events" / "api.json").read_text(encoding="utf-8"))
+    token = sign_token(PERSON, ENVIRONMENT["SUPABASE_JWT_SECRET"], url=url)
     event["rawPath"] = event["requestContext"]["http"]["path"] = path
     event["requestContext"]["http"]["method"] = method
-    event["headers"] |= {"authorization": f"Bearer {_token(url)}", "content-type": "application/json"}
+    event["headers"] |= {"authorization": f"Bearer {token}", "content-type": "application/json"}
     return event | {"body": None if body is None else json.dumps(body)}
-
-
-def _token(url: str) -> str:
-    claims = {
-        "iss": f"{url}/auth/v1",
-        "sub": PERSON,
-        "role": "authenticated",
-        "aud": "authenticated",
-        "exp": int(time.time()) + 600,
-    }
-    return jwt.encode(claims, ENVIRONMENT["SUPABASE_JWT_SECRET"], "HS256")
 
 
 class _Nothing(BaseHTTPRequestHandler):
