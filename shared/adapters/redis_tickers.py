@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.redis_rest import RestRedis, connect_rest, run
+from shared.adapters.redis_rest import RestRedis, run
 from shared.domain.errors import InvalidMessageError, TransientError
 from shared.domain.ticker_codec import decode_snapshot, encode_snapshot
 from shared.domain.tickers import Funding, Row, Snapshot, Ticker, VenueNow
@@ -78,8 +78,3 @@ def read_snapshot(text: str | None, kind: type[Row]) -> Snapshot[Row] | None:
         return None if text is None else decode_snapshot(text, kind)
     except InvalidMessageError as error:
         raise TransientError(f"ticker board: {error}") from error
-
-
-def upstash_ticker_board(url: str, token: str) -> UpstashTickerBoard:
-    """Return the board of an Upstash database."""
-    return UpstashTickerBoard(connect_rest(url, token))

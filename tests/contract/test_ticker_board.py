@@ -11,12 +11,13 @@ from redis.asyncio import Redis
 
 from desk.local.redis import LocalRedis
 from desk.local.upstash import UpstashFacade
+from shared.adapters.redis_rest import connect_rest
 from shared.adapters.redis_tcp import connect
 from shared.adapters.redis_tickers import (
     RedisTickerBoardWriter,
+    UpstashTickerBoard,
     funding_key,
     tickers_key,
-    upstash_ticker_board,
 )
 from shared.domain.errors import FatalError, InvalidMessageError, TransientError
 from shared.domain.tickers import Funding, Snapshot, Ticker, VenueNow
@@ -56,7 +57,7 @@ async def board(request: pytest.FixtureRequest) -> AsyncIterator[Board]:
     redis: LocalRedis = request.getfixturevalue("local_redis")
     facade: UpstashFacade = request.getfixturevalue("upstash")
     client = connect(redis.url)
-    with closing(upstash_ticker_board(facade.url, facade.token)) as reader:
+    with closing(UpstashTickerBoard(connect_rest(facade.url, facade.token))) as reader:
         yield Board(RedisTickerBoardWriter(client), reader, venue)
     await client.aclose()
 
@@ -134,7 +135,7 @@ class TestRedis:
         assert 30_000 < await client.pttl("funding:counted") <= 900_000
 
     async def test_all_venues_are_read_by_one_command(self, local_redis: LocalRedis, upstash: UpstashFacade) -> None:
-        with closing(upstash_ticker_board(upstash.url, upstash.token)) as reader:
+        with closing(UpstashTickerBoard(connect_rest(upstash.url, upstash.token))) as reader:
             reader.now(["first"])
             before = local_redis.stats().commands
             reader.now(["first", "second", "third"])
@@ -146,7 +147,7 @@ class TestRedis:
     ) -> None:
         await client.set(key("damaged"), "nonsense", px=LONG_MS)
         with (
-            closing(upstash_ticker_board(upstash.url, upstash.token)) as reader,
+            closing(UpstashTickerBoard(connect_rest(upstash.url, upstash.token))) as reader,
             pytest.raises(TransientError, match="snapshot"),
         ):
             reader.now(["damaged"])
@@ -157,12 +158,15 @@ class TestRedis:
         with pytest.raises(TransientError, match="ticker board"):
             await RedisTickerBoardWriter(client).write_tickers("absent", TICKERS, ttl_ms=LONG_MS)
         await client.aclose()
-        with closing(upstash_ticker_board("http://127.0.0.1:1", "a-token")) as reader, pytest.raises(TransientError):
+        with (
+            closing(UpstashTickerBoard(connect_rest("http://127.0.0.1:1", "a-token"))) as reader,
+            pytest.raises(TransientError),
+        ):
             reader.now(["absent"])
 
     def test_a_wrong_token_is_fatal(self, upstash: UpstashFacade) -> None:
         with (
-            closing(upstash_ticker_board(upstash.url, "another")) as reader,
+            closing(UpstashTickerBoard(connect_rest(upstash.url, "another"))) as reader,
             pytest.raises(FatalError, match="WRONGPASS"),
         ):
             reader.now(["synthetic"])
