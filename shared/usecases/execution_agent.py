@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -130,6 +130,19 @@ def work_intent(intent_id: str, *, desk: ExecutionDesk, only_halted: bool = Fals
         if not done:
             return why
     return why
+
+
+def work_each(
+    intent_ids: Iterable[str], *, desk: ExecutionDesk, only_halted: bool = False
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Work intents as `work_intent` does; return what each came to, and of those that failed, why."""
+    worked, failed = dict[str, str](), dict[str, str]()
+    for intent_id in intent_ids:
+        try:
+            worked[intent_id] = work_intent(intent_id, desk=desk, only_halted=only_halted)
+        except NightdeskError as error:  # one intent must not keep the others waiting
+            failed[intent_id] = f"{type(error).__name__}: {error}"
+    return worked, failed
 
 
 def _round(view: IntentView, offers: Offers, desk: ExecutionDesk) -> tuple[Steps, bool]:
@@ -305,13 +318,10 @@ def _sweep(desk: ExecutionDesk) -> ExecutionResult:
     swept = reconcile_all(floor=desk.floor)
     tell_differences(swept.done, alerts=desk.alerts, floor=desk.floor)
     errors |= swept.errors
-    worked: dict[str, str] = {}
     exits: list[str] = []
-    for intent_id in in_turn(desk.intents, stopwatch=desk.floor.stopwatch, began_s=began_s):
-        try:
-            worked[intent_id] = work_intent(intent_id, desk=desk)
-        except NightdeskError as error:  # one intent must not keep the others waiting
-            errors[intent_id] = f"{type(error).__name__}: {error}"
+    turns = in_turn(desk.intents, stopwatch=desk.floor.stopwatch, began_s=began_s)
+    worked, failed = work_each(turns, desk=desk)
+    errors |= failed
     open_positions = desk.floor.ledger.open_positions()
     errors |= _protect_again(open_positions, desk)
     for venue in sorted({held.position.venue for held in open_positions}):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.domain.errors import NightdeskError
 from shared.domain.trading.states import TradingState
 from shared.messages import CronTick
 from shared.trading_messages import AdoptBalances, ExecutionResult, IntentDecided, SliceDue, TickersWritten
 from shared.usecases.cancelling import Part, cancel_resting
-from shared.usecases.execution_agent import ExecutionDesk, work_intent
+from shared.usecases.execution_agent import ExecutionDesk, work_each
 from shared.usecases.halting import read_desk_state
 from shared.usecases.turns import in_turn
 
@@ -36,19 +35,15 @@ def end_what_is_halted(
     if not told:
         return ExecutionResult(skipped=why)
     began_s = desk.floor.stopwatch()
-    cancelled, worked, errors = 0, {}, {}
+    cancelled, errors = 0, dict[str, str]()
     for entry in told:
         part = Part(exits_too=entry.state is TradingState.HALTED, scope=entry.scope, keys=[entry.key])
         for account in cancel_resting(part, floor=desk.floor):
             cancelled += account.cancelled
             if account.errors:
                 errors[f"{account.venue} {account.account}"] = "; ".join(account.errors)
-    for intent_id in _about(event, desk, began_s):
-        try:
-            worked[intent_id] = work_intent(intent_id, desk=desk, only_halted=True)
-        except NightdeskError as error:  # one intent must not keep the others waiting
-            errors[intent_id] = f"{type(error).__name__}: {error}"
-    return ExecutionResult(skipped=why, worked=worked, settled=cancelled, errors=errors)
+    worked, failed = work_each(_about(event, desk, began_s), desk=desk, only_halted=True)
+    return ExecutionResult(skipped=why, worked=worked, settled=cancelled, errors=errors | failed)
 
 
 def _about(event: IntentDecided | SliceDue | CronTick, desk: ExecutionDesk, began_s: float) -> Iterable[str]:
